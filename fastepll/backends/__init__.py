@@ -1,0 +1,79 @@
+"""The ways to compute one pass of the prior: native C++, numba, and the NumPy definition."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
+
+import numpy as np
+
+from fastepll.typing import BackendName, FloatArray, IntArray, Poll
+
+if TYPE_CHECKING:
+    from fastepll.models import GaussianMixture
+
+
+class Backend(Protocol):
+    """One implementation of the prior pass; all of them agree with ``reference``.
+
+    Images are 2-D, C-contiguous, finite, of ``dtype``, with intensities scaled to [0, 1], and at
+    least as large as a patch: callers have checked (`fastepll._check`).
+    """
+
+    @property
+    def name(self) -> BackendName:
+        """Name by which users choose it."""
+
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """Floating-point type it computes in."""
+
+    def prior_pass(
+        self,
+        image: FloatArray,
+        model: GaussianMixture,
+        noise_var: float,
+        *,
+        n_threads: int,
+        poll: Poll | None = None,
+    ) -> FloatArray:
+        """Average, per pixel, of the estimates of all patches that cover it; same shape."""
+
+    def select(
+        self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
+    ) -> IntArray:
+        """Component chosen for the patch with top-left pixel (i, j); shape (H-p+1, W-q+1)."""
+
+
+def why_not(name: BackendName) -> str | None:
+    """Reason why a backend cannot be used here, None if it can."""
+    if name == "native":
+        try:
+            importlib.import_module("fastepll._core")
+        except ImportError as error:
+            return f"the compiled extension is absent ({error})"
+    elif name == "numba" and importlib.util.find_spec("numba") is None:
+        return "numba is not installed"
+    return None
+
+
+@cache
+def get_backend(name: BackendName | None = None) -> Backend:
+    """Backend by name, or the fastest one that this installation has.
+
+    Raises
+    ------
+    ValueError
+        Unknown name, or a backend that this installation lacks (the message says why).
+    """
+    names = get_args(BackendName)
+    if name is None:
+        name = next(n for n in names if why_not(n) is None)
+    if name not in names:
+        raise ValueError(f"backend must be one of {names} or None, got {name!r}")
+    if reason := why_not(name):
+        raise ValueError(f"backend {name!r} cannot be used: {reason}")
+    module = importlib.import_module(f"fastepll.backends.{name}")
+    return cast("Backend", module.backend)

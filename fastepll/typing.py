@@ -1,0 +1,19 @@
+"""The types that public signatures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+IntArray: TypeAlias = NDArray[np.int32]
+
+BackendName: TypeAlias = Literal["native", "numba", "reference"]
+Quality: TypeAlias = Literal["exact"]
+Overlap: TypeAlias = Literal["mean", "sum"]
+
+Poll: TypeAlias = Callable[[float], object]
+"""Called with the fraction done, in [0, 1], a few times a second; an exception it raises stops the work."""
