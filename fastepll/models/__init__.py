@@ -1,5 +1,20 @@
 """Patch priors: the Gaussian mixture, its files and the named pretrained weights."""
 
+from fastepll.models.foreign import (
+    from_deepinv,
+    from_sklearn,
+    load_covariances,
+    load_zoran_weiss,
+)
 from fastepll.models.mixture import GaussianMixture
+from fastepll.models.registry import list_models, load_model
 
-__all__ = ["GaussianMixture"]
+__all__ = [
+    "GaussianMixture",
+    "from_deepinv",
+    "from_sklearn",
+    "list_models",
+    "load_covariances",
+    "load_model",
+    "load_zoran_weiss",
+]

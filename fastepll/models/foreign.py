@@ -1,0 +1,249 @@
+"""Mixtures trained elsewhere: scikit-learn, deepinv, Zoran and Weiss, plain arrays in a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll.models._arrays import JSON, real_array
+from fastepll.models._npz import naming, read_arrays
+from fastepll.models.mixture import GaussianMixture, StrPath
+
+Means: TypeAlias = Literal["error", "fold"]
+_SMALL_MEAN = 0.01  # of the component's root total variance
+
+
+def from_sklearn(
+    mixture: Any,
+    patch_shape: Sequence[int],
+    *,
+    means: Means = "error",
+    remove_patch_mean: bool = False,
+    metadata: Mapping[str, JSON] | None = None,
+) -> GaussianMixture:
+    """Convert a fitted ``sklearn.mixture.GaussianMixture`` with full covariances.
+
+    Parameters
+    ----------
+    mixture : sklearn.mixture.GaussianMixture
+        Fitted to row-major patches of shape `patch_shape`.
+    patch_shape : tuple of int
+        ``(p, q)`` or ``(p, q, channels)``.
+    means : {"error", "fold"}
+        What to do with a component whose mean exceeds 1 % of its root total variance, since
+        components here have mean zero: raise, or replace N(m, S) by N(0, S + m mᵀ), which has the
+        same second moments. Smaller means are always folded.
+    remove_patch_mean : bool
+        Give the density of patches whose mean has been removed, as EPLL does, if the mixture was
+        fitted to patches with theirs: S becomes C S C, C = I - 11ᵀ/d.
+    metadata : mapping, optional
+        Kept with the model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not such a mixture, not fitted, covariances not full, or means far from zero.
+
+    Notes
+    -----
+    Components of weight 0 are dropped.
+    """
+    if not hasattr(mixture, "covariance_type"):
+        raise TypeError(
+            f"mixture must be a sklearn.mixture.GaussianMixture, got {type(mixture).__name__}"
+        )
+    if mixture.covariance_type != "full":
+        raise ValueError(
+            f"mixture must have covariance_type 'full', got {mixture.covariance_type!r}"
+        )
+    if not hasattr(mixture, "covariances_"):
+        raise ValueError("mixture must be fitted first")
+    return _assemble(
+        mixture.weights_,
+        mixture.means_,
+        mixture.covariances_,
+        patch_shape,
+        means=means,
+        remove_patch_mean=remove_patch_mean,
+        metadata=metadata,
+    )
+
+
+def from_deepinv(
+    state: Mapping[str, Any],
+    patch_shape: Sequence[int] | None = None,
+    *,
+    means: Means = "error",
+    remove_patch_mean: bool = False,
+    metadata: Mapping[str, JSON] | None = None,
+) -> GaussianMixture:
+    """Convert the state dict of a deepinv ``GaussianMixtureModel`` or ``EPLL``.
+
+    Parameters
+    ----------
+    state : mapping of str to array or CPU tensor
+        Holds ``_weights``, ``mu`` and ``_cov``, bare or with a prefix such as ``GMM.``. Torch is
+        not needed; to read a ``.pt`` file use ``torch.load(path, weights_only=True)``.
+    patch_shape : tuple of int, optional
+        ``(p, q)`` or ``(p, q, channels)``; inferred for square patches with 1 or 3 channels.
+        deepinv's channels-first vectors are reordered to channels-last.
+    means, remove_patch_mean, metadata
+        As for `from_sklearn`. deepinv's EPLL keeps the mean of a patch, so its pretrained weights
+        want ``means="fold", remove_patch_mean=True`` here.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Missing keys, arrays of wrong kind or shape, or means far from zero.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a mapping of arrays, got {type(state).__name__}")
+    found: dict[str, Any] = {}
+    for key in ("_weights", "mu", "_cov"):
+        matches = [name for name in state if str(name).rpartition(".")[2] == key]
+        if len(matches) != 1:
+            raise ValueError(f"state must have one key {key!r}, got {len(matches)} of them")
+        found[key] = real_array(f"state[{key!r}]", state[matches[0]])
+    d = found["mu"].shape[-1] if found["mu"].ndim else 0
+    shape = tuple(patch_shape) if patch_shape is not None else square_patch_shape(d)
+    order = np.arange(d)
+    if len(shape) == 3 and math.prod(shape) == d:
+        order = order.reshape(shape[2], shape[0], shape[1]).transpose(1, 2, 0).ravel()
+    return _assemble(
+        found["_weights"],
+        found["mu"],
+        found["_cov"],
+        shape,
+        order=order,
+        means=means,
+        remove_patch_mean=remove_patch_mean,
+        metadata=metadata,
+    )
+
+
+def load_zoran_weiss(
+    path: StrPath,
+    patch_shape: Sequence[int] | None = None,
+    *,
+    means: Means = "error",
+    metadata: Mapping[str, JSON] | None = None,
+) -> GaussianMixture:
+    """Read Zoran and Weiss's MATLAB struct ``GS`` from a version 5 or 7.3 ``.mat`` file.
+
+    Parameters
+    ----------
+    path : str or path
+        File with a struct ``GS``: ``covs`` (d, d, k) and ``mixweights``, optionally ``dim``,
+        ``nmodels`` and ``means`` (d, k).
+    patch_shape : tuple of int, optional
+        ``(p, q)`` of the gray patches; square by default. MATLAB's column-major patches are
+        reordered to row-major.
+    means, metadata
+        As for `from_sklearn`.
+
+    Raises
+    ------
+    ImportError
+        SciPy (version 5) or h5py (version 7.3) is not installed.
+    ValueError
+        Not such a file; the message names it.
+    """
+    from fastepll.models._matlab import read_struct
+
+    with open(path, "rb") as file, naming(path):
+        fields = read_struct(file, "GS", ("covs", "mixweights"), ("dim", "nmodels", "means"))
+        weights = real_array("GS.mixweights", fields["mixweights"]).ravel()
+        covs = real_array("GS.covs", fields["covs"])
+        k, d = weights.size, covs.shape[0] if covs.ndim else 0
+        if covs.size != d * d * k:
+            raise ValueError(f"GS.covs must have shape (d, d, {k}), got {covs.shape}")
+        for name, value in (("dim", d), ("nmodels", k)):
+            if name in fields and np.any(np.asarray(fields[name]) != value):
+                raise ValueError(f"GS.{name} must be {value}, got {fields[name]}")
+        mu = real_array("GS.means", fields.get("means", np.zeros((d, k))))
+        shape = tuple(patch_shape) if patch_shape is not None else square_patch_shape(d)
+        if len(shape) != 2 or math.prod(shape) != d:
+            raise ValueError(f"patch_shape must be two numbers with product {d}, got {shape}")
+        return _assemble(
+            weights,
+            mu.reshape(d, k).T,
+            np.moveaxis(covs.reshape(d, d, k), 2, 0),
+            shape,
+            order=np.arange(d).reshape(shape[::-1]).T.ravel(),
+            means=means,
+            metadata=metadata,
+        )
+
+
+def load_covariances(
+    path: StrPath,
+    patch_shape: Sequence[int] | None = None,
+    *,
+    metadata: Mapping[str, JSON] | None = None,
+) -> GaussianMixture:
+    """Read a zero-mean mixture from an ``.npz`` of plain ``weights`` (k,) and ``covs`` (k, d, d).
+
+    `patch_shape` is that of the row-major patches, square by default.
+    """
+    with open(path, "rb") as file, naming(path):
+        arrays = read_arrays(file, ("weights", "covs"))
+        d = arrays["covs"].shape[-1] if arrays["covs"].ndim else 0
+        shape = tuple(patch_shape) if patch_shape is not None else square_patch_shape(d)
+        return GaussianMixture.from_covariances(arrays["weights"], arrays["covs"], shape, metadata)
+
+
+def square_patch_shape(d: int) -> tuple[int, ...]:
+    """Return the square patch of 1 or 3 channels that has d values.
+
+    Examples
+    --------
+    >>> square_patch_shape(64), square_patch_shape(108)
+    ((8, 8), (6, 6, 3))
+    """
+    for channels in (1, 3):
+        p = math.isqrt(d // channels)
+        if p > 0 and p * p * channels == d:
+            return (p, p) if channels == 1 else (p, p, channels)
+    raise ValueError(f"patch_shape must be given: {d} values are no square patch")
+
+
+def _assemble(
+    weights: ArrayLike,
+    mu: ArrayLike,
+    covariances: ArrayLike,
+    patch_shape: Sequence[int],
+    *,
+    order: NDArray[np.intp] | None = None,
+    means: Means,
+    remove_patch_mean: bool = False,
+    metadata: Mapping[str, JSON] | None,
+) -> GaussianMixture:
+    """Reorder the pixels, fold in the means, drop empty components."""
+    if means not in ("error", "fold"):
+        raise ValueError(f"means must be 'error' or 'fold', got {means!r}")
+    w = real_array("weights", weights)
+    m, s = real_array("means", mu), real_array("covariances", covariances)
+    if w.ndim != 1 or m.shape[:1] != w.shape or m.ndim != 2 or s.shape != (*m.shape, m.shape[1]):
+        raise ValueError(
+            "weights, means and covariances must have shapes (k,), (k, d) and (k, d, d), "
+            f"got {w.shape}, {m.shape} and {s.shape}"
+        )
+    w, m, s = w[w != 0], m[w != 0], s[w != 0]
+    if order is not None:
+        m, s = m[:, order], s[:, order[:, None], order]
+    energy = np.einsum("kd,kd->k", m, m) / np.maximum(np.einsum("kdd->k", s), 1e-300)
+    if means == "error" and energy.max(initial=0) > _SMALL_MEAN**2:
+        raise ValueError(
+            "means must be 0: components here have mean zero, and component "
+            f"{energy.argmax()} has one of {math.sqrt(energy.max()):.3g} of its root total "
+            "variance; means='fold' adds them to the covariances"
+        )
+    s = s + m[:, :, None] * m[:, None, :]
+    if remove_patch_mean:
+        s = s - s.mean(axis=1, keepdims=True)
+        s -= s.mean(axis=2, keepdims=True)
+    return GaussianMixture.from_covariances(w, s, patch_shape, metadata)
