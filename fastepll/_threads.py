@@ -38,9 +38,10 @@ def resolve_threads(n_threads: int | None) -> int:
 
 
 def _openmp_limit() -> int:
-    """Limit that somebody set on OpenMP since it was loaded; a huge number if nobody did."""
+    """Limit that somebody set on OpenMP since the core was loaded; a huge number if nobody did."""
     try:
         from fastepll import _core
     except ImportError:
         return 1 << 30
-    return _core.openmp_limit()
+    current = _core.openmp_max_threads()
+    return current if 0 < current < _core.openmp_max_threads_at_import else 1 << 30

@@ -1,0 +1,53 @@
+// The mixture as the core holds it: immutable, and packed for the kernels of one level.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "buffer.hpp"
+#include "kernels.hpp"
+#include "parallel.hpp"
+
+namespace fastepll {
+
+// What does not depend on the noise level. All inputs are row-major float64:
+//   weights (k), eigenvalues (k, d),
+//   basis (d, d)           orthonormal rows, the first of them constant,
+//   covariances (k, d, d)  in that basis,
+//   analysis (k, d, q)     transposed eigenvectors times the transpose of basis rows 1..d-1,
+//   synthesis (k, d, d)    eigenvectors as columns.
+class Mixture {
+ public:
+  Mixture(const KernelTable& kernels, std::size_t k, std::size_t height, std::size_t width,
+          const double* weights, const double* eigenvalues, const double* basis,
+          const double* covariances, const double* analysis, const double* synthesis);
+
+  const KernelTable& kernels;
+  const std::size_t k, height, width, d, q;
+
+ private:
+  friend class Prepared;
+  std::vector<double> weights_, eigenvalues_, covariances_;
+  Buffer<float> basis_, analysis_, synthesis_;
+};
+
+// A mixture ready for one noise variance.
+class Prepared {
+ public:
+  // Throws std::invalid_argument if a covariance plus noise_var times identity is not positive
+  // definite; returns null if poll stopped it.
+  static std::unique_ptr<Prepared> make(std::shared_ptr<const Mixture> mixture,
+                                        double noise_var, int n_threads, const Poll& poll);
+
+  MixtureView view() const;
+  const Mixture& mixture() const { return *mixture_; }
+
+ private:
+  explicit Prepared(std::shared_ptr<const Mixture> mixture);
+
+  std::shared_ptr<const Mixture> mixture_;
+  std::size_t whiten_stride_;
+  Buffer<float> whiten_, cost_, gains_;
+};
+
+}  // namespace fastepll

@@ -1,0 +1,36 @@
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Mixture:
+    def __init__(
+        self,
+        weights: NDArray[np.float64],
+        eigenvalues: NDArray[np.float64],
+        basis: NDArray[np.float64],
+        covariances: NDArray[np.float64],
+        analysis: NDArray[np.float64],
+        synthesis: NDArray[np.float64],
+        height: int,
+        width: int,
+        level: str,
+    ) -> None: ...
+    @property
+    def level(self) -> str: ...
+    def prepare(self, noise_var: float, n_threads: int) -> Prepared: ...
+
+class Prepared: ...
+
+def prior_pass(
+    image: NDArray[np.float32],
+    prepared: Prepared,
+    n_threads: int,
+    poll: Callable[[float], object] | None,
+) -> NDArray[np.float32]: ...
+def select(image: NDArray[np.float32], prepared: Prepared, n_threads: int) -> NDArray[np.int32]: ...
+def levels() -> list[str]: ...
+def resolve_level(name: str) -> str: ...
+def openmp_max_threads() -> int: ...
+
+openmp_max_threads_at_import: int
