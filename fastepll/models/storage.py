@@ -77,7 +77,7 @@ def read_npz(file: BinaryIO) -> GaussianMixture:
     if stored != _checksum(header, arrays):
         raise ValueError("its checksum does not match its contents")
     vectors = arrays["eigenvectors"]
-    k, d = vectors.shape[0], vectors.shape[-1]
+    k, d = (vectors.shape[0], vectors.shape[-1]) if vectors.ndim else (0, 0)
     if vectors.shape != (k, d, d) or k > MAX_K or d > MAX_D:
         raise ValueError(
             f"eigenvectors must have shape (k, d, d), k <= {MAX_K}, d <= {MAX_D}, "

@@ -1,0 +1,68 @@
+"""Named models: listing, checksums, caching."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from fastepll.models import list_models, load_model, registry
+
+
+@pytest.fixture
+def weights(make_mixture, tmp_path, monkeypatch):
+    """Put one packaged model "tiny" and its table where the registry looks."""
+    make_mixture(metadata={"seed": 5}).save(tmp_path / "tiny.npz")
+    digest = hashlib.sha256((tmp_path / "tiny.npz").read_bytes()).hexdigest()
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  tiny.npz\n")
+    monkeypatch.setattr(registry, "_WEIGHTS", str(tmp_path))
+    return tmp_path
+
+
+def test_names_load_once(weights):
+    assert list_models() == ["tiny"]
+    model = load_model("tiny")
+    assert model.metadata == {"seed": 5}
+    assert load_model("tiny") is model
+
+
+def test_packaged_tables_match_their_files():
+    for name in list_models():
+        assert load_model(name).metadata
+
+
+@pytest.mark.parametrize("name", ["huge", "", "tiny.pt", "../tiny"])
+def test_unknown_names_list_the_known(weights, name):
+    with pytest.raises(ValueError, match=r"model must be one of \['tiny'\] or a path"):
+        load_model(name)
+
+
+@pytest.mark.parametrize("name", [None, 3, ["tiny"], b"tiny"])
+def test_names_of_another_kind_are_refused(weights, name):
+    with pytest.raises(TypeError, match="model must be a name or a path, got"):
+        load_model(name)
+
+
+def test_a_changed_packaged_file_is_refused(weights, make_mixture):
+    make_mixture(seed=9).save(weights / "tiny.npz", overwrite=True)
+    with pytest.raises(ValueError, match=r"packaged model .*tiny\.npz has sha256 .*, expected"):
+        load_model("tiny")
+
+
+def test_paths_are_read_again_after_a_change(weights, make_mixture):
+    path = weights / "own.npz"
+    make_mixture(k=2).save(path)
+    model = load_model(path)
+    assert model.k == 2
+    assert load_model(str(path)) is model
+    make_mixture(k=4).save(path, overwrite=True)
+    assert load_model(path).k == 4
+
+
+def test_bad_paths(weights):
+    with pytest.raises(FileNotFoundError):
+        load_model("absent.npz")
+    with pytest.raises(ValueError, match=r"path must end in \.npz or \.mat"):
+        load_model(weights / "SHA256SUMS")
+    assert os.listdir(weights)
