@@ -16,4 +16,4 @@ Quality: TypeAlias = Literal["exact"]
 Overlap: TypeAlias = Literal["mean", "sum"]
 
 Poll: TypeAlias = Callable[[float], object]
-"""Called with the fraction done, in [0, 1], a few times a second; an exception it raises stops the work."""
+"""Called with the fraction done, in [0, 1], a few times a second; what it raises stops the work."""

@@ -68,9 +68,9 @@ def get_backend(name: BackendName | None = None) -> Backend:
     ValueError
         Unknown name, or a backend that this installation lacks (the message says why).
     """
-    names = get_args(BackendName)
+    names: tuple[BackendName, ...] = get_args(BackendName)
     if name is None:
-        name = next(n for n in names if why_not(n) is None)
+        return get_backend(next(n for n in names if why_not(n) is None))
     if name not in names:
         raise ValueError(f"backend must be one of {names} or None, got {name!r}")
     if reason := why_not(name):

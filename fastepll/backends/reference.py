@@ -72,9 +72,7 @@ def average(patches: Float64, shape: tuple[int, ...], total: Float64, count: Flo
             count[a : a + rows, b : b + cols] += 1
 
 
-def strips(
-    image: FloatArray, model: GaussianMixture
-) -> Iterator[tuple[slice, slice, FloatArray]]:
+def strips(image: FloatArray, model: GaussianMixture) -> Iterator[tuple[slice, slice, FloatArray]]:
     """Rows of patch positions, the image rows they cover, and those image rows."""
     p, q = model.patch_shape[:2]
     n_rows = image.shape[0] - p + 1
