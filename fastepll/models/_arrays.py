@@ -1,4 +1,4 @@
-"""Checks of the arrays and metadata a mixture is made of."""
+"""Checks of the arrays and metadata a mixture is made of, and of what its methods are given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,3 +99,31 @@ def check_metadata(value: Mapping[str, JSON]) -> Mapping[str, JSON]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"metadata must hold finite JSON values: {error}") from None
     return MappingProxyType(copy)
+
+
+def check_patches(value: ArrayLike, d: int) -> Array:
+    """Return patches as (n, d)."""
+    patches = real_array("patches", value)
+    if patches.ndim != 2 or patches.shape[1] != d:
+        raise ValueError(f"patches must have shape (n, {d}), got {patches.shape}")
+    return patches
+
+
+def check_sigma(value: float) -> float:
+    """Return a noise standard deviation."""
+    if isinstance(value, (bool, str)) or not isinstance(value, SupportsFloat):
+        raise TypeError(f"sigma must be a number, got {value!r}")
+    if not 0 <= float(value) < np.inf:
+        raise ValueError(f"sigma must be finite and >= 0, got {value}")
+    return float(value)
+
+
+def check_draw(n: SupportsIndex, rng: np.random.Generator | int) -> tuple[int, np.random.Generator]:
+    """Return a number of samples and the generator to draw them with."""
+    if not isinstance(n, SupportsIndex):
+        raise TypeError(f"n must be an integer, got {n!r}")
+    if n.__index__() < 0:
+        raise ValueError(f"n must not be negative, got {n}")
+    if not isinstance(rng, (np.random.Generator, int, np.integer)):
+        raise TypeError(f"rng must be a numpy Generator or an integer seed, got {rng!r}")
+    return n.__index__(), np.random.default_rng(rng)

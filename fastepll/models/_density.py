@@ -95,3 +95,14 @@ def mean_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array
         rows = np.flatnonzero(share[:, i] > 1e-20)
         estimate[rows] += share[rows, i, None] * wiener(model, i, patches[rows], variance)
     return estimate
+
+
+def draw(model: GaussianMixture, n: int, rng: np.random.Generator) -> Array:
+    """Return n samples: a component each, then its coordinates, then its basis."""
+    choice = rng.choice(model.k, size=n, p=model.weights / model.weights.sum())
+    patches: Array = rng.standard_normal((n, model.d))
+    patches *= np.sqrt(model.eigenvalues)[choice]
+    for i in np.unique(choice):
+        rows = np.flatnonzero(choice == i)
+        patches[rows] = patches[rows] @ model.eigenvectors[i].T
+    return patches

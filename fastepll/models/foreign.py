@@ -99,6 +99,13 @@ def from_deepinv(
     ------
     TypeError, ValueError
         Missing keys, arrays of wrong kind or shape, or means far from zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastepll.models import from_deepinv
+    >>> from_deepinv({"_weights": [1.0], "mu": np.zeros((1, 4)), "_cov": [np.eye(4)]})
+    GaussianMixture(k=1, d=4, patch_shape=(2, 2))
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping of arrays, got {type(state).__name__}")
@@ -148,7 +155,7 @@ def load_zoran_weiss(
     Raises
     ------
     ImportError
-        SciPy (version 5) or h5py (version 7.3) is not installed.
+        h5py is not installed and the file is of version 7.3.
     ValueError
         Not such a file; the message names it.
     """

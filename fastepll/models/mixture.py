@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, SupportsFloat, SupportsIndex, TypeAlias
+from typing import Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -101,10 +101,17 @@ class GaussianMixture:
             Positive; scaled to sum to 1 if they miss it by no more than 1e-3 (float32 files do).
         covariances : array_like, shape (k, d, d)
             Symmetric, positive semi-definite. Asymmetry and negative eigenvalues up to 1e-5 of the
-            largest entry or eigenvalue are rounding and removed; eigenvalues below d·2⁻⁵² of the
-            largest become 0.
+            largest entry or eigenvalue are rounding and removed; eigenvalues below 10 d 2⁻⁵² of
+            the largest become 0.
         patch_shape, metadata
             As for `GaussianMixture`.
+
+        Examples
+        --------
+        >>> from fastepll.models import GaussianMixture
+        >>> model = GaussianMixture.from_covariances([1.0], [[[1.0, 0.0], [0.0, 4.0]]], (1, 2))
+        >>> model.eigenvalues
+        array([[4., 1.]])
         """
         shares = _arrays.real_array("weights", weights)
         covs = _arrays.real_array("covariances", covariances)
@@ -131,7 +138,7 @@ class GaussianMixture:
                     f"covariances[{i}] must be positive semi-definite, "
                     f"got an eigenvalue of {ascending[0]:.3g}"
                 )
-            ascending[ascending <= d * np.finfo(np.float64).eps * top] = 0.0
+            ascending[ascending <= 10 * d * np.finfo(np.float64).eps * top] = 0.0
             values[i], vectors[i] = ascending[::-1], basis[:, ::-1]
         return cls(shares / shares.sum(), vectors, values, tuple(patch_shape), metadata or {})
 
@@ -144,7 +151,7 @@ class GaussianMixture:
         ValueError
             Not a model file, damaged, or with arrays that make no mixture; names the file.
         ImportError
-            A ``.mat`` file without SciPy (version 5) or h5py (version 7.3) installed.
+            A ``.mat`` file of version 7.3 and no h5py installed.
         """
         suffix = os.path.splitext(os.fspath(path))[1].lower()
         if suffix == ".npz":
@@ -175,6 +182,16 @@ class GaussianMixture:
         precision : {"float32", "float64"}
             Of the stored eigenvectors. float32 halves the file; loading restores orthonormality,
             the eigenvectors then differ by about 1e-7. float64 round-trips bit for bit.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from fastepll.models import GaussianMixture
+        >>> model = GaussianMixture.from_covariances([1.0], [[[2.0]]], (1, 1), {"seed": 0})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "tiny.npz"))
+        ...     dict(GaussianMixture.load(os.path.join(folder, "tiny.npz")).metadata)
+        {'seed': 0}
         """
         from fastepll.models.storage import save_npz
 
@@ -221,7 +238,6 @@ class GaussianMixture:
         array([0.])
         """
         z, variance = self._inputs(patches, sigma)
-        _density.common_support(self, variance)
         result = np.empty(len(z))
         for rows in _density.chunks(z):
             result[rows] = _density.log_sum(_density.log_joint(self, z[rows], variance))
@@ -231,9 +247,16 @@ class GaussianMixture:
         """Return the posterior probability of each component for each patch, (n, k).
 
         Parameters are those of `log_prob`; rows sum to 1.
+
+        Examples
+        --------
+        >>> from fastepll.models import GaussianMixture
+        >>> model = GaussianMixture.from_covariances([0.5, 0.5], [[[1.0]], [[100.0]]], (1, 1))
+        >>> model.responsibilities([[0.0], [9.0]], sigma=1.0).round(2)
+        array([[0.88, 0.12],
+               [0.  , 1.  ]])
         """
         z, variance = self._inputs(patches, sigma)
-        _density.common_support(self, variance)
         result = np.empty((len(z), self.k))
         for rows in _density.chunks(z):
             result[rows] = _density.posterior(_density.log_joint(self, z[rows], variance))
@@ -252,6 +275,13 @@ class GaussianMixture:
 
         The Wiener estimates of all components are weighted by `responsibilities`. Parameters are
         those of `log_prob`.
+
+        Examples
+        --------
+        >>> from fastepll.models import GaussianMixture
+        >>> model = GaussianMixture.from_covariances([1.0], [[[3.0]]], (1, 1))
+        >>> model.posterior_mean([[2.0]], sigma=1.0)
+        array([[1.5]])
         """
         return self._estimate(_density.mean_chunk, patches, sigma)
 
@@ -266,22 +296,7 @@ class GaussianMixture:
         >>> model.sample(3, rng=0).shape
         (3, 4)
         """
-        try:
-            count = n.__index__()
-        except AttributeError:
-            raise TypeError(f"n must be an integer, got {n!r}") from None
-        if count < 0:
-            raise ValueError(f"n must not be negative, got {count}")
-        if not isinstance(rng, (np.random.Generator, int, np.integer)):
-            raise TypeError(f"rng must be a numpy Generator or an integer seed, got {rng!r}")
-        generator = np.random.default_rng(rng)
-        choice = generator.choice(self.k, size=count, p=self.weights / self.weights.sum())
-        patches = generator.standard_normal((count, self.d))
-        patches *= np.sqrt(self.eigenvalues)[choice]
-        for i in np.unique(choice):
-            rows = np.flatnonzero(choice == i)
-            patches[rows] = patches[rows] @ self.eigenvectors[i].T
-        return patches
+        return _density.draw(self, *_arrays.check_draw(n, rng))
 
     def __repr__(self) -> str:
         """Sizes, not arrays."""
@@ -294,14 +309,9 @@ class GaussianMixture:
 
     def _inputs(self, patches: ArrayLike, sigma: float) -> tuple[Array, float]:
         """Check patches and sigma; return them as (n, d) float64 and a variance."""
-        z = _arrays.real_array("patches", patches)
-        if z.ndim != 2 or z.shape[1] != self.d:
-            raise ValueError(f"patches must have shape (n, {self.d}), got {z.shape}")
-        if isinstance(sigma, (bool, str)) or not isinstance(sigma, SupportsFloat):
-            raise TypeError(f"sigma must be a number, got {sigma!r}")
-        if not 0 <= float(sigma) < np.inf:
-            raise ValueError(f"sigma must be finite and >= 0, got {sigma}")
-        return z, float(sigma) ** 2
+        z, variance = _arrays.check_patches(patches, self.d), _arrays.check_sigma(sigma) ** 2
+        _density.common_support(self, variance)
+        return z, variance
 
     def _estimate(
         self,
@@ -311,7 +321,6 @@ class GaussianMixture:
     ) -> Array:
         """Run an estimator over chunks of patches."""
         z, variance = self._inputs(patches, sigma)
-        _density.common_support(self, variance)
         result = np.empty_like(z)
         for rows in _density.chunks(z):
             result[rows] = estimator(self, z[rows], variance)

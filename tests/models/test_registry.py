@@ -28,6 +28,8 @@ def test_names_load_once(weights):
 
 
 def test_packaged_tables_match_their_files():
+    files = [name for name in os.listdir(registry._WEIGHTS) if name.endswith(".npz")]
+    assert list_models() == sorted(name.removesuffix(".npz") for name in files)
     for name in list_models():
         assert load_model(name).metadata
 
