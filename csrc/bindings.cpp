@@ -1,4 +1,5 @@
 // Python: views in, array out, the GIL released around one call into the core.
+#include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -113,7 +114,7 @@ Array<float> run_prior_pass(const Array<float>& image, const Prepared& prepared,
 }
 
 Array<std::int32_t> run_select(const Array<float>& image, const Prepared& prepared,
-                               int n_threads) {
+                               Selection selection, int n_threads) {
   const Mixture& m = prepared.mixture();
   const Image view = view_image(image, m, n_threads);
   Array<std::int32_t> result({view.height - m.height + 1, view.width - m.width + 1});
@@ -122,7 +123,7 @@ Array<std::int32_t> run_select(const Array<float>& image, const Prepared& prepar
   bool completed;
   {
     py::gil_scoped_release release;
-    completed = select_pass(view, prepared, n_threads, poll.function(), target);
+    completed = select_pass(view, prepared, selection, n_threads, poll.function(), target);
   }
   poll.finish(completed);
   return result;
@@ -142,8 +143,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared");
   m.def("prior_pass", &run_prior_pass, py::arg("image").noconvert(), py::arg("prepared"),
         py::arg("n_threads"), py::arg("poll"));
+  py::native_enum<Selection>(m, "Selection", "enum.Enum")
+      .value("exhaustive", kExhaustive)
+      .value("bounded", kBounded)
+      .finalize();
   m.def("select", &run_select, py::arg("image").noconvert(), py::arg("prepared"),
-        py::arg("n_threads"));
+        py::arg("selection"), py::arg("n_threads"));
   m.def("levels", &levels);
   m.def("resolve_level", [](const std::string& name) { return kernels(name).level; });
   m.def("openmp_max_threads", &openmp_max_threads);

@@ -47,11 +47,18 @@ struct Tile {
   std::int32_t* starts;             // k + 1
 };
 
+// Ways to find the component with the lowest cost; all of them find the same one.
+enum Selection : std::size_t {
+  kExhaustive,  // every component to the end
+  kBounded,     // gives a component up once it is certain to lose in all lanes
+  kSelections
+};
+
 struct KernelTable {
   const char* level;
   std::size_t rows;  // rows per block of every packed matrix
   void (*extract)(const Tile&, const MixtureView&);
-  void (*select)(const Tile&, const MixtureView&);
+  void (*select[kSelections])(const Tile&, const MixtureView&);
   void (*wiener)(const Tile&, const MixtureView&);
   void (*average)(const Tile&, const MixtureView&);
 };

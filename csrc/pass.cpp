@@ -131,7 +131,7 @@ bool prior_pass(const Image& image, const Prepared& prepared, int n_threads, con
                           std::size_t x) {
     const Tile& tile = workspace.load(grid, image, y, x);
     m.kernels.extract(tile, view);
-    m.kernels.select(tile, view);
+    m.kernels.select[kBounded](tile, view);
     m.kernels.wiener(tile, view);
     m.kernels.average(tile, view);
     workspace.add_sums(result, image.width, y, x);
@@ -145,15 +145,15 @@ bool prior_pass(const Image& image, const Prepared& prepared, int n_threads, con
   return parallel_for(image.height, n_threads, divide, poll, 1, 1);
 }
 
-bool select_pass(const Image& image, const Prepared& prepared, int n_threads, const Poll& poll,
-                 std::int32_t* chosen) {
+bool select_pass(const Image& image, const Prepared& prepared, Selection selection, int n_threads,
+                 const Poll& poll, std::int32_t* chosen) {
   const Mixture& m = prepared.mixture();
   const Grid grid(image, m);
   const auto action = [&](Workspace& workspace, const MixtureView& view, std::size_t y,
                           std::size_t x) {
     const Tile& tile = workspace.load(grid, image, y, x);
     m.kernels.extract(tile, view);
-    m.kernels.select(tile, view);
+    m.kernels.select[selection](tile, view);
     for (std::size_t r = 0; r < tile.rows; ++r)
       std::copy_n(tile.chosen + r * tile.row_groups * kLanes, tile.cols,
                   chosen + (y + r) * grid.cols + x);

@@ -19,7 +19,7 @@ bool prior_pass(const Image& image, const Prepared& prepared, int n_threads, con
                 float* result);
 
 // chosen ((height - p + 1) x (width - q + 1)): the component of the patch at each position.
-bool select_pass(const Image& image, const Prepared& prepared, int n_threads, const Poll& poll,
-                 std::int32_t* chosen);
+bool select_pass(const Image& image, const Prepared& prepared, Selection selection, int n_threads,
+                 const Poll& poll, std::int32_t* chosen);
 
 }  // namespace fastepll

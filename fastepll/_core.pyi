@@ -1,3 +1,4 @@
+import enum
 from collections.abc import Callable
 
 import numpy as np
@@ -22,13 +23,19 @@ class Mixture:
 
 class Prepared: ...
 
+class Selection(enum.Enum):
+    exhaustive = 0
+    bounded = 1
+
 def prior_pass(
     image: NDArray[np.float32],
     prepared: Prepared,
     n_threads: int,
     poll: Callable[[float], object] | None,
 ) -> NDArray[np.float32]: ...
-def select(image: NDArray[np.float32], prepared: Prepared, n_threads: int) -> NDArray[np.int32]: ...
+def select(
+    image: NDArray[np.float32], prepared: Prepared, selection: Selection, n_threads: int
+) -> NDArray[np.int32]: ...
 def levels() -> list[str]: ...
 def resolve_level(name: str) -> str: ...
 def openmp_max_threads() -> int: ...

@@ -27,8 +27,9 @@ inline void add_triangle(Block& sum, const float* packed, const float* in) {
   }
 }
 
-// cost += |packed c|^2 for a packed lower triangular q x q matrix. Stops as soon as the cost is
-// above `limit` in every lane, since it can only grow; returns whether it got to the end.
+// cost += |packed c|^2 for a packed lower triangular q x q matrix. If bounded, stops as soon as the
+// cost is above `limit` in every lane, since it can only grow; returns whether it got to the end.
+template <bool bounded>
 inline bool add_distance(const float* packed, std::size_t q, const float* c, Row& cost,
                          const Row& limit) {
   std::size_t before = 0, rows = (q - 1) % kRows + 1;  // of the first block, then kRows each
@@ -42,13 +43,16 @@ inline bool add_distance(const float* packed, std::size_t q, const float* c, Row
     packed += (before + kRows) * kRows;
     before += rows;
     if (before == q) return true;
-    bool alive = false;
-    for (std::size_t i = 0; i < kVecs; ++i) alive |= any_le(cost.v[i], limit.v[i]);
-    if (!alive) return false;
     rows = kRows;
+    if constexpr (bounded) {
+      bool alive = false;
+      for (std::size_t i = 0; i < kVecs; ++i) alive |= any_le(cost.v[i], limit.v[i]);
+      if (!alive) return false;
+    }
   }
 }
 
+template <bool bounded>
 void select(const Tile& tile, const MixtureView& mixture) {
   const std::size_t groups = tile.rows * tile.row_groups;
   for (std::size_t i = 0; i < groups * kLanes; ++i) {
@@ -60,8 +64,9 @@ void select(const Tile& tile, const MixtureView& mixture) {
       Row cost;
       for (std::size_t i = 0; i < kVecs; ++i) cost.v[i] = set1(mixture.cost[c]);
       float* best = tile.best + g * kLanes;
-      if (add_distance(mixture.whiten + c * mixture.whiten_stride, mixture.q,
-                       tile.coefficients + g * tile.coefficient_stride, cost, load_row(best)))
+      if (add_distance<bounded>(mixture.whiten + c * mixture.whiten_stride, mixture.q,
+                                tile.coefficients + g * tile.coefficient_stride, cost,
+                                load_row(best)))
         keep_best(cost, static_cast<std::int32_t>(c), best, tile.chosen + g * kLanes);
     }
 }

@@ -11,7 +11,7 @@
 namespace fastepll::FASTEPLL_LEVEL {
 
 extern const KernelTable table;
-const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL), kRows, extract, select, wiener,
-                           average};
+const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL), kRows,  extract,
+                           {select<false>, select<true>},          wiener, average};
 
 }  // namespace fastepll::FASTEPLL_LEVEL

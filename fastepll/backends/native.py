@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -49,7 +49,20 @@ class NativeBackend:
         self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
     ) -> IntArray:
         """See `fastepll.backends.Backend.select`."""
-        return _core.select(image, self._prepare(model, noise_var, n_threads), n_threads)
+        return self.select_by("bounded", image, model, noise_var, n_threads=n_threads)
+
+    def select_by(
+        self,
+        strategy: Literal["exhaustive", "bounded"],
+        image: FloatArray,
+        model: GaussianMixture,
+        noise_var: float,
+        *,
+        n_threads: int,
+    ) -> IntArray:
+        """`select` by one of the core's strategies; they choose alike and differ in time."""
+        prepared = self._prepare(model, noise_var, n_threads)
+        return _core.select(image, prepared, _core.Selection[strategy], n_threads)
 
     def level(self) -> str:
         """Instruction-set level in use; ValueError if FASTEPLL_SIMD asks for what is not there."""

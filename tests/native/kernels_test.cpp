@@ -1,0 +1,218 @@
+// The core against a plain float64 loop, without Python: every level that runs here, patch shapes
+// and image sizes that cross lane, group and tile edges, several thread counts. It is what the
+// sanitizer build and the emulated aarch64 build run.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <stdexcept>
+#include <vector>
+
+#include "dispatch.hpp"
+#include "pass.hpp"
+
+using namespace fastepll;
+using Doubles = std::vector<double>;
+
+namespace {
+
+int failures = 0;
+
+void expect(bool condition, const char* what, const std::string& where) {
+  if (condition) return;
+  std::printf("FAILED %s: %s\n", where.c_str(), what);
+  ++failures;
+}
+
+struct Problem {
+  std::size_t k, height, width, d, rows, cols;
+  double noise_var = 0.01;
+  Doubles weights, eigenvalues, vectors /* k x d x d, as rows */, basis;
+  std::vector<float> image;
+};
+
+// n orthonormal rows of length n; the first is constant if asked for.
+Doubles orthonormal(std::size_t n, bool constant_first, std::mt19937& random) {
+  std::normal_distribution<double> normal;
+  Doubles rows(n * n);
+  for (std::size_t i = 0; i < n; ++i) {
+    double* row = &rows[i * n];
+    for (std::size_t j = 0; j < n; ++j) row[j] = constant_first && i == 0 ? 1 : normal(random);
+    for (int twice = 0; twice < 2; ++twice)
+      for (std::size_t other = 0; other < i; ++other) {
+        double dot = 0;
+        for (std::size_t j = 0; j < n; ++j) dot += row[j] * rows[other * n + j];
+        for (std::size_t j = 0; j < n; ++j) row[j] -= dot * rows[other * n + j];
+      }
+    double norm = 0;
+    for (std::size_t j = 0; j < n; ++j) norm += row[j] * row[j];
+    for (std::size_t j = 0; j < n; ++j) row[j] /= std::sqrt(norm);
+  }
+  return rows;
+}
+
+Problem make_problem(std::size_t k, std::size_t height, std::size_t width, std::size_t rows,
+                     std::size_t cols) {
+  std::mt19937 random(static_cast<unsigned>(k + 100 * height + 1000 * width + 10000 * cols));
+  std::uniform_real_distribution<double> uniform;
+  Problem p{k, height, width, height * width, rows, cols, 0.01, {}, {}, {}, {}, {}};
+  for (std::size_t c = 0; c < k; ++c) {
+    p.weights.push_back(1.0 / static_cast<double>(k));
+    const Doubles vectors = orthonormal(p.d, false, random);
+    p.vectors.insert(p.vectors.end(), vectors.begin(), vectors.end());
+    for (std::size_t j = 0; j < p.d; ++j)
+      p.eigenvalues.push_back(std::pow(10.0, -4 * uniform(random)) *
+                              static_cast<double>(c + 1) / static_cast<double>(k));
+  }
+  p.basis = orthonormal(p.d, true, random);
+  for (std::size_t i = 0; i < rows * cols; ++i)
+    p.image.push_back(static_cast<float>(uniform(random)));
+  return p;
+}
+
+std::shared_ptr<const Mixture> make_mixture(const Problem& p, const KernelTable& table) {
+  const std::size_t d = p.d;
+  Doubles covariances(p.k * d * d), analysis(p.k * d * (d - 1)), synthesis(p.k * d * d);
+  for (std::size_t c = 0; c < p.k; ++c) {
+    const double* vectors = &p.vectors[c * d * d];
+    Doubles rotated(d * d);  // eigenvector j, in the basis
+    for (std::size_t j = 0; j < d; ++j)
+      for (std::size_t i = 0; i < d; ++i) {
+        for (std::size_t l = 0; l < d; ++l)
+          rotated[j * d + i] += vectors[j * d + l] * p.basis[i * d + l];
+        if (i > 0) analysis[(c * d + j) * (d - 1) + i - 1] = rotated[j * d + i];
+        synthesis[(c * d + i) * d + j] = vectors[j * d + i];
+      }
+    for (std::size_t a = 0; a < d; ++a)
+      for (std::size_t b = 0; b < d; ++b)
+        for (std::size_t j = 0; j < d; ++j)
+          covariances[(c * d + a) * d + b] +=
+              rotated[j * d + a] * p.eigenvalues[c * d + j] * rotated[j * d + b];
+  }
+  return std::make_shared<Mixture>(table, p.k, p.height, p.width, p.weights.data(),
+                                   p.eigenvalues.data(), p.basis.data(), covariances.data(),
+                                   analysis.data(), synthesis.data());
+}
+
+struct Answer {
+  std::vector<std::size_t> chosen;
+  Doubles gap;  // cost of the second best component above the best
+  Doubles pass;
+};
+
+Answer naive(const Problem& p) {
+  Answer answer;
+  answer.pass.resize(p.rows * p.cols);
+  Doubles count(p.rows * p.cols), z(p.d), coordinates(p.d);
+  for (std::size_t y = 0; y + p.height <= p.rows; ++y)
+    for (std::size_t x = 0; x + p.width <= p.cols; ++x) {
+      const auto pixel = [&](std::size_t j) {
+        return (y + j / p.width) * p.cols + x + j % p.width;
+      };
+      double mean = 0;
+      for (std::size_t j = 0; j < p.d; ++j) mean += p.image[pixel(j)];
+      mean /= static_cast<double>(p.d);
+      for (std::size_t j = 0; j < p.d; ++j) z[j] = p.image[pixel(j)] - mean;
+      double best = 1e300, second = 1e300;
+      std::size_t chosen = 0;
+      Doubles estimate;
+      for (std::size_t c = 0; c < p.k; ++c) {
+        double cost = -2 * std::log(p.weights[c]);
+        Doubles candidate(p.d, mean);
+        for (std::size_t j = 0; j < p.d; ++j) {
+          const double* vector = &p.vectors[(c * p.d + j) * p.d];
+          const double variance = p.eigenvalues[c * p.d + j];
+          double dot = 0;
+          for (std::size_t i = 0; i < p.d; ++i) dot += vector[i] * z[i];
+          cost += std::log(variance + p.noise_var) + dot * dot / (variance + p.noise_var);
+          for (std::size_t i = 0; i < p.d; ++i)
+            candidate[i] += variance / (variance + p.noise_var) * dot * vector[i];
+        }
+        if (cost < best) {
+          second = best;
+          best = cost;
+          chosen = c;
+          estimate = candidate;
+        } else if (cost < second) {
+          second = cost;
+        }
+      }
+      answer.chosen.push_back(chosen);
+      answer.gap.push_back(second - best);
+      for (std::size_t j = 0; j < p.d; ++j) {
+        answer.pass[pixel(j)] += estimate[j];
+        count[pixel(j)] += 1;
+      }
+    }
+  for (std::size_t i = 0; i < count.size(); ++i) answer.pass[i] /= count[i];
+  return answer;
+}
+
+void check(const Problem& p) {
+  const Answer expected = naive(p);
+  const Image image{p.image.data(), p.rows, p.cols};
+  const Poll go = [](double) { return true; };
+  for (const std::string& level : levels()) {
+    const std::string where = level + " patch " + std::to_string(p.height) + "x" +
+                              std::to_string(p.width) + " image " + std::to_string(p.rows) + "x" +
+                              std::to_string(p.cols) + " k " + std::to_string(p.k);
+    const auto prepared = Prepared::make(make_mixture(p, kernels(level)), p.noise_var, 2, go);
+    std::vector<std::int32_t> exhaustive(expected.chosen.size()), bounded(exhaustive.size());
+    select_pass(image, *prepared, kExhaustive, 2, go, exhaustive.data());
+    select_pass(image, *prepared, kBounded, 2, go, bounded.data());
+    expect(exhaustive == bounded, "strategies choose differently", where);
+    for (std::size_t i = 0; i < bounded.size(); ++i)
+      expect(bounded[i] == static_cast<std::int32_t>(expected.chosen[i]) ||
+                 expected.gap[i] < 2e-3,
+             "another component", where);
+    std::vector<float> first(p.image.size()), other(p.image.size());
+    prior_pass(image, *prepared, 1, go, first.data());
+    double error = 0;
+    for (std::size_t i = 0; i < first.size(); ++i)
+      error = std::max(error, std::abs(first[i] - expected.pass[i]));
+    expect(error < 2e-6, "another image", where);
+    for (const int n_threads : {2, 3, 7}) {
+      prior_pass(image, *prepared, n_threads, go, other.data());
+      expect(first == other, "not bit-identical over threads", where);
+    }
+  }
+}
+
+void check_stopping() {
+  const Problem p = make_problem(64, 8, 8, 200, 333);
+  const auto prepared =
+      Prepared::make(make_mixture(p, kernels("")), p.noise_var, 1, [](double) { return true; });
+  std::vector<float> result(p.image.size());
+  const Image image{p.image.data(), p.rows, p.cols};
+  for (const int n_threads : {1, 3}) {
+    double last = -1;
+    const Poll stop = [&](double fraction) { return last = fraction, false; };
+    const bool completed = prior_pass(image, *prepared, n_threads, stop, result.data());
+    expect(completed == (last < 0) && last < 1, "poll cannot stop a pass", "stopping");
+  }
+}
+
+}  // namespace
+
+int main() {
+  check(make_problem(1, 3, 3, 3, 3));
+  check(make_problem(2, 3, 16, 5, 31));
+  check(make_problem(3, 16, 3, 33, 17));
+  check(make_problem(5, 4, 5, 64, 67));
+  check(make_problem(7, 8, 8, 8, 9));
+  check(make_problem(33, 8, 8, 23, 97));
+  check(make_problem(4, 13, 15, 40, 100));
+  check(make_problem(3, 16, 16, 37, 90));
+  for (std::size_t cols : {7, 8, 9, 15, 16, 17, 63, 64, 65, 79, 80, 129})
+    check(make_problem(4, 5, 7, 11, cols));
+  check_stopping();
+  try {
+    kernels("avx1024");
+    expect(false, "an unknown level is accepted", "levels");
+  } catch (const std::invalid_argument&) {
+  }
+  std::string names;
+  for (const std::string& level : levels()) names += " " + level;
+  std::printf("kernels_test:%s: %d failures\n", names.c_str(), failures);
+  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
