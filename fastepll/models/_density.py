@@ -74,7 +74,10 @@ def wiener(model: GaussianMixture, i: int, patches: Array, variance: float) -> A
     values = model.eigenvalues[i]
     r = int(np.count_nonzero(values))
     basis = model.eigenvectors[i][:, :r]
-    return np.asarray(((patches @ basis) * (values[:r] / (values[:r] + variance))) @ basis.T)
+    shrink = values[:r] / (values[:r] + variance)
+    if len(patches) < model.d:
+        return np.asarray(((patches @ basis) * shrink) @ basis.T)
+    return np.asarray(patches @ ((basis * shrink) @ basis.T))
 
 
 def map_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array:
@@ -92,7 +95,7 @@ def mean_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array
     share = posterior(log_joint(model, patches, variance))
     estimate = np.zeros_like(patches)
     for i in range(model.k):
-        rows = np.flatnonzero(share[:, i] > 1e-20)
+        rows = np.flatnonzero(share[:, i] > 1e-18)
         estimate[rows] += share[rows, i, None] * wiener(model, i, patches[rows], variance)
     return estimate
 
