@@ -17,17 +17,13 @@ namespace fastepll {
 namespace {
 
 // libgomp's threads do not exist in a forked child and waiting for them hangs: use our own there.
+// Watched from the start, since others may have started them.
 std::atomic<bool> forked{false};
-
-void watch_forks() {
 #if defined(__unix__) || defined(__APPLE__)
-  static const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
-  (void)registered;
+[[maybe_unused]] const int watching = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 #endif
-}
 
 void run_team(int n_threads, const std::function<void(int)>& work) {
-  watch_forks();
 #ifdef _OPENMP
   if (!forked) {
 #pragma omp parallel num_threads(n_threads)
