@@ -50,6 +50,12 @@ def affinity() -> int:
     return os.cpu_count() or 1
 
 
+def openmp_default() -> int:
+    """Threads that OpenMP uses until somebody limits it, which may have happened already."""
+    by_affinity = 0 if os.environ.get("OMP_NUM_THREADS") else affinity()
+    return max(_core.openmp_max_threads(), by_affinity)
+
+
 def openmp_limit() -> int | None:
     """Threads that OpenMP is limited to in this thread, None if nobody limited it."""
     if not HAS_OPENMP:
@@ -72,8 +78,4 @@ def _from_environment(name: str) -> int | None:
     return int(number)
 
 
-# What OpenMP uses until somebody limits it, which may have happened before this module loads.
-_OPENMP_DEFAULT = 0
-if HAS_OPENMP:
-    _by_affinity = 0 if os.environ.get("OMP_NUM_THREADS") else affinity()
-    _OPENMP_DEFAULT = max(_core.openmp_max_threads(), _by_affinity)
+_OPENMP_DEFAULT = openmp_default() if HAS_OPENMP else 0

@@ -1,0 +1,87 @@
+"""Fixtures that every room shares: backend, level, n_threads, the data folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from fastepll import _info
+from fastepll.backends import Backend, get_backend, why_not
+from fastepll.typing import BackendName
+
+PACKAGE = Path(_info.__file__).parent  # the one under test: installed, or the source tree
+BACKENDS = [name for name in get_args(BackendName) if why_not(name) is None]
+
+
+def levels() -> list[str]:
+    """Instruction-set levels that run here, none without the native core."""
+    if why_not("native"):
+        return []
+    from fastepll import _core
+
+    return _core.levels()
+
+
+def pytest_report_header() -> list[str]:
+    config = _info.show_config("dict")
+    return [
+        f"fastepll: {PACKAGE}",
+        f"backends: {', '.join(BACKENDS)}; instruction-set level: {config['simd']['in use']}; "
+        f"threads: {config['threads']['in use']} ({config['threads']['from']})",
+    ]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend that this installation has."""
+    return get_backend(request.param)
+
+
+@pytest.fixture(params=levels())
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every instruction-set level that runs here, in use by the native backend."""
+    monkeypatch.setenv("FASTEPLL_SIMD", request.param)
+    return request.param
+
+
+@pytest.fixture(params=[1, 2, 3, 7])
+def n_threads(request: pytest.FixtureRequest) -> int:
+    """Thread counts, also odd ones and more than there are processors."""
+    return request.param
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start another Python on a program, with the same fastepll; environment=None unsets."""
+    started = []
+
+    def start(code: str, **environment: str | None) -> subprocess.Popen[str]:
+        changed = {"PYTHONPATH": str(PACKAGE.parent), **environment}
+        kept = {name: text for name, text in os.environ.items() if name not in changed}
+        env = kept | {name: text for name, text in changed.items() if text is not None}
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=tmp_path, env=env, text=True, stdout=subprocess.PIPE
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the photographs, where there is one."""
+    beside = Path(__file__).parents[1].resolve().parent / "shared" / "data"
+    folder = Path(os.environ.get("FASTEPLL_DATA") or beside)
+    if not folder.is_dir():
+        pytest.skip(f"no data folder {folder} (set FASTEPLL_DATA)")
+    return folder

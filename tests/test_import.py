@@ -1,0 +1,58 @@
+"""What `import fastepll` does and does not do."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import pytest
+
+import fastepll
+
+HEAVY = ["torch", "numba", "scipy", "sklearn", "skimage", "PIL", "tifffile", "tqdm", "h5py"]
+
+WITHOUT_CORE = """
+import sys
+sys.modules["fastepll._core"] = None
+sys.modules["numba"] = None
+import numpy as np
+import fastepll
+from fastepll.backends import get_backend
+assert get_backend().name == "reference"
+try:
+    get_backend("native")
+except ValueError as error:
+    print(error)
+model = fastepll.GaussianMixture.from_covariances([1.0], [np.eye(9)], (3, 3))
+image = np.random.default_rng(0).random((6, 7))
+smooth = get_backend().prior_pass(image, model, 1.0, n_threads=1)
+assert smooth.std() < 0.6 * image.std()
+"""
+
+
+def test_import_is_light(python):
+    process = python("import fastepll, json, sys; print(json.dumps(list(sys.modules)))")
+    modules = {name.split(".")[0] for name in json.loads(process.communicate(timeout=60)[0])}
+    assert process.returncode == 0
+    assert "fastepll" in modules
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_works_without_core_and_numba(python):
+    process = python(WITHOUT_CORE)
+    message = process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    assert "'native' cannot be used: the compiled extension is absent" in message
+
+
+@pytest.mark.parametrize("name", fastepll.__all__)
+def test_public_names_are_documented(name):
+    assert getattr(fastepll, name).__doc__
+
+
+def test_packaged_files():
+    package = files("fastepll")
+    assert package.joinpath("py.typed").is_file()
+    assert package.joinpath("_core.pyi").is_file()
+    for name in fastepll.list_models():
+        assert package.joinpath(f"models/weights/{name}.npz").is_file()
