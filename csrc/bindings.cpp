@@ -54,13 +54,12 @@ class PythonPoll {
 };
 
 std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
-                                      const Array<double>& eigenvalues,
-                                      const Array<double>& basis, const Array<double>& covariances,
+                                      const Array<double>& eigenvalues, const Array<double>& basis,
+                                      const Array<double>& covariances,
                                       const Array<double>& analysis, const Array<double>& synthesis,
                                       std::size_t height, std::size_t width,
                                       const std::string& level) {
-  require(3 <= height && height <= 16 && 3 <= width && width <= 16,
-          "patch sides must be 3 to 16");
+  require(3 <= height && height <= 16 && 3 <= width && width <= 16, "patch sides must be 3 to 16");
   const py::ssize_t k = weights.size(), d = static_cast<py::ssize_t>(height * width);
   const auto has = [](const py::array& a, std::initializer_list<py::ssize_t> shape) {
     return std::equal(a.shape(), a.shape() + a.ndim(), shape.begin(), shape.end());
@@ -134,10 +133,9 @@ Array<std::int32_t> run_select(const Array<float>& image, const Prepared& prepar
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Native core of fastepll; use it through fastepll.backends.";
   py::class_<Mixture, std::shared_ptr<Mixture>>(m, "Mixture")
-      .def(py::init(&make_mixture), py::arg("weights"),
-           py::arg("eigenvalues"), py::arg("basis"),
-           py::arg("covariances"), py::arg("analysis"),
-           py::arg("synthesis"), py::arg("height"), py::arg("width"), py::arg("level"))
+      .def(py::init(&make_mixture), py::arg("weights"), py::arg("eigenvalues"), py::arg("basis"),
+           py::arg("covariances"), py::arg("analysis"), py::arg("synthesis"), py::arg("height"),
+           py::arg("width"), py::arg("level"))
       .def_property_readonly("level", [](const Mixture& x) { return x.kernels.level; })
       .def("prepare", &prepare, py::arg("noise_var"), py::arg("n_threads"));
   py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared");
@@ -150,7 +148,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("select", &run_select, py::arg("image").noconvert(), py::arg("prepared"),
         py::arg("selection"), py::arg("n_threads"));
   m.def("levels", &levels);
+  m.def("compiled_levels", &compiled_levels);
   m.def("resolve_level", [](const std::string& name) { return kernels(name).level; });
   m.def("openmp_max_threads", &openmp_max_threads);
-  m.attr("openmp_max_threads_at_import") = openmp_max_threads();
 }

@@ -7,8 +7,8 @@
 namespace fastepll {
 
 // FASTEPLL_LEVELS is set by CMake: X(level) for each level that was compiled, slowest first.
-#define X(level)               \
-  namespace level {            \
+#define X(level)                  \
+  namespace level {               \
   extern const KernelTable table; \
   }
 FASTEPLL_LEVELS
@@ -21,6 +21,12 @@ const KernelTable* const compiled[] = {FASTEPLL_LEVELS};
 #undef X
 
 }  // namespace
+
+std::vector<std::string> compiled_levels() {
+  std::vector<std::string> names;
+  for (const KernelTable* table : compiled) names.push_back(table->level);
+  return names;
+}
 
 std::vector<std::string> levels() {
   std::vector<std::string> names;

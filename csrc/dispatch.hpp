@@ -7,7 +7,10 @@
 
 namespace fastepll {
 
-// Names of the levels that were compiled and that run here, slowest first.
+// Names of the levels that were compiled, slowest first.
+std::vector<std::string> compiled_levels();
+
+// Those of them that run here.
 std::vector<std::string> levels();
 
 // Kernels of the level called `name`, the fastest that runs here if `name` is empty.

@@ -39,9 +39,8 @@ void run_team(int n_threads, const std::function<void(int)>& work) {
 
 }  // namespace
 
-bool parallel_for(std::size_t n, int n_threads,
-                  const std::function<void(std::size_t, int)>& body, const Poll& poll,
-                  double begin, double end) {
+bool parallel_for(std::size_t n, int n_threads, const std::function<void(std::size_t, int)>& body,
+                  const Poll& poll, double begin, double end) {
   using clock = std::chrono::steady_clock;
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stop{false};

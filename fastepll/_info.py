@@ -93,7 +93,8 @@ def _simd() -> dict[str, Any]:
     from fastepll import _core
     from fastepll.backends.native import backend
 
-    facts["usable here"] = _core.levels()
+    facts["compiled"] = _core.compiled_levels()
+    facts["run here"] = _core.levels()
     try:
         facts["in use"] = backend.level()
     except ValueError as error:
