@@ -28,6 +28,11 @@ def levels() -> list[str]:
     return _core.levels()
 
 
+def pytest_sessionstart() -> None:
+    if os.environ.get("FASTEPLL_REQUIRE_CORE") == "1" and "native" not in BACKENDS:
+        pytest.exit(f"FASTEPLL_REQUIRE_CORE: {PACKAGE}: {why_not('native')}", returncode=1)
+
+
 def pytest_report_header() -> list[str]:
     config = _info.show_config("dict")
     return [

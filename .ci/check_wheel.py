@@ -1,0 +1,14 @@
+"""Check what a pure-Python wheel (the argument) holds, and what it must not hold."""
+
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+names = set(ZipFile(sys.argv[1]).namelist())
+tracked = {p.as_posix() for p in Path("fastepll").rglob("*.py*") if p.suffix in (".py", ".pyi")}
+weights = {p.as_posix() for p in Path("fastepll/models/weights").iterdir()}
+expected = tracked | weights | {"fastepll/py.typed"}
+metadata = {name for name in names if name.startswith("fastepll-")}
+assert expected == names - metadata, expected ^ (names - metadata)
+assert any(name.endswith("LICENSE") for name in metadata), metadata
+print(f"{sys.argv[1].rsplit('/')[-1]}: {len(names)} files, {len(weights) - 1} models")
