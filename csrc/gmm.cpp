@@ -103,11 +103,12 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture)
       whiten_stride_(packed_triangle_size(mixture_->q, mixture_->kernels.rows)),
       whiten_(mixture_->k * whiten_stride_),
       cost_(mixture_->k),
+      tail_(mixture_->k * blocks()),
+      leak_(mixture_->k * blocks()),
       gains_(mixture_->k * mixture_->d) {}
 
-std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
-                                               double noise_var, int n_threads,
-                                               const Poll& poll) {
+std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture, double noise_var,
+                                         int n_threads, const Poll& poll) {
   std::unique_ptr<Prepared> result(new Prepared(std::move(mixture)));
   const Mixture& m = result->mixture();
   const std::size_t d = m.d;
@@ -127,18 +128,36 @@ std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
     cost[c] = log_det - 2 * std::log(m.weights_[c]);
     pack_triangle(factor + d + 1, d, m.q, m.kernels.rows,
                   result->whiten_.get() + c * result->whiten_stride_);
+    result->bound(c, noise_var, covariance);
     for (std::size_t i = 0; i < d; ++i) {
       const double variance = m.eigenvalues_[c * d + i];
       result->gains_.get()[c * d + i] = static_cast<float>(variance / (variance + noise_var));
     }
   };
   if (!parallel_for(m.k, n_threads, prepare, poll, 0, 0)) return nullptr;
-  if (!definite)
-    throw std::invalid_argument("a covariance of the model is not positive definite");
+  if (!definite) throw std::invalid_argument("a covariance of the model is not positive definite");
   const double lowest = *std::min_element(cost.begin(), cost.end());
   for (std::size_t c = 0; c < m.k; ++c)
     result->cost_.get()[c] = static_cast<float>(cost[c] - lowest);
   return result;
+}
+
+// Frobenius norms stand for the spectral norms of the bound: not below them, and cheap.
+void Prepared::bound(std::size_t c, double noise_var, const double* factor) {
+  const Mixture& m = *mixture_;
+  const double* covariance = m.covariances_.data() + c * m.d * m.d;
+  for (std::size_t block = 0; block < blocks(); ++block) {
+    const std::size_t row = m.d - std::min(m.q, (blocks() - block) * m.kernels.rows);
+    double rest = 0, leak = 0;
+    for (std::size_t i = row; i < m.d; ++i) {
+      for (std::size_t j = row; j < m.d; ++j)
+        rest += covariance[i * m.d + j] * covariance[i * m.d + j];
+      for (std::size_t j = 1; j < row; ++j) leak += factor[j * m.d + i] * factor[j * m.d + i];
+    }
+    const double tail = 1 / std::sqrt(noise_var + std::sqrt(rest));
+    tail_.get()[c * blocks() + block] = static_cast<float>(tail);
+    leak_.get()[c * blocks() + block] = static_cast<float>(tail * std::sqrt(leak));
+  }
 }
 
 MixtureView Prepared::view() const {
@@ -150,6 +169,9 @@ MixtureView Prepared::view() const {
   view.basis = m.basis_.get();
   view.whiten = whiten_.get();
   view.cost = cost_.get();
+  view.tail = tail_.get();
+  view.leak = leak_.get();
+  view.blocks = blocks();
   view.analysis = m.analysis_.get();
   view.gains = gains_.get();
   view.synthesis = m.synthesis_.get();

@@ -36,18 +36,20 @@ class Prepared {
  public:
   // Throws std::invalid_argument if a covariance plus noise_var times identity is not positive
   // definite; returns null if poll stopped it.
-  static std::unique_ptr<Prepared> make(std::shared_ptr<const Mixture> mixture,
-                                        double noise_var, int n_threads, const Poll& poll);
+  static std::unique_ptr<Prepared> make(std::shared_ptr<const Mixture> mixture, double noise_var,
+                                        int n_threads, const Poll& poll);
 
   MixtureView view() const;
   const Mixture& mixture() const { return *mixture_; }
 
  private:
   explicit Prepared(std::shared_ptr<const Mixture> mixture);
+  std::size_t blocks() const { return (mixture_->q - 1) / mixture_->kernels.rows + 1; }
+  void bound(std::size_t c, double noise_var, const double* factor);
 
   std::shared_ptr<const Mixture> mixture_;
   std::size_t whiten_stride_;
-  Buffer<float> whiten_, cost_, gains_;
+  Buffer<float> whiten_, cost_, tail_, leak_, gains_;
 };
 
 }  // namespace fastepll

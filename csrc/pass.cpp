@@ -8,21 +8,21 @@
 namespace fastepll {
 namespace {
 
-constexpr std::size_t kTileCols = 64;  // 4 groups; not less than the widest patch minus one
+constexpr std::size_t kTileCols = 64;  // not less than the widest patch minus one
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
 // How an image is cut into tiles of patch positions: the same for any number of threads.
 struct Grid {
-  std::size_t rows, cols;          // patch positions
-  std::size_t tile_rows;           // so that a tile's coefficients fit half a 256 kB cache
-  std::size_t down, across;        // tiles
-  std::size_t colors;              // tiles this many rows of tiles apart touch no common pixel
+  std::size_t rows, cols;    // patch positions
+  std::size_t tile_rows;     // such that the coefficients of 8x8 patches take 128 kB
+  std::size_t down, across;  // tiles
+  std::size_t colors;        // tiles this many rows of tiles apart touch no common pixel
 
   Grid(const Image& image, const Mixture& m)
       : rows(image.height - m.height + 1),
         cols(image.width - m.width + 1),
-        tile_rows(std::clamp<std::size_t>(512 / m.d, 1, 8)),
+        tile_rows(m.d <= 64 ? 8 : 4),
         down(ceil_div(rows, tile_rows)),
         across(ceil_div(cols, kTileCols)),
         colors(1 + ceil_div(m.height - 1, tile_rows)) {}
@@ -33,7 +33,7 @@ class Workspace {
  public:
   Workspace(const Grid& grid, const MixtureView& view, const Mixture& m)
       : covered_rows_(grid.tile_rows + m.height - 1) {
-    const std::size_t groups = grid.tile_rows * (kTileCols / kLanes);
+    const std::size_t groups = grid.tile_rows * kTileCols / kLanes;
     tile_.pitch = ceil_div(kTileCols + m.width - 1, kLanes) * kLanes;
     tile_.coefficient_stride = (view.q + kMaxRows) * kLanes;
     tile_.estimate_stride = view.d * kLanes;
@@ -44,6 +44,7 @@ class Workspace {
     tile_.sums = hold(sums_, covered_rows_ * tile_.pitch);
     tile_.means = hold(means_, groups * kLanes);
     tile_.coefficients = hold(coefficients_, groups * tile_.coefficient_stride);
+    tile_.norms = hold(norms_, groups * view.blocks * kLanes);
     tile_.best = hold(best_, groups * kLanes);
     tile_.chosen = hold(chosen_, groups * kLanes);
     tile_.estimates = hold(estimates_, groups * tile_.estimate_stride);
@@ -56,7 +57,8 @@ class Workspace {
   const Tile& load(const Grid& grid, const Image& image, std::size_t y, std::size_t x) {
     tile_.rows = std::min(grid.tile_rows, grid.rows - y);
     tile_.cols = std::min(kTileCols, grid.cols - x);
-    tile_.row_groups = ceil_div(tile_.cols, kLanes);
+    tile_.down = ceil_div(tile_.rows, kSide);
+    tile_.across = ceil_div(tile_.cols, kSide);
     const std::size_t size = covered_rows_ * tile_.pitch;
     std::fill_n(pixels_.get(), size, 0.0f);
     std::fill_n(sums_.get(), size, 0.0f);
@@ -85,7 +87,7 @@ class Workspace {
   Tile tile_{};
   std::size_t covered_rows_, covered_height_ = 0, covered_width_ = 0;
   std::vector<std::ptrdiff_t> offsets_;
-  Buffer<float> pixels_, sums_, means_, coefficients_, best_, estimates_, scratch_;
+  Buffer<float> pixels_, sums_, means_, coefficients_, norms_, best_, estimates_, scratch_;
   Buffer<std::int32_t> chosen_, order_, starts_;
 };
 
@@ -155,8 +157,10 @@ bool select_pass(const Image& image, const Prepared& prepared, Selection selecti
     m.kernels.extract(tile, view);
     m.kernels.select[selection](tile, view);
     for (std::size_t r = 0; r < tile.rows; ++r)
-      std::copy_n(tile.chosen + r * tile.row_groups * kLanes, tile.cols,
-                  chosen + (y + r) * grid.cols + x);
+      for (std::size_t i = 0; i < tile.cols; ++i)
+        chosen[(y + r) * grid.cols + x + i] =
+            tile.chosen[(r / kSide * tile.across + i / kSide) * kLanes + r % kSide * kSide +
+                        i % kSide];
   };
   return for_each_tile(grid, prepared, n_threads, poll, action);
 }

@@ -6,13 +6,14 @@ namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
 void average(const Tile& tile, const MixtureView& mixture) {
-  for (std::size_t g = 0; g < tile.rows * tile.row_groups; ++g) {
-    float* corner = tile.sums + g / tile.row_groups * tile.pitch + g % tile.row_groups * kLanes;
+  for (std::size_t g = 0; g < tile.down * tile.across; ++g) {
+    float* corner = tile.sums + g / tile.across * kSide * tile.pitch + g % tile.across * kSide;
     const float* patch = tile.estimates + g * tile.estimate_stride;
     for (std::size_t j = 0; j < mixture.d; ++j) {
-      float* pixel = corner + tile.offsets[j];
-      for (std::size_t i = 0; i < kLanes; i += kWidth)
-        store(pixel + i, add(load(pixel + i), load(patch + j * kLanes + i)));
+      Row sum = load_square(corner + tile.offsets[j], tile.pitch);
+      const Row x = load_row(patch + j * kLanes);
+      for (std::size_t i = 0; i < kVecs; ++i) sum.v[i] = add(sum.v[i], x.v[i]);
+      store_square(corner + tile.offsets[j], tile.pitch, sum);
     }
   }
 }

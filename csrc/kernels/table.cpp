@@ -12,6 +12,6 @@ namespace fastepll::FASTEPLL_LEVEL {
 
 extern const KernelTable table;
 const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL), kRows,  extract,
-                           {select<false>, select<true>},          wiener, average};
+                           {select<false>, select<true>},   wiener, average};
 
 }  // namespace fastepll::FASTEPLL_LEVEL

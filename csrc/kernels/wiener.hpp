@@ -8,24 +8,25 @@ namespace {
 // Lists the valid lanes of the tile by component (counting sort, stable): those of component c are
 // order[starts[c]] ... order[starts[c + 1] - 1], each as group * kLanes + lane.
 void sort_by_component(const Tile& tile, std::size_t k) {
-  const auto visit = [&](auto action) {
-    for (std::size_t row = 0, lane = 0; row < tile.rows; ++row)
-      for (std::size_t x = 0; x < tile.row_groups * kLanes; ++x, ++lane)
-        if (x < tile.cols) action(lane, tile.chosen[lane]);
+  const std::size_t n_lanes = tile.down * tile.across * kLanes;
+  const auto valid = [&](std::size_t lane) {
+    const std::size_t g = lane / kLanes, l = lane % kLanes;
+    return g / tile.across * kSide + l / kSide < tile.rows &&
+           g % tile.across * kSide + l % kSide < tile.cols;
   };
   std::int32_t* starts = tile.starts;
   for (std::size_t c = 0; c <= k; ++c) starts[c] = 0;
-  visit([&](std::size_t, std::int32_t c) { ++starts[c]; });
+  for (std::size_t lane = 0; lane < n_lanes; ++lane)
+    if (valid(lane)) ++starts[tile.chosen[lane]];
   for (std::size_t c = 1; c <= k; ++c) starts[c] += starts[c - 1];  // the ends, for now
-  for (std::size_t lane = tile.rows * tile.row_groups * kLanes; lane-- > 0;)
-    if (lane % (tile.row_groups * kLanes) < tile.cols)
-      tile.order[--starts[tile.chosen[lane]]] = static_cast<std::int32_t>(lane);
+  for (std::size_t lane = n_lanes; lane-- > 0;)
+    if (valid(lane)) tile.order[--starts[tile.chosen[lane]]] = static_cast<std::int32_t>(lane);
 }
 
 void wiener(const Tile& tile, const MixtureView& mixture) {
   const std::size_t d = mixture.d, q = mixture.q, room = (d + kMaxRows) * kLanes;
   float *noisy = tile.scratch, *coordinates = noisy + room, *clean = coordinates + room;
-  for (std::size_t i = 0; i < tile.rows * tile.row_groups * tile.estimate_stride; ++i)
+  for (std::size_t i = 0; i < tile.down * tile.across * tile.estimate_stride; ++i)
     tile.estimates[i] = 0;
   sort_by_component(tile, mixture.k);
   for (std::size_t c = 0; c < mixture.k; ++c) {

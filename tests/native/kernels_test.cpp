@@ -61,8 +61,8 @@ Problem make_problem(std::size_t k, std::size_t height, std::size_t width, std::
     const Doubles vectors = orthonormal(p.d, false, random);
     p.vectors.insert(p.vectors.end(), vectors.begin(), vectors.end());
     for (std::size_t j = 0; j < p.d; ++j)
-      p.eigenvalues.push_back(std::pow(10.0, -4 * uniform(random)) *
-                              static_cast<double>(c + 1) / static_cast<double>(k));
+      p.eigenvalues.push_back(std::pow(10.0, -4 * uniform(random)) * static_cast<double>(c + 1) /
+                              static_cast<double>(k));
   }
   p.basis = orthonormal(p.d, true, random);
   for (std::size_t i = 0; i < rows * cols; ++i)
@@ -162,8 +162,7 @@ void check(const Problem& p) {
     select_pass(image, *prepared, kBounded, 2, go, bounded.data());
     expect(exhaustive == bounded, "strategies choose differently", where);
     for (std::size_t i = 0; i < bounded.size(); ++i)
-      expect(bounded[i] == static_cast<std::int32_t>(expected.chosen[i]) ||
-                 expected.gap[i] < 2e-3,
+      expect(bounded[i] == static_cast<std::int32_t>(expected.chosen[i]) || expected.gap[i] < 2e-3,
              "another component", where);
     std::vector<float> first(p.image.size()), other(p.image.size());
     prior_pass(image, *prepared, 1, go, first.data());
