@@ -93,18 +93,21 @@ def native_mixture(model: GaussianMixture, level: str) -> _core.Mixture:
     Coefficients are taken in an orthonormal basis that all components share: the constant vector,
     which mean-free patches do not need, then the principal axes of the mixture's own covariance.
     """
-    total = np.einsum("k,kij->ij", model.weights, model.covariances)
-    constant = np.full(model.d, model.d**-0.5)
-    without_mean = np.eye(model.d) - np.multiply.outer(constant, constant)
-    axes = np.linalg.eigh(without_mean @ total @ without_mean - np.outer(constant, constant))[1]
+    d = model.d
+    roots = model.eigenvectors * np.sqrt(model.weights[:, None] * model.eigenvalues)[:, None, :]
+    roots = roots.transpose(1, 0, 2).reshape(d, -1)
+    roots -= roots.mean(axis=0)
+    constant = np.full(d, d**-0.5)
+    axes = np.linalg.eigh(roots @ roots.T - np.outer(constant, constant))[1]
     basis = np.vstack([constant, axes[:, :0:-1].T])
+    vectors = basis @ model.eigenvectors
     height, width = model.patch_shape[:2]
     return _core.Mixture(
         weights=model.weights,
         eigenvalues=model.eigenvalues,
         basis=basis,
-        covariances=basis @ model.covariances @ basis.T,
-        analysis=model.eigenvectors.transpose(0, 2, 1) @ basis[1:].T,
+        covariances=(vectors * model.eigenvalues[:, None, :]) @ vectors.transpose(0, 2, 1),
+        analysis=vectors[:, 1:].transpose(0, 2, 1),
         synthesis=model.eigenvectors,
         height=height,
         width=width,
