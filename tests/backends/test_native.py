@@ -9,8 +9,8 @@ from fastepll.backends import get_backend, reference
 from fastepll.epll import denoise_plane
 from fastepll.models import GaussianMixture
 
-native = pytest.importorskip("fastepll.backends.native")
 core = pytest.importorskip("fastepll._core")
+native = pytest.importorskip("fastepll.backends.native")
 
 
 def mixture(patch_shape: tuple[int, int], k: int, seed: int = 0) -> GaussianMixture:
