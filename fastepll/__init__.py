@@ -1,7 +1,8 @@
 """Fast, exact EPLL image restoration with Gaussian-mixture patch priors."""
 
+from typing import TYPE_CHECKING
+
 from fastepll._info import show_config
-from fastepll._version import __version__
 from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.noise import estimate_sigma
 from fastepll.restore import denoise
@@ -15,3 +16,15 @@ __all__ = [
     "load_model",
     "show_config",
 ]
+
+if TYPE_CHECKING:
+    from fastepll._version import __version__
+else:
+
+    def __getattr__(name):
+        """Look the version up when it is asked for: that takes as long as all the rest here."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from fastepll._version import __version__
+
+        return __version__

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, TypeAlias, get_args, overload
 
 from fastepll import _threads
-from fastepll._version import __version__
 from fastepll.backends import get_backend, why_not
 from fastepll.typing import BackendName
 
@@ -117,6 +115,10 @@ def _thread_count() -> dict[str, Any]:
 
 def _versions() -> dict[str, Any]:
     """Versions of this package and what it computes with, without importing any of it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from fastepll._version import __version__
+
     facts: dict[str, Any] = {"fastepll": __version__, "python": sys.version.split()[0]}
     for name in _LIBRARIES:
         try:
