@@ -28,9 +28,11 @@ import numpy as np
 import fastepll
 from fastepll.backends import get_backend
 rng = np.random.default_rng(0)
-factors = rng.standard_normal((100, 64, 64)) * 0.02
-model = fastepll.GaussianMixture.from_covariances(
-    np.full(100, 0.01), factors @ factors.transpose(0, 2, 1) + 1e-4 * np.eye(64), (8, 8)
+model = fastepll.GaussianMixture(
+    weights=np.full(100, 0.01),
+    eigenvectors=np.tile(np.linalg.qr(rng.standard_normal((64, 64)))[0], (100, 1, 1)),
+    eigenvalues=-np.sort(-rng.exponential(0.01, (100, 64))),
+    patch_shape=(8, 8),
 )
 image = rng.random((64, 200), np.float32)
 def run(image=image, n_threads=2):
