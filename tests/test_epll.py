@@ -1,0 +1,109 @@
+"""The splitting loop against the minimiser of each step, written with matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastepll.backends import reference
+from fastepll.epll import BETAS, coverage, denoise_plane
+from fastepll.models import GaussianMixture
+
+
+def mixture(patch_shape: tuple[int, int] = (3, 4), k: int = 3) -> GaussianMixture:
+    rng = np.random.default_rng(5)
+    d = patch_shape[0] * patch_shape[1]
+    roots = rng.standard_normal((k, d, d)) * rng.uniform(0.02, 0.3, (k, 1, d))
+    covariances = roots @ roots.transpose(0, 2, 1)
+    return GaussianMixture.from_covariances(
+        rng.dirichlet(np.full(k, 3.0)), covariances, patch_shape
+    )
+
+
+def picture(shape: tuple[int, int]) -> np.ndarray:
+    rng = np.random.default_rng(6)
+    return 0.3 + 0.4 * (np.indices(shape)[1] // 5 % 2) + 0.1 * rng.standard_normal(shape)
+
+
+def patch_operators(shape: tuple[int, int], patch_shape: tuple[int, int]) -> np.ndarray:
+    """One 0-1 matrix (d, pixels) per patch position."""
+    p, q = patch_shape
+    pixel = np.arange(shape[0] * shape[1]).reshape(shape)
+    corners = np.ndindex(shape[0] - p + 1, shape[1] - q + 1)
+    rows = [pixel[i : i + p, j : j + q].ravel() for i, j in corners]
+    return np.eye(pixel.size)[np.array(rows)]
+
+
+def naive_denoise(noisy, model, sigma, betas, overlap):
+    """Minimise over the patches, then over x, with the normal equations of all patches."""
+    operators = patch_operators(noisy.shape, model.patch_shape)
+    cover = np.einsum("nij,nij->j", operators, operators)
+    y = noisy.ravel()
+    x = y
+    for beta in np.asarray(betas) / sigma**2:
+        z = operators @ x
+        mean = z.mean(axis=1, keepdims=True)
+        z = model.map_estimate(z - mean, beta**-0.5) + mean
+        # The mean is the same energy with the data term weighted by the patches over each pixel.
+        trust = model.d * np.ones(y.size) if overlap == "sum" else cover
+        fidelity = trust / sigma**2
+        left = np.diag(fidelity + beta * cover)
+        x = np.linalg.solve(left, fidelity * y + beta * np.einsum("nij,ni->j", operators, z))
+    return x.reshape(noisy.shape)
+
+
+@pytest.mark.parametrize("overlap", ["mean", "sum"])
+@pytest.mark.parametrize("betas", [BETAS, (2.5,)])
+@pytest.mark.parametrize("shape", [(12, 11), (3, 4), (4, 9)])
+def test_equals_minimiser_of_each_step(backend, overlap, betas, shape):
+    model, noisy = mixture(), picture(shape)
+    plane = noisy.astype(backend.dtype)
+    before = plane.copy()
+    result = denoise_plane(
+        plane, model, 0.1, betas=betas, backend=backend, n_threads=2, overlap=overlap
+    )
+    assert result.dtype == backend.dtype
+    np.testing.assert_array_equal(plane, before)
+    expected = naive_denoise(noisy, model, 0.1, betas, overlap)
+    atol = 1e-11 if backend.dtype is np.float64 else 2e-6
+    np.testing.assert_allclose(result, expected, rtol=0, atol=atol)
+
+
+def test_overlaps_differ_at_the_border_only():
+    model, noisy = mixture(), picture((14, 15))
+    mean, total = (
+        denoise_plane(
+            noisy, model, 0.1, betas=(4,), backend=reference.backend, n_threads=1, overlap=overlap
+        )
+        for overlap in ("mean", "sum")
+    )
+    inner = np.s_[2:-2, 3:-3]
+    np.testing.assert_allclose(total[inner], mean[inner], rtol=0, atol=1e-14)
+    # A corner pixel lies in one patch of the twelve: it is trusted a twelfth as much.
+    corner = noisy[0, 0] + 4 / 12 * (5 / 4 * mean[0, 0] - noisy[0, 0] / 4)
+    np.testing.assert_allclose(total[0, 0], corner / (1 + 4 / 12), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (4, 6), (5, 7), (6, 8), (13, 20)])
+def test_coverage_counts_patches(shape):
+    operators = patch_operators(shape, (3, 4))
+    np.testing.assert_array_equal(coverage(shape, mixture()).ravel(), operators.sum(axis=(0, 1)))
+
+
+def test_progress_rises_to_one(backend):
+    seen: list[float] = []
+    noisy = picture((20, 21)).astype(backend.dtype)
+    denoise_plane(noisy, mixture(), 0.1, backend=backend, n_threads=1, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert seen[0] > 0
+
+
+def test_progress_can_stop_the_work(backend):
+    def stop(fraction: float) -> None:
+        if fraction > 0.3:
+            raise KeyboardInterrupt
+
+    noisy = picture((20, 21)).astype(backend.dtype)
+    with pytest.raises(KeyboardInterrupt):
+        denoise_plane(noisy, mixture(), 0.1, backend=backend, n_threads=1, progress=stop)
