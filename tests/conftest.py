@@ -20,12 +20,13 @@ BACKENDS = [name for name in get_args(BackendName) if why_not(name) is None]
 
 
 def levels() -> list[str]:
-    """Instruction-set levels that run here, none without the native core."""
+    """Levels to test: FASTEPLL_SIMD if it is set, else all that run here; none without the core."""
     if why_not("native"):
         return []
     from fastepll import _core
 
-    return _core.levels()
+    wanted = os.environ.get("FASTEPLL_SIMD")
+    return [wanted] if wanted else _core.levels()
 
 
 def pytest_sessionstart() -> None:

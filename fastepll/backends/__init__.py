@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 from functools import cache
@@ -70,7 +71,10 @@ def get_backend(name: BackendName | None = None) -> Backend:
     """
     names: tuple[BackendName, ...] = get_args(BackendName)
     if name is None:
-        return get_backend(next(n for n in names if why_not(n) is None))
+        for candidate in names:
+            with contextlib.suppress(ImportError):  # a numba that does not fit this NumPy, say
+                if why_not(candidate) is None:
+                    return get_backend(candidate)
     if name not in names:
         raise ValueError(f"backend must be one of {names} or None, got {name!r}")
     if reason := why_not(name):
