@@ -1,0 +1,211 @@
+"""One training run, step by step: mini-batch warm start, full passes, finishing passes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fastepll.models import GaussianMixture
+from fastepll.train.em import (
+    Candidates,
+    Mixture,
+    Statistics,
+    candidates,
+    maximise,
+    reseed,
+    statistics,
+)
+from fastepll.train.options import TrainOptions
+from fastepll.train.patches import dct_basis, split_images, stream_patches
+
+__all__ = ["Trainer", "check_device"]
+
+UNIFORM_VARIANCE = 1 / 12 / 255**2
+RUN = 600
+
+
+def check_device(device: str) -> torch.device:
+    """Return the torch device called `device`; ValueError unless it is the CPU or a CUDA GPU."""
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {device!r} is not there: {torch.cuda.device_count()} GPUs found")
+    return found
+
+
+class Trainer:
+    """One run over one set of images; `step` advances it, everything random follows the step."""
+
+    def __init__(self, paths: Sequence[Path], options: TrainOptions, device: str = "cpu") -> None:
+        self.options, self.device = options, check_device(device)
+        self.paths, self.kept = split_images(paths, options.holdout, options.seed)
+        self.basis = torch.from_numpy(dct_basis(options.patch_shape)).float().to(self.device)
+        on_gpu = self.device.type == "cuda"
+        self.chunk, self.block = (1 << 20, 1 << 18) if on_gpu else (1 << 15, 1 << 11)
+        self.dequantised = options.steps == options.finish
+        self.position, self.history = 0, list[tuple[int, str, float, float]]()
+        self.running: Statistics | None = None
+        self.pairs: list[Candidates] = []
+        self.z = self.load(self.paths, options.n_patches, dequantise=self.dequantised)
+        count = min(options.n_patches, 200_000)
+        self.held = self.load(self.kept, count, dequantise=True) if self.kept else None
+        self.mixture = self.initial()
+
+    @property
+    def stage(self) -> str:
+        """What the next step is: "warm", "full" or "finish"."""
+        o = self.options
+        if self.position < o.warm_steps:
+            return "warm"
+        return "full" if self.position < o.warm_steps + o.iterations else "finish"
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether the state is complete without the candidate lists of earlier steps."""
+        return self.stage == "warm" or self._pass % self.options.refresh == 0
+
+    @property
+    def _pass(self) -> int:
+        """Index of the next full pass within its stage."""
+        o = self.options
+        return self.position - o.warm_steps - (o.iterations if self.stage == "finish" else 0)
+
+    def load(self, paths: Sequence[Path], n: int, *, dequantise: bool) -> Tensor:
+        """Patches in the cosine basis, (n, d - 1) float32 on the device."""
+        o = self.options
+        stream = stream_patches(
+            paths, o.patch_shape, n, seed=o.seed, dequantise=dequantise, flips=o.flips
+        )
+        return torch.cat([torch.from_numpy(b).to(self.device) @ self.basis for b in stream])
+
+    def seek(self, position: int) -> None:
+        """Move to `position` of the run, with the patches that belong there."""
+        self.position = position
+        if self.stage == "finish" and not self.dequantised:
+            self.dequantised = True
+            if position < self.options.steps:
+                self.z = self.load(self.paths, self.options.n_patches, dequantise=True)
+
+    def initial(self) -> Mixture:
+        """Every component starts as the moments of one short run of neighbouring patches."""
+        k, run = self.options.n_components, min(RUN, len(self.z) // 2)
+        starts = torch.randint(len(self.z) - run, (k,), generator=self.generator()).tolist()
+        runs = torch.stack([self.z[s : s + run].double() for s in starts])
+        local = runs.mT @ runs / run
+        cov = local + 0.02 * local.mean(0)
+        cov.diagonal(dim1=1, dim2=2).add_(self.floor_variance)
+        return Mixture(torch.full((k,), 1 / k, dtype=torch.float64, device=self.device), cov)
+
+    @property
+    def floor_variance(self) -> float:
+        """Variance added to every direction: next to none once the data carry their own."""
+        return 1e-8 if self.dequantised else max((self.options.floor / 255) ** 2, 1e-8)
+
+    def generator(self) -> torch.Generator:
+        """Random numbers of the coming step, the same on every device."""
+        return torch.Generator().manual_seed(self.options.seed * 1_000_003 + self.position)
+
+    def step(self) -> float:
+        """Do the next step; returns its mean log-likelihood under the mixture it started from."""
+        stage = self.stage
+        stats = self.warm_step() if stage == "warm" else self.full_pass()
+        train = stats.log_likelihood / stats.n + self.offset
+        self.position += 1
+        measured = self.at_boundary and self.stage != "warm"
+        held = self.held_out() if measured else math.nan
+        self.history.append((self.position, stage, train, held))
+        if stage != "finish" and self.stage == "finish":
+            self.mixture = self.lifted()
+            self.seek(self.position)
+        return train
+
+    def warm_step(self) -> Statistics:
+        """Stepwise EM: statistics of one random batch enter a decaying average."""
+        o, generator = self.options, self.generator()
+        if self.position % 25 == 24 and reseed(self.mixture, o.min_weight, generator):
+            self.running = None
+        index = torch.randint(len(self.z), (min(o.batch, len(self.z)),), generator=generator)
+        stats = self.expect(self.z[index.to(self.device)], None)
+        new = Statistics(stats.counts / stats.n, stats.scatter / stats.n, 0.0, 1)
+        if self.running is None:
+            self.running = new
+        else:
+            rate = (self.running.n + 1) ** -0.7
+            self.running.add(new, 1 - rate, rate)
+        self.mixture = maximise(self.running, self.floor_variance)
+        return stats
+
+    def full_pass(self) -> Statistics:
+        """One iteration over all patches; candidate lists are renewed every `refresh` passes."""
+        o, chunks = self.options, self.z.split(self.chunk)
+        fresh = self._pass % o.refresh == 0
+        if fresh:
+            self.pairs = []
+            if self.stage == "full" and self._pass < o.iterations // 2:
+                reseed(self.mixture, o.min_weight, self.generator())
+        total: Statistics | None = None
+        for i, chunk in enumerate(chunks):
+            stats = self.expect(chunk, None if fresh else self.pairs[i])
+            if total is None:
+                total = stats
+            else:
+                total.add(stats)
+        assert total is not None
+        self.running, self.mixture = None, maximise(total, self.floor_variance)
+        return total
+
+    def expect(self, z: Tensor, pairs: Candidates | None) -> Statistics:
+        """E-step of one chunk, keeping the candidate lists it had to make for a full pass."""
+        if pairs is None:
+            pairs = candidates(z, self.mixture, self.options.margin, self.block)
+            if self.stage != "warm":
+                self.pairs.append(pairs)
+        return statistics(z, self.mixture, pairs, self.options.drop)
+
+    def lifted(self) -> Mixture:
+        """The mixture of dequantised patches: the floor gives way to the uniform noise's 1/12."""
+        if self.dequantised:
+            return self.mixture
+        values, vectors = torch.linalg.eigh(self.mixture.covariances)
+        values = (values - self.floor_variance).clamp_min(0) + UNIFORM_VARIANCE
+        return Mixture(self.mixture.weights, (vectors * values[:, None, :]) @ vectors.mT)
+
+    @property
+    def offset(self) -> float:
+        """From the density of cosine coefficients to the benchmark's: last pixel dropped, /256."""
+        d = self.basis.shape[0]
+        return 0.5 * math.log(d) + (d - 1) * math.log(256 / 255)
+
+    def held_out(self) -> float:
+        """Mean log-likelihood of the dequantised held-out patches (nan without any)."""
+        if self.held is None:
+            return math.nan
+        mixture, total = self.lifted(), 0.0
+        for chunk in self.held.split(self.chunk):
+            pairs = candidates(chunk, mixture, self.options.margin, self.block)
+            total += statistics(chunk, mixture, pairs, 1.0).log_likelihood
+        return total / len(self.held) + self.offset
+
+    def result(self, metadata: dict[str, Any]) -> GaussianMixture:
+        """The trained model, singular along the constant patch."""
+        mixture = self.lifted()
+        values, vectors = torch.linalg.eigh(mixture.covariances.cpu())
+        basis = dct_basis(self.options.patch_shape)
+        k, d = len(values), len(basis)
+        full = np.full((k, d, d), d**-0.5)
+        full[:, :, :-1] = basis @ vectors.flip(2).numpy()
+        spectrum = np.pad(values.flip(1).numpy(), ((0, 0), (0, 1)))
+        weights = mixture.weights.cpu().numpy()
+        return GaussianMixture(
+            weights / weights.sum(), full, spectrum, self.options.patch_shape, metadata
+        )
