@@ -106,7 +106,7 @@ def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
     bar = None
     if progress:
         try:
-            from tqdm import tqdm
+            from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
         except ImportError:
             pass
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -69,12 +70,12 @@ def restore(trainer: Trainer, path: Path) -> None:
 
 
 def write_history(trainer: Trainer, path: Path) -> None:
-    """Write step, stage, log-likelihood per patch in training and held out (empty: not measured)."""
+    """Write step, stage, log-likelihood per patch in training and held out (or nothing)."""
     with path.open("w", newline="", encoding="ascii") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["step", "stage", "train_nats", "held_out_nats"])
         for step, stage, train, held in trainer.history:
-            table.writerow([step, stage, f"{train:.4f}", "" if held != held else f"{held:.4f}"])
+            table.writerow([step, stage, f"{train:.4f}", "" if math.isnan(held) else f"{held:.4f}"])
 
 
 def _state(trainer: Trainer) -> dict[str, object]:

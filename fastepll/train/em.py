@@ -50,6 +50,7 @@ def _cholesky(cov: Tensor) -> Tensor:
     """Batched factor; a component spoilt by rounding (almost no vectors) gets a growing jitter."""
     eye = torch.eye(cov.shape[1], dtype=cov.dtype, device=cov.device)
     jitter = 1e-7 * cov.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * eye
+    chol: Tensor
     for _ in range(7):
         chol, info = torch.linalg.cholesky_ex(cov)
         if not bool(info.any()):
@@ -60,7 +61,7 @@ def _cholesky(cov: Tensor) -> Tensor:
 
 
 class Candidates(NamedTuple):
-    """Pairs (vector, component) of one chunk sorted by component: rows, and counts per component."""
+    """Pairs (vector, component) of one chunk by component: rows, and how many of each."""
 
     rows: Tensor
     counts: list[int]
@@ -115,7 +116,7 @@ def statistics(z: Tensor, mixture: Mixture, pairs: Candidates, drop: float = 0.0
     white32, const32 = white.float(), const.float()
     k, d = white.shape[:2]
     score = torch.full((k, len(z)), -math.inf, device=z.device)
-    groups = pairs.rows.split(pairs.counts)
+    groups = torch.split(pairs.rows, pairs.counts)
     for c, rows in enumerate(groups):
         score[c, rows] = const32[c] - 0.5 * (z[rows] @ white32[c].T).square().sum(1)
     evidence = score.logsumexp(0)
@@ -123,10 +124,8 @@ def statistics(z: Tensor, mixture: Mixture, pairs: Candidates, drop: float = 0.0
     scatter = torch.zeros(k, d, d, device=z.device)
     for c, rows in enumerate(groups):
         r = resp[c, rows]
-        if drop > 0:
-            used = r > drop
-            rows, r = rows[used], r[used]
-        half = z[rows] * r.sqrt()[:, None]
+        used = (r > drop).nonzero()[:, 0]
+        half = z[rows[used]] * r[used].sqrt()[:, None]
         torch.mm(half.T, half, out=scatter[c])
     return Statistics(
         resp.sum(1, dtype=torch.float64), scatter.double(), float(evidence.double().sum()), len(z)

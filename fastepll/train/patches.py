@@ -39,7 +39,8 @@ def read_gray(path: Path) -> NDArray[np.float64]:
 
     with Image.open(path) as image:
         rgb = np.asarray(image.convert("RGB"), dtype=np.float64)
-    return np.rint(rgb @ np.array(GRAY_WEIGHTS))
+    gray: NDArray[np.float64] = np.rint(rgb @ np.array(GRAY_WEIGHTS))
+    return gray
 
 
 def split_images(paths: Sequence[Path], holdout: int, seed: int) -> tuple[list[Path], list[Path]]:
@@ -133,6 +134,8 @@ def dct_basis(patch_shape: tuple[int, int]) -> NDArray[np.float64]:
 
     def cosines(n: int) -> NDArray[np.float64]:
         wave = np.cos(np.pi * np.outer(np.arange(n), np.arange(n) + 0.5) / n)
-        return wave / np.linalg.norm(wave, axis=1, keepdims=True)
+        unit: NDArray[np.float64] = wave / np.sqrt((wave**2).sum(axis=1, keepdims=True))
+        return unit
 
-    return np.kron(cosines(patch_shape[0]), cosines(patch_shape[1])).T[:, 1:].copy()
+    rows, columns = (cosines(n) for n in patch_shape)
+    return np.ascontiguousarray(np.kron(rows, columns).T[:, 1:], dtype=np.float64)

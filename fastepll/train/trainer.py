@@ -147,7 +147,7 @@ class Trainer:
 
     def full_pass(self) -> Statistics:
         """One iteration over all patches; candidate lists are renewed every `refresh` passes."""
-        o, chunks = self.options, self.z.split(self.chunk)
+        o, chunks = self.options, torch.split(self.z, self.chunk)
         fresh = self._pass % o.refresh == 0
         if fresh:
             self.pairs = []
@@ -191,7 +191,7 @@ class Trainer:
         if self.held is None:
             return math.nan
         mixture, total = self.lifted(), 0.0
-        for chunk in self.held.split(self.chunk):
+        for chunk in torch.split(self.held, self.chunk):
             pairs = candidates(chunk, mixture, self.options.margin, self.block)
             total += statistics(chunk, mixture, pairs, 1.0).log_likelihood
         return total / len(self.held) + self.offset
