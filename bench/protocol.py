@@ -72,7 +72,7 @@ def ssim(restored: Image, clean: Image) -> float:
 def cpu_name() -> str:
     """Name of the processor."""
     if sys.platform == "linux":
-        for line in subprocess.run(["lscpu"], capture_output=True, text=True).stdout.splitlines():
+        for line in subprocess.check_output(["lscpu"], text=True).splitlines():
             if line.startswith("Model name:"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

@@ -82,8 +82,8 @@ def speed() -> str:
     return (
         table(header, rows)
         + f"\n\nOne {width}×{height} image, sigma {figures['sigma']}, medians; {machine['cpu']}, "
-        + f"{machine['level']}. `import fastepll` takes {figures['import seconds']:.2f} s, loading "
-        + "the model and the first call "
+        + f"{machine['level']}. `import fastepll` takes {figures['import seconds']:.2f} "
+        + "s, loading the model and the first call "
         + f"{figures['load and first call, extra seconds']:.2f} s more than later calls. Peak extra "
         + f"memory for a {memory['side']}×{memory['side']} float32 image: {memory['MB']:.0f} MB. "
         + "Command: `python bench/speed.py`."
@@ -99,12 +99,8 @@ def main() -> int:
     for section in (restoration, speed):
         name = section.__name__
         begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-        new = re.sub(
-            f"{begin}.*?{end}",
-            lambda _, body=section(), begin=begin, end=end: f"{begin}\n{body}\n{end}",
-            new,
-            flags=re.DOTALL,
-        )
+        text = f"{begin}\n{section()}\n{end}"
+        new = re.sub(f"{begin}.*?{end}", lambda _, text=text: text, new, flags=re.DOTALL)
     if args.check:
         return int(new != old)
     path.write_text(new)

@@ -30,7 +30,8 @@ def main() -> None:
                 noisy, sigma / 255, model=args.model, n_threads=args.threads
             )
             seconds = time.perf_counter() - start
-            figures.append((psnr(noisy, clean), psnr(restored, clean), ssim(restored, clean), seconds))
+            quality = psnr(noisy, clean), psnr(restored, clean), ssim(restored, clean)
+            figures.append((*quality, seconds))
         noisy_db, restored_db, similarity, seconds = zip(*figures, strict=True)
         rows.append(
             {

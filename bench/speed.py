@@ -134,7 +134,8 @@ def main() -> None:
     threads = max(args.threads)
     starts = [run(STARTUP.format(threads=threads)) for _ in range(args.repeats)]
     figures["import seconds"] = round(statistics.median(s[0] for s in starts), 3)
-    figures["load and first call, extra seconds"] = round(statistics.median(s[1] for s in starts), 3)
+    extra = statistics.median(s[1] for s in starts)
+    figures["load and first call, extra seconds"] = round(extra, 3)
     figures["peak extra MB"] = {
         "side": args.side,
         "MB": round(run(MEMORY.format(side=args.side, threads=threads))[0], 1),
