@@ -82,9 +82,10 @@ def speed() -> str:
     return (
         table(header, rows)
         + f"\n\nOne {width}×{height} image, sigma {figures['sigma']}, medians; {machine['cpu']}, "
-        + f"{machine['level']}. `import fastepll` takes {figures['import seconds']:.2f} "
-        + "s, loading the model and the first call "
-        + f"{figures['load and first call, extra seconds']:.2f} s more than later calls. Peak extra "
+        + f"{machine['level']}. `import fastepll` takes {figures['import seconds']:.2f} s, "
+        + "loading the model and the first call "
+        + f"{figures['load and first call, extra seconds']:.2f} s more than later calls. "
+        + "Peak extra "
         + f"memory for a {memory['side']}×{memory['side']} float32 image: {memory['MB']:.0f} MB. "
         + "Command: `python bench/speed.py`."
     )
