@@ -13,7 +13,7 @@ from fastepll.backends import reference
 from fastepll.epll import denoise_plane
 from fastepll.models import GaussianMixture
 
-compiled = pytest.importorskip("fastepll.backends.numba", exc_type=ImportError)
+compiled = pytest.importorskip("fastepll.backends.numba")
 backend = compiled.backend
 
 
