@@ -23,6 +23,7 @@ from fastepll._files import (
 )
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
+from fastepll.train import command
 from fastepll.typing import BackendName, Quality
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ MISTAKES = (PictureError, OSError, ValueError, TypeError)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for a mistake of the user, 130 after Ctrl-C."""
-    argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        arguments = build_parser(train=argv[:1] == ["train"]).parse_args(argv)
+        arguments = build_parser().parse_args(argv)
         code = arguments.run(arguments)
     except MISTAKES as error:
         return fail(describe(error))
@@ -59,8 +59,8 @@ def fail(message: str) -> int:
     return 2
 
 
-def build_parser(*, train: bool = False) -> argparse.ArgumentParser:
-    """Parser of all commands; the options of ``train`` are there if asked for (they need torch)."""
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of all commands."""
     parser = argparse.ArgumentParser("fastepll", description=fastepll.__doc__)
     parser.add_argument("--version", action="version", version=fastepll.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -89,15 +89,16 @@ def build_parser(*, train: bool = False) -> argparse.ArgumentParser:
     demo.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
     demo.set_defaults(run=run_demo, quiet=False)
 
-    for command in (denoise, demo):
-        command.add_argument("--model", default="gray-8x8-200", help="name or file of the prior")
-        command.add_argument("--quality", choices=get_args(Quality), default="exact")
-        command.add_argument("--backend", choices=get_args(BackendName), help="(the fastest)")
-        command.add_argument("--threads", type=int, help="(all processors)")
+    for parser_of in (denoise, demo):
+        add = parser_of.add_argument
+        add("--model", default="gray-8x8-200", help="name or file of the prior (%(default)s)")
+        add("--quality", choices=get_args(Quality), default="exact", help="(%(default)s)")
+        add("--backend", choices=get_args(BackendName), help="(the fastest installed)")
+        add("--threads", type=int, metavar="N", help="(all processors)")
 
     training = commands.add_parser("train", help="train a prior on a folder of pictures")
-    if train:
-        add_training(training)
+    command.add_arguments(training)
+    training.set_defaults(run=run_train)
     commands.add_parser("info", help="what this installation uses").set_defaults(run=run_info)
     return parser
 
@@ -159,16 +160,14 @@ def run_info(arguments: argparse.Namespace) -> None:
         print(f"  {name}: {model.k} components, patch shape {model.patch_shape}")
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Options of ``fastepll train``, which live with the training code."""
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train a prior."""
     try:
-        from fastepll.train import command
+        return command.run(arguments)
     except ImportError as error:
         raise PictureError(
             f"train needs torch ({error}); install it with: pip install 'fastepll[train]'"
         ) from None
-    command.add_arguments(parser)
-    parser.set_defaults(run=command.run)
 
 
 def restore(

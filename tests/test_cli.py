@@ -380,9 +380,10 @@ def test_info(run):
     assert all(name in out.partition("models:")[2] for name in fastepll.list_models())
 
 
-def test_train_without_torch(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fastepll.train.command", None)
-    code, _, err = run("train", "photographs", "prior.npz")
+def test_train_without_torch(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "fastepll.train.api", raising=False)
+    code, _, err = run("train", tmp_path, tmp_path / "prior.npz")
     assert (code, err.count("\n")) == (2, 1)
     assert "pip install 'fastepll[train]'" in err
 
