@@ -35,10 +35,13 @@ print(imported - start, loaded - imported + (first - loaded) - (second - first))
 
 MEMORY = """
 import resource, numpy as np, fastepll
+def resident():  # now, in kB
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return pages * resource.getpagesize() / 1024
 side = {side}
 image = np.random.default_rng(0).random((side, side), dtype=np.float32)
 fastepll.denoise(image[:64, :64], 0.1, n_threads={threads})
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = resident()
 fastepll.denoise(image, 0.1, betas=(1, 4), n_threads={threads})
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
@@ -95,7 +98,8 @@ def denoising(noisy: np.ndarray, threads: int, repeats: int) -> dict[str, Any]:
     backends: list[Backend] = [get_backend(n) for n in ("native", "numba") if not why_not(n)]
     times: dict[str, list[float]] = {backend.name: [] for backend in backends}
     for backend in backends:  # compile and prepare
-        denoise_plane(noisy[:40, :40], model, 25 / 255, backend=backend, n_threads=threads)
+        corner = np.ascontiguousarray(noisy[:40, :40])
+        denoise_plane(corner, model, 25 / 255, backend=backend, n_threads=threads)
     for _ in range(repeats):
         for backend in backends:
             times[backend.name].append(

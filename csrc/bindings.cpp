@@ -54,24 +54,31 @@ class PythonPoll {
 };
 
 std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
-                                      const Array<double>& eigenvalues, const Array<double>& basis,
-                                      const Array<double>& covariances,
-                                      const Array<double>& analysis, const Array<double>& synthesis,
+                                      const Array<double>& eigenvalues,
+                                      const Array<double>& eigenvectors, const Array<double>& basis,
                                       std::size_t height, std::size_t width,
-                                      const std::string& level) {
+                                      const std::string& level, int n_threads) {
   require(3 <= height && height <= 16 && 3 <= width && width <= 16, "patch sides must be 3 to 16");
+  require(n_threads >= 1, "n_threads must be positive");
   const py::ssize_t k = weights.size(), d = static_cast<py::ssize_t>(height * width);
   const auto has = [](const py::array& a, std::initializer_list<py::ssize_t> shape) {
     return std::equal(a.shape(), a.shape() + a.ndim(), shape.begin(), shape.end());
   };
-  require(k >= 1 && has(weights, {k}) && has(eigenvalues, {k, d}) && has(basis, {d, d}) &&
-              has(covariances, {k, d, d}) && has(analysis, {k, d, d - 1}) &&
-              has(synthesis, {k, d, d}),
+  require(k >= 1 && has(weights, {k}) && has(eigenvalues, {k, d}) && has(eigenvectors, {k, d, d}) &&
+              has(basis, {d, d}),
           "arrays of the mixture do not fit each other");
   const KernelTable& table = kernels(level);
-  return std::make_shared<Mixture>(table, k, height, width, weights.data(), eigenvalues.data(),
-                                   basis.data(), covariances.data(), analysis.data(),
-                                   synthesis.data());
+  const double *w = weights.data(), *values = eigenvalues.data(), *vectors = eigenvectors.data();
+  const double* rows = basis.data();
+  PythonPoll poll(py::none{});
+  std::shared_ptr<Mixture> result;
+  {
+    py::gil_scoped_release release;
+    result = Mixture::make(table, k, height, width, w, values, vectors, rows, n_threads,
+                           poll.function());
+  }
+  poll.finish(result != nullptr);
+  return result;
 }
 
 std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise_var,
@@ -133,9 +140,9 @@ Array<std::int32_t> run_select(const Array<float>& image, const Prepared& prepar
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Native core of fastepll; use it through fastepll.backends.";
   py::class_<Mixture, std::shared_ptr<Mixture>>(m, "Mixture")
-      .def(py::init(&make_mixture), py::arg("weights"), py::arg("eigenvalues"), py::arg("basis"),
-           py::arg("covariances"), py::arg("analysis"), py::arg("synthesis"), py::arg("height"),
-           py::arg("width"), py::arg("level"))
+      .def(py::init(&make_mixture), py::arg("weights"), py::arg("eigenvalues"),
+           py::arg("eigenvectors"), py::arg("basis"), py::arg("height"), py::arg("width"),
+           py::arg("level"), py::arg("n_threads"))
       .def_property_readonly("level", [](const Mixture& x) { return x.kernels.level; })
       .def("prepare", &prepare, py::arg("noise_var"), py::arg("n_threads"));
   py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared");

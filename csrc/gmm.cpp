@@ -23,12 +23,12 @@ std::size_t packed_triangle_size(std::size_t n, std::size_t block) {
 }
 
 // Blocks of `block` rows (the last padded with zeros), each column by column.
-void pack(const double* matrix, std::size_t rows, std::size_t cols, std::size_t block,
-          float* packed) {
+void pack(const double* matrix, std::size_t pitch, std::size_t rows, std::size_t cols,
+          std::size_t block, float* packed) {
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < cols; ++j)
       packed[i / block * block * cols + j * block + i % block] =
-          static_cast<float>(matrix[i * cols + j]);
+          static_cast<float>(matrix[i * pitch + j]);
 }
 
 // The same of the lower triangle; the first block has 1 to `block` rows, all others are full.
@@ -43,8 +43,8 @@ void pack_triangle(const double* lower, std::size_t pitch, std::size_t n, std::s
   }
 }
 
-// For a symmetric positive definite matrix C (row-major, destroyed): the lower triangular W with
-// W'W = C^-1 and log det C. False if C is not positive definite.
+// For a symmetric positive definite matrix C (its upper triangle, row-major, destroyed): the lower
+// triangular W with W'W = C^-1 and log det C. False if C is not positive definite.
 bool whiten(double* c, std::size_t n, double* w, double& log_det) {
   log_det = 0;
   for (std::size_t j = 0; j < n; ++j) {  // C = U'U, U upper triangular, row by row
@@ -75,8 +75,7 @@ bool whiten(double* c, std::size_t n, double* w, double& log_det) {
 
 Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
                  std::size_t patch_height, std::size_t patch_width, const double* weights,
-                 const double* eigenvalues, const double* basis, const double* covariances,
-                 const double* analysis, const double* synthesis)
+                 const double* eigenvalues)
     : kernels(kernel_table),
       k(n_components),
       height(patch_height),
@@ -85,17 +84,39 @@ Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
       q(d - 1),
       weights_(weights, weights + k),
       eigenvalues_(eigenvalues, eigenvalues + k * d),
-      covariances_(covariances, covariances + k * d * d),
+      covariances_(k * d * d),
       basis_(packed_size(q, d, kernels.rows)),
       analysis_(k * packed_size(d, q, kernels.rows)),
-      synthesis_(k * packed_size(d, d, kernels.rows)) {
-  pack(basis + d, q, d, kernels.rows, basis_.get());
-  for (std::size_t c = 0; c < k; ++c) {
-    pack(analysis + c * d * q, d, q, kernels.rows,
-         analysis_.get() + c * packed_size(d, q, kernels.rows));
-    pack(synthesis + c * d * d, d, d, kernels.rows,
-         synthesis_.get() + c * packed_size(d, d, kernels.rows));
-  }
+      synthesis_(k * packed_size(d, d, kernels.rows)) {}
+
+std::shared_ptr<Mixture> Mixture::make(const KernelTable& kernels, std::size_t k,
+                                       std::size_t height, std::size_t width, const double* weights,
+                                       const double* eigenvalues, const double* eigenvectors,
+                                       const double* basis, int n_threads, const Poll& poll) {
+  std::shared_ptr<Mixture> result(new Mixture(kernels, k, height, width, weights, eigenvalues));
+  const std::size_t d = result->d, q = result->q, rows = kernels.rows;
+  pack(basis + d, d, q, d, rows, result->basis_.get());
+  std::vector<double> columns(d * d);  // the basis, transposed
+  for (std::size_t i = 0; i < d * d; ++i) columns[i % d * d + i / d] = basis[i];
+  std::vector<double> scratch(d * d * n_threads);
+  const auto rotate = [&](std::size_t c, int thread) {
+    const double* vectors = eigenvectors + c * d * d;
+    double* covariance = result->covariances_.get() + c * d * d;
+    double* rotated = scratch.data() + d * d * thread;  // row j: eigenvector j in the basis
+    std::fill_n(rotated, d * d, 0.0);
+    for (std::size_t j = 0; j < d; ++j)
+      for (std::size_t l = 0; l < d; ++l)
+        for (std::size_t i = 0; i < d; ++i)
+          rotated[j * d + i] += vectors[l * d + j] * columns[l * d + i];
+    for (std::size_t a = 0; a < d; ++a)
+      for (std::size_t j = 0; j < d; ++j) {
+        const double factor = eigenvalues[c * d + j] * rotated[j * d + a];
+        for (std::size_t b = a; b < d; ++b) covariance[a * d + b] += factor * rotated[j * d + b];
+      }
+    pack(rotated + 1, d, d, q, rows, result->analysis_.get() + c * packed_size(d, q, rows));
+    pack(vectors, d, d, d, rows, result->synthesis_.get() + c * packed_size(d, d, rows));
+  };
+  return parallel_for(k, n_threads, rotate, poll, 0, 0) ? result : nullptr;
 }
 
 Prepared::Prepared(std::shared_ptr<const Mixture> mixture)
@@ -118,7 +139,7 @@ std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
   const auto prepare = [&](std::size_t c, int thread) {
     double* covariance = scratch.data() + 2 * d * d * thread;
     double* factor = covariance + d * d;
-    std::copy_n(m.covariances_.data() + c * d * d, d * d, covariance);
+    std::copy_n(m.covariances_.get() + c * d * d, d * d, covariance);
     for (std::size_t i = 0; i < d; ++i) covariance[i * (d + 1)] += noise_var;
     double log_det;
     if (!whiten(covariance, d, factor, log_det)) {
@@ -142,21 +163,25 @@ std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
   return result;
 }
 
-// Frobenius norms stand for the spectral norms of the bound: not below them, and cheap.
+// The numbers of the bound in select.hpp, from the upper triangular factor U = L'. Frobenius norms
+// stand for the spectral ones: not below them, and cheap. Of the tail's corner of the covariance,
+// and of L21 = all of the tail's rows of L less its own corner, both summed up from the last row.
 void Prepared::bound(std::size_t c, double noise_var, const double* factor) {
   const Mixture& m = *mixture_;
-  const double* covariance = m.covariances_.data() + c * m.d * m.d;
-  for (std::size_t block = 0; block < blocks(); ++block) {
-    const std::size_t row = m.d - std::min(m.q, (blocks() - block) * m.kernels.rows);
-    double rest = 0, leak = 0;
-    for (std::size_t i = row; i < m.d; ++i) {
-      for (std::size_t j = row; j < m.d; ++j)
-        rest += covariance[i * m.d + j] * covariance[i * m.d + j];
-      for (std::size_t j = 1; j < row; ++j) leak += factor[j * m.d + i] * factor[j * m.d + i];
-    }
-    const double tail = 1 / std::sqrt(noise_var + std::sqrt(rest));
+  const double* covariance = m.covariances_.get() + c * m.d * m.d;
+  double corner = 0, leak = 0;
+  std::size_t block = blocks();
+  for (std::size_t i = m.d; i-- > 1;) {
+    const double *row = covariance + i * m.d, *column = factor + i * m.d;
+    corner += row[i] * row[i];
+    leak += row[i] + noise_var - factor[i] * factor[i];  // squares of row i of L, without column 0
+    for (std::size_t j = i; j < m.d; ++j) leak -= column[j] * column[j];
+    for (std::size_t j = i + 1; j < m.d; ++j) corner += 2 * row[j] * row[j];
+    if (i > 1 && (m.d - i) % m.kernels.rows != 0) continue;
+    const double tail = 1 / std::sqrt(noise_var + std::sqrt(corner));
+    --block;
     tail_.get()[c * blocks() + block] = static_cast<float>(tail);
-    leak_.get()[c * blocks() + block] = static_cast<float>(tail * std::sqrt(leak));
+    leak_.get()[c * blocks() + block] = static_cast<float>(tail * std::sqrt(std::max(leak, 0.0)));
   }
 }
 

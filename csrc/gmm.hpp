@@ -10,24 +10,27 @@
 
 namespace fastepll {
 
-// What does not depend on the noise level. All inputs are row-major float64:
-//   weights (k), eigenvalues (k, d),
-//   basis (d, d)           orthonormal rows, the first of them constant,
-//   covariances (k, d, d)  in that basis,
-//   analysis (k, d, q)     transposed eigenvectors times the transpose of basis rows 1..d-1,
-//   synthesis (k, d, d)    eigenvectors as columns.
+// What does not depend on the noise level. All inputs are row-major float64: weights (k),
+// eigenvalues (k, d), eigenvectors (k, d, d) as columns, and basis (d, d), the orthonormal rows in
+// which patches are written, the first of them constant.
 class Mixture {
  public:
-  Mixture(const KernelTable& kernels, std::size_t k, std::size_t height, std::size_t width,
-          const double* weights, const double* eigenvalues, const double* basis,
-          const double* covariances, const double* analysis, const double* synthesis);
+  // Returns null if poll stopped it.
+  static std::shared_ptr<Mixture> make(const KernelTable& kernels, std::size_t k,
+                                       std::size_t height, std::size_t width, const double* weights,
+                                       const double* eigenvalues, const double* eigenvectors,
+                                       const double* basis, int n_threads, const Poll& poll);
 
   const KernelTable& kernels;
   const std::size_t k, height, width, d, q;
 
  private:
   friend class Prepared;
-  std::vector<double> weights_, eigenvalues_, covariances_;
+  Mixture(const KernelTable& kernels, std::size_t k, std::size_t height, std::size_t width,
+          const double* weights, const double* eigenvalues);
+
+  std::vector<double> weights_, eigenvalues_;
+  Buffer<double> covariances_;  // in the basis; upper triangles
   Buffer<float> basis_, analysis_, synthesis_;
 };
 

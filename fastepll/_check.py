@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Any, TypeAlias, get_args
@@ -24,7 +25,8 @@ MAX_RATIO = 1e4  # of |intensity| to data_range: beyond, float32 arithmetic has 
 
 def check_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[Any]:
     """Return the image as an array of one of `DTYPES`, 2-D, or 3-D with a channel axis."""
-    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+    masked = "numpy.ma" in sys.modules and np.ma.is_masked(image)  # NumPy loads it when first used
+    if masked:
         raise TypeError("image must have no masked pixels, got a masked array")
     try:
         array = np.asarray(image)

@@ -9,13 +9,12 @@ class Mixture:
         self,
         weights: NDArray[np.float64],
         eigenvalues: NDArray[np.float64],
+        eigenvectors: NDArray[np.float64],
         basis: NDArray[np.float64],
-        covariances: NDArray[np.float64],
-        analysis: NDArray[np.float64],
-        synthesis: NDArray[np.float64],
         height: int,
         width: int,
         level: str,
+        n_threads: int,
     ) -> None: ...
     @property
     def level(self) -> str: ...

@@ -77,7 +77,7 @@ class NativeBackend:
         with self._lock:
             by_level = self._mixtures.setdefault(model, {})
             if level not in by_level:
-                by_level[level] = native_mixture(model, level)
+                by_level[level] = native_mixture(model, level, n_threads)
             key = (by_level[level], noise_var)
             if key not in self._prepared:
                 self._prepared[key] = key[0].prepare(noise_var, n_threads)
@@ -87,31 +87,29 @@ class NativeBackend:
             return self._prepared[key]
 
 
-def native_mixture(model: GaussianMixture, level: str) -> _core.Mixture:
+def native_mixture(model: GaussianMixture, level: str, n_threads: int) -> _core.Mixture:
     """The mixture in the layout of the core.
 
     Coefficients are taken in an orthonormal basis that all components share: the constant vector,
     which mean-free patches do not need, then the principal axes of the mixture's own covariance.
     """
-    d = model.d
-    roots = model.eigenvectors * np.sqrt(model.weights[:, None] * model.eigenvalues)[:, None, :]
-    roots = roots.transpose(1, 0, 2).reshape(d, -1)
-    roots -= roots.mean(axis=0)
+    d, lead = model.d, -(-model.d // 4)  # the leading eigenvectors have nearly all the variance
+    shares = model.weights[:, None] * model.eigenvalues[:, :lead]
+    roots = (model.eigenvectors[:, :, :lead] * np.sqrt(shares)[:, None]).transpose(1, 0, 2)
+    total = roots.reshape(d, -1) @ roots.reshape(d, -1).T
     constant = np.full(d, d**-0.5)
-    axes = np.linalg.eigh(roots @ roots.T - np.outer(constant, constant))[1]
-    basis = np.vstack([constant, axes[:, :0:-1].T])
-    vectors = basis @ model.eigenvectors
+    centre = np.eye(d) - np.outer(constant, constant)
+    axes = np.linalg.eigh(centre @ total @ centre - np.outer(constant, constant))[1]
     height, width = model.patch_shape[:2]
     return _core.Mixture(
         weights=model.weights,
         eigenvalues=model.eigenvalues,
-        basis=basis,
-        covariances=(vectors * model.eigenvalues[:, None, :]) @ vectors.transpose(0, 2, 1),
-        analysis=vectors[:, 1:].transpose(0, 2, 1),
-        synthesis=model.eigenvectors,
+        eigenvectors=model.eigenvectors,
+        basis=np.vstack([constant, axes[:, :0:-1].T]),
         height=height,
         width=width,
         level=level,
+        n_threads=n_threads,
     )
 
 

@@ -61,7 +61,8 @@ def check_eigenvalues(value: ArrayLike, k: int) -> Array:
 
 def check_eigenvectors(value: ArrayLike, k: int, d: int) -> Array:
     """Return bases (k, d, d) after checking that their columns are orthonormal."""
-    vectors = real_array("eigenvectors", value, copy=True)
+    frozen = isinstance(value, np.ndarray) and value.flags.owndata and not value.flags.writeable
+    vectors = real_array("eigenvectors", value, copy=not frozen)
     if vectors.shape != (k, d, d):
         raise ValueError(f"eigenvectors must have shape ({k}, {d}, {d}), got {vectors.shape}")
     identity = np.eye(d)

@@ -101,6 +101,7 @@ def _orthonormalise(vectors: NDArray[np.float32]) -> Array:
             raise ValueError("eigenvectors must be finite and orthonormal")
         basis = rounded.astype(np.float64)
         np.matmul(basis, diagonal - 0.5 * (basis.T @ basis), out=target)
+    result.flags.writeable = False  # so that the mixture need not copy it
     return result
 
 

@@ -72,26 +72,11 @@ Problem make_problem(std::size_t k, std::size_t height, std::size_t width, std::
 
 std::shared_ptr<const Mixture> make_mixture(const Problem& p, const KernelTable& table) {
   const std::size_t d = p.d;
-  Doubles covariances(p.k * d * d), analysis(p.k * d * (d - 1)), synthesis(p.k * d * d);
-  for (std::size_t c = 0; c < p.k; ++c) {
-    const double* vectors = &p.vectors[c * d * d];
-    Doubles rotated(d * d);  // eigenvector j, in the basis
-    for (std::size_t j = 0; j < d; ++j)
-      for (std::size_t i = 0; i < d; ++i) {
-        for (std::size_t l = 0; l < d; ++l)
-          rotated[j * d + i] += vectors[j * d + l] * p.basis[i * d + l];
-        if (i > 0) analysis[(c * d + j) * (d - 1) + i - 1] = rotated[j * d + i];
-        synthesis[(c * d + i) * d + j] = vectors[j * d + i];
-      }
-    for (std::size_t a = 0; a < d; ++a)
-      for (std::size_t b = 0; b < d; ++b)
-        for (std::size_t j = 0; j < d; ++j)
-          covariances[(c * d + a) * d + b] +=
-              rotated[j * d + a] * p.eigenvalues[c * d + j] * rotated[j * d + b];
-  }
-  return std::make_shared<Mixture>(table, p.k, p.height, p.width, p.weights.data(),
-                                   p.eigenvalues.data(), p.basis.data(), covariances.data(),
-                                   analysis.data(), synthesis.data());
+  Doubles columns(p.k * d * d);
+  for (std::size_t i = 0; i < p.k * d * d; ++i)
+    columns[i / (d * d) * d * d + i % d * d + i / d % d] = p.vectors[i];
+  return Mixture::make(table, p.k, p.height, p.width, p.weights.data(), p.eigenvalues.data(),
+                       columns.data(), p.basis.data(), 2, [](double) { return true; });
 }
 
 struct Answer {
