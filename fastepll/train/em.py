@@ -27,7 +27,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Candidates", "Mixture", "Statistics", "candidates", "maximise", "reseed", "statistics"]
+__all__ = [
+    "Candidates",
+    "Factors",
+    "Mixture",
+    "Statistics",
+    "candidates",
+    "factorise",
+    "maximise",
+    "reseed",
+    "statistics",
+]
 
 
 @dataclass
@@ -37,13 +47,22 @@ class Mixture:
     weights: Tensor
     covariances: Tensor
 
-    def factors(self) -> tuple[Tensor, Tensor]:
-        """Whitening matrices L⁻¹ (k, D, D) and log wₖ - ½ log|2πΣₖ| (k,), float64."""
-        chol = _cholesky(self.covariances)
-        eye = torch.eye(chol.shape[1], dtype=chol.dtype, device=chol.device)
-        white = torch.linalg.solve_triangular(chol, eye.expand_as(chol), upper=False)
-        log_det = 2 * chol.diagonal(dim1=1, dim2=2).log().sum(1)
-        return white, self.weights.log() - 0.5 * (log_det + chol.shape[1] * math.log(2 * math.pi))
+
+class Factors(NamedTuple):
+    """What scores need, float32: L⁻¹ (k, D, D) of Σₖ = LLᵀ, and log wₖ - ½ log|2πΣₖ| (k,)."""
+
+    white: Tensor
+    const: Tensor
+
+
+def factorise(mixture: Mixture) -> Factors:
+    """Whitening matrices and constants of a mixture, computed in float64."""
+    chol = _cholesky(mixture.covariances)
+    eye = torch.eye(chol.shape[1], dtype=chol.dtype, device=chol.device)
+    white = torch.linalg.solve_triangular(chol, eye.expand_as(chol), upper=False)
+    log_det = 2 * chol.diagonal(dim1=1, dim2=2).log().sum(1)
+    const = mixture.weights.log() - 0.5 * (log_det + chol.shape[1] * math.log(2 * math.pi))
+    return Factors(white.float(), const.float())
 
 
 def _cholesky(cov: Tensor) -> Tensor:
@@ -76,6 +95,12 @@ class Statistics:
     log_likelihood: float
     n: int
 
+    @classmethod
+    def zeros(cls, k: int, d: int, device: torch.device) -> Statistics:
+        """Nothing seen yet, float64."""
+        counts = torch.zeros(k, dtype=torch.float64, device=device)
+        return cls(counts, torch.zeros(k, d, d, dtype=torch.float64, device=device), 0.0, 0)
+
     def add(self, other: Statistics, decay: float = 1.0, gain: float = 1.0) -> None:
         """Accumulate in float64, ``self = decay * self + gain * other``."""
         self.counts.mul_(decay).add_(other.counts, alpha=gain)
@@ -84,15 +109,14 @@ class Statistics:
         self.n += other.n
 
 
-def candidates(z: Tensor, mixture: Mixture, margin: float, block: int) -> Candidates:
+def candidates(z: Tensor, factors: Factors, margin: float, block: int) -> Candidates:
     """Components within `margin` nats of the best for each row of `z` (n, D), float32."""
-    k = mixture.weights.shape[0]
+    k = len(factors.const)
     if math.isinf(margin):
         return Candidates(torch.arange(len(z), device=z.device).repeat(k), [len(z)] * k)
-    white, const = mixture.factors()
-    precision = white.mT @ white
+    precision = factors.white.mT @ factors.white
     i, j = torch.triu_indices(z.shape[1], z.shape[1], device=z.device).unbind()
-    table = (-precision[:, i, j] * torch.where(i == j, 0.5, 1.0)).float()
+    table = (-precision[:, i, j] * torch.where(i == j, 0.5, 1.0)).contiguous()
     keep = torch.empty(k, len(z), dtype=torch.bool, device=z.device)
     products = torch.empty(table.shape[1], min(block, len(z)), device=z.device)
     for start in range(0, len(z), block):
@@ -102,23 +126,22 @@ def candidates(z: Tensor, mixture: Mixture, margin: float, block: int) -> Candid
             size = len(columns) - row
             torch.mul(columns[row:], columns[row], out=p[done : done + size])
             done += size
-        score = torch.addmm(const.float()[:, None], table, p)
+        score = torch.addmm(factors.const[:, None], table, p)
         torch.ge(score, score.amax(0) - margin, out=keep[:, start : start + block])
     return Candidates(keep.nonzero()[:, 1], keep.sum(1).tolist())
 
 
-def statistics(z: Tensor, mixture: Mixture, pairs: Candidates, drop: float = 0.0) -> Statistics:
+def statistics(z: Tensor, factors: Factors, pairs: Candidates, drop: float = 0.0) -> Statistics:
     """E-step over the pairs of one chunk: exact scores, responsibilities, moments.
 
     Responsibilities below `drop` are left out of the moments (not of the counts).
     """
-    white, const = mixture.factors()
-    white32, const32 = white.float(), const.float()
+    white, const = factors
     k, d = white.shape[:2]
     score = torch.full((k, len(z)), -math.inf, device=z.device)
     groups = torch.split(pairs.rows, pairs.counts)
     for c, rows in enumerate(groups):
-        score[c, rows] = const32[c] - 0.5 * (z[rows] @ white32[c].T).square().sum(1)
+        score[c, rows] = const[c] - 0.5 * (z[rows] @ white[c].T).square().sum(1)
     evidence = score.logsumexp(0)
     resp = score.sub_(evidence).exp_()
     scatter = torch.zeros(k, d, d, device=z.device)
@@ -127,9 +150,8 @@ def statistics(z: Tensor, mixture: Mixture, pairs: Candidates, drop: float = 0.0
         used = (r > drop).nonzero()[:, 0]
         half = z[rows[used]] * r[used].sqrt()[:, None]
         torch.mm(half.T, half, out=scatter[c])
-    return Statistics(
-        resp.sum(1, dtype=torch.float64), scatter.double(), float(evidence.double().sum()), len(z)
-    )
+    counts = resp.sum(1, dtype=torch.float64)
+    return Statistics(counts, scatter, float(evidence.sum(dtype=torch.float64)), len(z))
 
 
 def maximise(stats: Statistics, floor: float) -> Mixture:

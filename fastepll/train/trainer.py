@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastepll.train.em import (
     Mixture,
     Statistics,
     candidates,
+    factorise,
     maximise,
     reseed,
     statistics,
@@ -43,6 +45,14 @@ def check_device(device: str) -> torch.device:
     return found
 
 
+def _workers(count: int) -> ThreadPoolExecutor:
+    """Threads in which torch itself uses one: cheaper than sharing each small operation."""
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    pool.submit(torch.get_num_threads).result()
+    torch.set_num_threads(count)
+    return pool
+
+
 class Trainer:
     """One run over one set of images; `step` advances it, everything random follows the step."""
 
@@ -51,6 +61,7 @@ class Trainer:
         self.paths, self.kept = split_images(paths, options.holdout, options.seed)
         self.basis = torch.from_numpy(dct_basis(options.patch_shape)).float().to(self.device)
         on_gpu = self.device.type == "cuda"
+        self.pool = None if on_gpu else _workers(torch.get_num_threads())
         self.chunk, self.block = (1 << 20, 1 << 18) if on_gpu else (1 << 15, 1 << 11)
         self.dequantised = options.steps == options.finish
         self.position, self.history = 0, list[tuple[int, str, float, float]]()
@@ -135,7 +146,7 @@ class Trainer:
         if self.position % 25 == 24 and reseed(self.mixture, o.min_weight, generator):
             self.running = None
         index = torch.randint(len(self.z), (min(o.batch, len(self.z)),), generator=generator)
-        stats = self.expect(self.z[index.to(self.device)], None)
+        stats, _ = self.sweep(self.z[index.to(self.device)], self.mixture, None, o.drop)
         new = Statistics(stats.counts / stats.n, stats.scatter / stats.n, 0.0, 1)
         if self.running is None:
             self.running = new
@@ -147,30 +158,32 @@ class Trainer:
 
     def full_pass(self) -> Statistics:
         """One iteration over all patches; candidate lists are renewed every `refresh` passes."""
-        o, chunks = self.options, torch.split(self.z, self.chunk)
+        o = self.options
         fresh = self._pass % o.refresh == 0
-        if fresh:
-            self.pairs = []
-            if self.stage == "full" and self._pass < o.iterations // 2:
-                reseed(self.mixture, o.min_weight, self.generator())
-        total: Statistics | None = None
-        for i, chunk in enumerate(chunks):
-            stats = self.expect(chunk, None if fresh else self.pairs[i])
-            if total is None:
-                total = stats
-            else:
-                total.add(stats)
-        assert total is not None
-        self.running, self.mixture = None, maximise(total, self.floor_variance)
-        return total
+        if fresh and self.stage == "full" and self._pass < o.iterations // 2:
+            reseed(self.mixture, o.min_weight, self.generator())
+        stats, self.pairs = self.sweep(self.z, self.mixture, None if fresh else self.pairs, o.drop)
+        self.running, self.mixture = None, maximise(stats, self.floor_variance)
+        return stats
 
-    def expect(self, z: Tensor, pairs: Candidates | None) -> Statistics:
-        """E-step of one chunk, keeping the candidate lists it had to make for a full pass."""
-        if pairs is None:
-            pairs = candidates(z, self.mixture, self.options.margin, self.block)
-            if self.stage != "warm":
-                self.pairs.append(pairs)
-        return statistics(z, self.mixture, pairs, self.options.drop)
+    def sweep(
+        self, z: Tensor, mixture: Mixture, pairs: Sequence[Candidates] | None, drop: float
+    ) -> tuple[Statistics, list[Candidates]]:
+        """E-step over `z` chunk by chunk, one thread a chunk, summed in the order of the chunks."""
+        factors, margin = factorise(mixture), self.options.margin
+
+        def work(i: int, chunk: Tensor) -> tuple[Statistics, Candidates]:
+            found = pairs[i] if pairs else candidates(chunk, factors, margin, self.block)
+            return statistics(chunk, factors, found, drop), found
+
+        chunks = torch.split(z, self.chunk)
+        results = (self.pool.map if self.pool else map)(work, range(len(chunks)), chunks)
+        k, d, _ = mixture.covariances.shape
+        total, kept = Statistics.zeros(k, d, self.device), []
+        for stats, found in results:
+            total.add(stats)
+            kept.append(found)
+        return total, kept
 
     def lifted(self) -> Mixture:
         """The mixture of dequantised patches: the floor gives way to the uniform noise's 1/12."""
@@ -190,11 +203,8 @@ class Trainer:
         """Mean log-likelihood of the dequantised held-out patches (nan without any)."""
         if self.held is None:
             return math.nan
-        mixture, total = self.lifted(), 0.0
-        for chunk in torch.split(self.held, self.chunk):
-            pairs = candidates(chunk, mixture, self.options.margin, self.block)
-            total += statistics(chunk, mixture, pairs, 1.0).log_likelihood
-        return total / len(self.held) + self.offset
+        stats, _ = self.sweep(self.held, self.lifted(), None, drop=1.0)
+        return stats.log_likelihood / stats.n + self.offset
 
     def result(self, metadata: dict[str, Any]) -> GaussianMixture:
         """The trained model, singular along the constant patch."""

@@ -1,0 +1,91 @@
+"""The stream of training patches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastepll.train.patches import (
+    dct_basis,
+    list_images,
+    read_gray,
+    split_images,
+    stream_patches,
+)
+
+
+def draw(folder, n=500, shape=(8, 8), **kwargs):
+    return np.concatenate(list(stream_patches(list_images(folder), shape, n, **kwargs)))
+
+
+def test_stream_is_seeded_and_mean_free(folder):
+    first = draw(folder, seed=3)
+    assert first.shape == (500, 64)
+    assert first.dtype == np.float32
+    assert np.array_equal(first, draw(folder, seed=3))
+    assert not np.array_equal(first, draw(folder, seed=4))
+    assert abs(first.mean(axis=1)).max() < 1e-6
+
+
+def test_patches_are_those_of_the_image(folder):
+    path = list_images(folder)[0]
+    (block,) = stream_patches([path], (3, 4), 38 * 57, dequantise=False)
+    windows = np.lib.stride_tricks.sliding_window_view(read_gray(path), (3, 4)).reshape(-1, 12)
+    expected = (windows - windows.mean(axis=1, keepdims=True)) / 255
+    np.testing.assert_allclose(block, expected, atol=1e-6)
+
+
+def test_more_patches_than_positions_repeat_them_evenly(folder):
+    path = list_images(folder)[0]
+    (block,) = stream_patches([path], (8, 8), 2 * 33 * 53, dequantise=False)
+    (once,) = stream_patches([path], (8, 8), 33 * 53, dequantise=False)
+    assert np.array_equal(block[::2], once)
+    assert np.array_equal(block[1::2], once)
+
+
+def test_dequantising_adds_uniform_noise_at_the_same_positions(folder):
+    noise = 255 * (draw(folder, 20000) - draw(folder, 20000, dequantise=False))
+    assert noise.var() == pytest.approx(63 / 64 / 12, rel=0.02)
+    assert abs(noise).max() < 1
+
+
+def test_flips_mirror_patches(folder):
+    plain, mirrored = (
+        draw(folder, 900, dequantise=False, flips=f).reshape(-1, 8, 8) for f in (False, True)
+    )
+    options = np.stack([plain, plain[:, ::-1], plain[:, :, ::-1], plain[:, ::-1, ::-1]], axis=1)
+    same = (options == mirrored[:, None]).all(axis=(2, 3))
+    assert same.any(axis=1).all()
+    assert (same.sum(axis=0) > 150).all()
+
+
+def test_gray_is_weighted_and_rounded(folder):
+    gray = read_gray(folder / "2.png")
+    from PIL import Image
+
+    red, green, blue = np.moveaxis(np.asarray(Image.open(folder / "2.png"), dtype=float), 2, 0)
+    assert np.array_equal(gray, np.rint(0.298936 * red + 0.587043 * green + 0.114021 * blue))
+
+
+def test_split_keeps_images_apart(folder):
+    paths = list_images(folder)
+    train, kept = split_images(paths, 1, seed=0)
+    assert sorted([*train, *kept]) == paths
+    assert (len(train), len(kept)) == (2, 1)
+    with pytest.raises(ValueError, match=r"holdout must be 0\.\.2 images, got 3"):
+        split_images(paths, 3, seed=0)
+
+
+def test_basis_of_mean_free_patches():
+    basis = dct_basis((5, 3))
+    np.testing.assert_allclose(basis.T @ basis, np.eye(14), atol=1e-12)
+    np.testing.assert_allclose(basis.sum(axis=0), 0, atol=1e-12)
+
+
+def test_bad_folders(folder, tmp_path):
+    with pytest.raises(ValueError, match="must hold images"):
+        list_images(tmp_path)
+    with pytest.raises(ValueError, match="must be a directory"):
+        list_images(tmp_path / "absent")
+    with pytest.raises(ValueError, match=r"must hold a 41x3 patch, 0\.png is 40x60"):
+        list(stream_patches(list_images(folder), (41, 3), 10))
