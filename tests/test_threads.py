@@ -166,7 +166,7 @@ def test_fork(python, before):
 
 INTERRUPT = """
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the shell ignores it
 expected = run()
 long = np.random.default_rng(1).random((6000, 6000), np.float32)  # minutes
 print("started", flush=True)
