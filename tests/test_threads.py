@@ -185,7 +185,7 @@ def test_interrupt(python):
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=0.5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 42
+    assert process.wait(timeout=120) == 42
 
 
 @native
