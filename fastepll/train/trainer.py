@@ -62,7 +62,7 @@ class Trainer:
         self.basis = torch.from_numpy(dct_basis(options.patch_shape)).float().to(self.device)
         on_gpu = self.device.type == "cuda"
         self.pool = None if on_gpu else _workers(torch.get_num_threads())
-        self.chunk, self.block = (1 << 20, 1 << 18) if on_gpu else (1 << 15, 1 << 11)
+        self.chunk, self.block = (1 << 20, 1 << 18) if on_gpu else (1 << 14, 1 << 11)
         self.dequantised = options.steps == options.finish
         self.position, self.history = 0, list[tuple[int, str, float, float]]()
         self.running: Statistics | None = None
