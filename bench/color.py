@@ -20,13 +20,13 @@ from fastepll.color import dct_matrix
 from fastepll.epll import denoise_plane
 
 LUMINANCE = (0.4, 3**-0.5, 0.75, 1.0)
-CHROMA = (0.15, 0.25, 0.35, 3**-0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0)
+CHROMA = (0.35, 3**-0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=12)
-    parser.add_argument("--side", type=int, default=160, help="of the square crop")
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--side", type=int, default=128, help="of the square crop")
     parser.add_argument("--model", default="gray-8x8-200")
     args = parser.parse_args()
     from PIL import Image
