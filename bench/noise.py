@@ -17,7 +17,11 @@ from protocol import add_noise, bsd68, data_dir, read_gray, write_result
 
 import fastepll
 
-SIGMAS = (5, 10, 15, 25, 50, 75)
+SIGMAS = {
+    "fastepll float": (5, 10, 15, 25, 50, 75),
+    "fastepll uint8": (5, 25),
+    "scikit-image float": (5, 10, 15, 25, 50, 75),
+}
 
 
 def main() -> None:
@@ -43,7 +47,7 @@ def main() -> None:
         methods["scikit-image float"] = estimate_sigma
     rows = []
     for method, run in methods.items():
-        for sigma in SIGMAS:
+        for sigma in SIGMAS[method]:
             start = time.perf_counter()
             ratios = np.array(
                 [run(add_noise(image, sigma, i)) * 255 / sigma for i, image in enumerate(clean)]
