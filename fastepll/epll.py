@@ -42,8 +42,9 @@ def denoise_plane(
     for step, beta in enumerate(betas):
 
         def poll(fraction: float, step: int = step) -> None:
-            if progress is not None:
-                progress((step + fraction) / len(betas))
+            done = (step + fraction) / len(betas)
+            if progress is not None and done < 1:  # 1 is said once, at the end
+                progress(done)
 
         average = backend.prior_pass(
             current, model, sigma * sigma / beta, n_threads=n_threads, poll=poll

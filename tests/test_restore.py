@@ -176,10 +176,12 @@ def test_same_for_any_number_of_threads(backend, n_threads):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_progress(channels):
+def test_progress(channels, backend):
     seen: list[float] = []
     image = np.stack([NOISY] * channels, axis=-1)
-    fastepll.denoise(image, SIGMA, model=MODEL, channel_axis=-1, progress=seen.append)
+    fastepll.denoise(
+        image, SIGMA, model=MODEL, channel_axis=-1, backend=backend.name, progress=seen.append
+    )
     assert seen == sorted(seen)
     assert seen[0] >= 0
     assert seen[-1] == 1.0
