@@ -14,7 +14,8 @@ from protocol import add_noise, bsd68, write_result
 
 import fastepll
 from fastepll.backends import get_backend, reference, why_not
-from fastepll.epll import BETAS, denoise_plane
+from fastepll.epll import denoise_plane
+from fastepll.settings import BETAS, EXACT, Pass
 
 TIE = 1e-3
 
@@ -34,26 +35,27 @@ def main() -> None:
             counts = {backend.name: np.zeros(3, int) for backend in fast}
             current = noisy
             for beta in BETAS:
-                noise_var = (sigma / 255) ** 2 / beta
+                step = Pass(noise_var=(sigma / 255) ** 2 / beta)
                 patches, _ = reference.extract(current.astype(np.float64), model.patch_shape)
-                scores = reference.scores(patches, model, noise_var)
+                scores = reference.scores(patches, model, step.noise_var)
                 best = scores.max(axis=1)
                 for backend in fast:
-                    chosen = backend.select(current, model, noise_var, n_threads=args.threads)
+                    chosen = backend.select(current, model, step, n_threads=args.threads)
                     lost = best - scores[np.arange(len(scores)), chosen.ravel()]
                     counts[backend.name] += [lost.size, (lost > 0).sum(), (lost > TIE).sum()]
-                average = fast[0].prior_pass(current, model, noise_var, n_threads=args.threads)
+                average = fast[0].prior_pass(current, model, step, n_threads=args.threads)
                 current = (noisy + np.float32(beta) * average) / np.float32(1 + beta)
             exact = denoise_plane(
                 noisy.astype(np.float64),
                 model,
                 sigma / 255,
+                EXACT,
                 backend=reference.backend,
                 n_threads=1,
             )
             for backend in fast:
                 restored = denoise_plane(
-                    noisy, model, sigma / 255, backend=backend, n_threads=args.threads
+                    noisy, model, sigma / 255, EXACT, backend=backend, n_threads=args.threads
                 )
                 difference = np.abs(restored - exact)
                 total, other, wrong = (int(n) for n in counts[backend.name])

@@ -18,6 +18,7 @@ from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.color import dct_matrix
 from fastepll.epll import denoise_plane
+from fastepll.settings import EXACT
 
 LUMINANCE = (0.4, 3**-0.5, 0.75, 1.0)
 CHROMA = (0.35, 3**-0.5, 1.0, 2.0, 4.0, 8.0)
@@ -47,7 +48,9 @@ def main() -> None:
             def error(weights: Any, scale: float, clean: Any = clean, noisy: Any = noisy) -> float:
                 shown = (scale * noisy @ weights).astype(backend.dtype)
                 level = scale * sigma / 255  # noqa: B023
-                restored = denoise_plane(shown, model, level, backend=backend, n_threads=threads)
+                restored = denoise_plane(
+                    shown, model, level, EXACT, backend=backend, n_threads=threads
+                )
                 return float(np.mean((restored / scale - clean @ weights) ** 2))
 
             apart = np.mean([error(channel, 1.0) for channel in np.eye(3)])

@@ -27,7 +27,7 @@ def main() -> None:
             noisy = add_noise(clean, sigma, i).astype(np.float32)
             start = time.perf_counter()
             restored = fastepll.denoise(
-                noisy, sigma / 255, model=args.model, n_threads=args.threads
+                noisy, sigma / 255, model=args.model, quality="exact", n_threads=args.threads
             )
             seconds = time.perf_counter() - start
             quality = psnr(noisy, clean), psnr(restored, clean), ssim(restored, clean)

@@ -1,4 +1,4 @@
-"""Time, roofline, start-up and memory of the exact method: ``python bench/speed.py``.
+"""Time and roofline of the exact method, backend by backend: ``python bench/speed.py``.
 
 All timings of a row are interleaved in one process; medians, so that ratios hold on a noisy
 machine. The roofline is the rate of NumPy's single-precision matrix product, measured between the
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,29 +20,7 @@ from threadpoolctl import threadpool_limits
 import fastepll
 from fastepll.backends import Backend, get_backend, why_not
 from fastepll.epll import denoise_plane
-
-STARTUP = """
-import time, numpy as np
-image = np.random.default_rng(0).random((64, 64), dtype=np.float32)
-start = time.perf_counter(); import fastepll; imported = time.perf_counter()
-model = fastepll.load_model("gray-8x8-200"); loaded = time.perf_counter()
-fastepll.denoise(image, 0.1, model=model, n_threads={threads}); first = time.perf_counter()
-fastepll.denoise(image, 0.1, model=model, n_threads={threads}); second = time.perf_counter()
-print(imported - start, loaded - imported + (first - loaded) - (second - first))
-"""
-
-MEMORY = """
-import resource, numpy as np, fastepll
-def resident():  # now, in kB
-    pages = int(open("/proc/self/statm").read().split()[1])
-    return pages * resource.getpagesize() / 1024
-side = {side}
-image = np.random.default_rng(0).random((side, side), dtype=np.float32)
-fastepll.denoise(image[:64, :64], 0.1, n_threads={threads})
-before = resident()
-fastepll.denoise(image, 0.1, betas=(1, 4), n_threads={threads})
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
-"""
+from fastepll.settings import EXACT, Pass
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -65,7 +41,7 @@ def roofline(noisy: np.ndarray, threads: int, repeats: int) -> dict[str, Any]:
     """Rate of the exhaustive selection (operations counted exactly) beside the matrix product."""
     from fastepll.backends.native import backend
 
-    model, noise_var = fastepll.load_model("gray-8x8-200"), (25 / 255) ** 2 / 8
+    model, step = fastepll.load_model("gray-8x8-200"), Pass(noise_var=(25 / 255) ** 2 / 8)
     q = model.d - 1
     n_patches = (noisy.shape[0] - 7) * (noisy.shape[1] - 7)
     work = 2 * n_patches * model.k * (q * (q + 1) // 2 + q)  # triangle, then sum of squares
@@ -73,8 +49,8 @@ def roofline(noisy: np.ndarray, threads: int, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         times = {
             name: seconds(
-                lambda name=name: backend.select_by(
-                    name, noisy, model, noise_var, n_threads=threads
+                lambda name=name: backend.select(
+                    noisy, model, step, n_threads=threads, exhaustive=name == "exhaustive"
                 )
             )
             for name in ("exhaustive", "bounded")
@@ -99,13 +75,13 @@ def denoising(noisy: np.ndarray, threads: int, repeats: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {backend.name: [] for backend in backends}
     for backend in backends:  # compile and prepare
         corner = np.ascontiguousarray(noisy[:40, :40])
-        denoise_plane(corner, model, 25 / 255, backend=backend, n_threads=threads)
+        denoise_plane(corner, model, 25 / 255, EXACT, backend=backend, n_threads=threads)
     for _ in range(repeats):
         for backend in backends:
             times[backend.name].append(
                 seconds(
                     lambda backend=backend: denoise_plane(
-                        noisy, model, 25 / 255, backend=backend, n_threads=threads
+                        noisy, model, 25 / 255, EXACT, backend=backend, n_threads=threads
                     )
                 )
             )
@@ -117,17 +93,10 @@ def denoising(noisy: np.ndarray, threads: int, repeats: int) -> dict[str, Any]:
     return row
 
 
-def run(code: str) -> list[float]:
-    """Numbers that a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return [float(word) for word in done.stdout.split()]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--side", type=int, default=4096, help="side of the image for memory")
     args = parser.parse_args()
     noisy = add_noise(bsd68()[0], 25, 0).astype(np.float32)
     figures: dict[str, Any] = {"image": list(noisy.shape), "sigma": 25}
@@ -135,16 +104,6 @@ def main() -> None:
     print(figures, flush=True)
     figures["denoising"] = [denoising(noisy, t, args.repeats) for t in args.threads]
     print(figures["denoising"], flush=True)
-    threads = max(args.threads)
-    starts = [run(STARTUP.format(threads=threads)) for _ in range(args.repeats)]
-    figures["import seconds"] = round(statistics.median(s[0] for s in starts), 3)
-    extra = statistics.median(s[1] for s in starts)
-    figures["load and first call, extra seconds"] = round(extra, 3)
-    figures["peak extra MB"] = {
-        "side": args.side,
-        "MB": round(run(MEMORY.format(side=args.side, threads=threads))[0], 1),
-    }
-    print(figures)
     write_result("speed", figures)
 
 

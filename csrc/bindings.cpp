@@ -1,12 +1,14 @@
 // Python: views in, array out, the GIL released around one call into the core.
-#include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "dispatch.hpp"
 #include "gmm.hpp"
@@ -58,7 +60,8 @@ std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
                                       const Array<double>& eigenvectors, const Array<double>& basis,
                                       std::size_t height, std::size_t width,
                                       const std::string& level, int n_threads) {
-  require(3 <= height && height <= 16 && 3 <= width && width <= 16, "patch sides must be 3 to 16");
+  require(2 <= height && height <= 64 && 2 <= width && width <= 64 && height * width <= 1024,
+          "patch sides must be 2 to 64, with at most 1024 values");
   require(n_threads >= 1, "n_threads must be positive");
   const py::ssize_t k = weights.size(), d = static_cast<py::ssize_t>(height * width);
   const auto has = [](const py::array& a, std::initializer_list<py::ssize_t> shape) {
@@ -81,14 +84,19 @@ std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
   return result;
 }
 
-std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise_var,
-                                  int n_threads) {
+std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise_var, bool exact,
+                                  std::size_t screen_dims, std::size_t refine_dims, double margin,
+                                  bool mean, bool weighted, double rank_tolerance, int n_threads) {
   require(noise_var > 0 && n_threads >= 1, "noise_var and n_threads must be positive");
+  require(1 <= screen_dims && screen_dims <= refine_dims && margin >= 0 && rank_tolerance >= 0,
+          "wanted 1 <= screen_dims <= refine_dims, margin >= 0 and rank_tolerance >= 0");
+  const Spec spec{noise_var, exact, screen_dims, refine_dims,
+                  margin,    mean,  weighted,    rank_tolerance};
   PythonPoll poll(py::none{});
   std::unique_ptr<Prepared> result;
   {
     py::gil_scoped_release release;
-    result = Prepared::make(std::move(mixture), noise_var, n_threads, poll.function());
+    result = Prepared::make(std::move(mixture), spec, n_threads, poll.function());
   }
   poll.finish(result != nullptr);
   return result;
@@ -104,32 +112,65 @@ Image view_image(const Array<float>& image, const Mixture& mixture, int n_thread
   return view;
 }
 
-Array<float> run_prior_pass(const Array<float>& image, const Prepared& prepared, int n_threads,
-                            py::object callback) {
+Grid view_grid(const Mixture& m, std::size_t stride, std::size_t shift_y, std::size_t shift_x) {
+  require(stride <= std::min(m.height, m.width), "stride must be at most the patch side");
+  require(1 <= stride && shift_y < stride && shift_x < stride, "shifts must be below the stride");
+  return {stride, shift_y, shift_x};
+}
+
+// The rows and columns of patch positions.
+std::vector<py::ssize_t> grid_shape(const Image& view, const Mixture& m, const Grid& grid) {
+  const auto count = [&](std::size_t n, std::size_t p, std::size_t shift) {
+    return static_cast<py::ssize_t>(positions(n, p, grid.stride, shift).size());
+  };
+  return {count(view.height, m.height, grid.shift_y), count(view.width, m.width, grid.shift_x)};
+}
+
+template <class T>
+bool has_shape(const Array<T>& array, const std::vector<py::ssize_t>& shape) {
+  return std::equal(array.shape(), array.shape() + array.ndim(), shape.begin(), shape.end());
+}
+
+void run_prior_pass(const Array<float>& image, const Prepared& prepared, std::size_t stride,
+                    std::size_t shift_y, std::size_t shift_x,
+                    const std::optional<Array<float>>& noisy, float blend,
+                    std::optional<Array<std::int32_t>> hints, Array<float> out, int n_threads,
+                    py::object callback) {
   const Image view = view_image(image, prepared.mixture(), n_threads);
-  Array<float> result({image.shape(0), image.shape(1)});
-  float* target = result.mutable_data();
+  const Grid grid = view_grid(prepared.mixture(), stride, shift_y, shift_x);
+  const std::vector<py::ssize_t> shape{image.shape(0), image.shape(1)};
+  require(has_shape(out, shape) && (!noisy || has_shape(*noisy, shape)),
+          "image, noisy and out must have one shape");
+  float* result = out.mutable_data();
+  const float* blended = noisy ? noisy->data() : nullptr;
+  require(result != view.data && result != blended, "out must be another array than the inputs");
+  require(!hints || has_shape(*hints, grid_shape(view, prepared.mixture(), grid)),
+          "hints must have the shape of the grid");
+  std::int32_t* winners = hints ? hints->mutable_data() : nullptr;
   PythonPoll poll(std::move(callback));
   bool completed;
   {
     py::gil_scoped_release release;
-    completed = prior_pass(view, prepared, n_threads, poll.function(), target);
+    completed = prior_pass(view, blended, blend, prepared, grid, winners, n_threads,
+                           poll.function(), result);
   }
   poll.finish(completed);
-  return result;
 }
 
 Array<std::int32_t> run_select(const Array<float>& image, const Prepared& prepared,
-                               Selection selection, int n_threads) {
+                               std::size_t stride, std::size_t shift_y, std::size_t shift_x,
+                               bool exhaustive, int n_threads) {
   const Mixture& m = prepared.mixture();
   const Image view = view_image(image, m, n_threads);
-  Array<std::int32_t> result({view.height - m.height + 1, view.width - m.width + 1});
+  const Grid grid = view_grid(prepared.mixture(), stride, shift_y, shift_x);
+  require(!exhaustive || prepared.tables().spec.exact, "only exact selection can be exhaustive");
+  Array<std::int32_t> result(grid_shape(view, m, grid));
   std::int32_t* target = result.mutable_data();
   PythonPoll poll(py::none{});
   bool completed;
   {
     py::gil_scoped_release release;
-    completed = select_pass(view, prepared, selection, n_threads, poll.function(), target);
+    completed = select_pass(view, prepared, grid, exhaustive, n_threads, poll.function(), target);
   }
   poll.finish(completed);
   return result;
@@ -144,16 +185,17 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            py::arg("eigenvectors"), py::arg("basis"), py::arg("height"), py::arg("width"),
            py::arg("level"), py::arg("n_threads"))
       .def_property_readonly("level", [](const Mixture& x) { return x.kernels.level; })
-      .def("prepare", &prepare, py::arg("noise_var"), py::arg("n_threads"));
-  py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared");
+      .def("prepare", &prepare, py::arg("noise_var"), py::arg("exact"), py::arg("screen_dims"),
+           py::arg("refine_dims"), py::arg("margin"), py::arg("mean"), py::arg("weighted"),
+           py::arg("rank_tolerance"), py::arg("n_threads"));
+  py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared")
+      .def_property_readonly("nbytes", &Prepared::nbytes);
   m.def("prior_pass", &run_prior_pass, py::arg("image").noconvert(), py::arg("prepared"),
+        py::arg("stride"), py::arg("shift_y"), py::arg("shift_x"), py::arg("noisy").noconvert(),
+        py::arg("blend"), py::arg("hints").noconvert(), py::arg("out").noconvert(),
         py::arg("n_threads"), py::arg("poll"));
-  py::native_enum<Selection>(m, "Selection", "enum.Enum")
-      .value("exhaustive", kExhaustive)
-      .value("bounded", kBounded)
-      .finalize();
-  m.def("select", &run_select, py::arg("image").noconvert(), py::arg("prepared"),
-        py::arg("selection"), py::arg("n_threads"));
+  m.def("select", &run_select, py::arg("image").noconvert(), py::arg("prepared"), py::arg("stride"),
+        py::arg("shift_y"), py::arg("shift_x"), py::arg("exhaustive"), py::arg("n_threads"));
   m.def("levels", &levels);
   m.def("compiled_levels", &compiled_levels);
   m.def("resolve_level", [](const std::string& name) { return kernels(name).level; });

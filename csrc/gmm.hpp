@@ -7,12 +7,13 @@
 #include "buffer.hpp"
 #include "kernels.hpp"
 #include "parallel.hpp"
+#include "workspace.hpp"
 
 namespace fastepll {
 
 // What does not depend on the noise level. All inputs are row-major float64: weights (k),
-// eigenvalues (k, d), eigenvectors (k, d, d) as columns, and basis (d, d), the orthonormal rows in
-// which patches are written, the first of them constant.
+// eigenvalues (k, d) descending, eigenvectors (k, d, d) as columns, and basis (d, d), the
+// orthonormal rows in which patches are written, the first of them constant.
 class Mixture {
  public:
   // Returns null if poll stopped it.
@@ -23,36 +24,41 @@ class Mixture {
 
   const KernelTable& kernels;
   const std::size_t k, height, width, d, q;
+  WorkspacePool& workspaces() const { return workspaces_; }
 
  private:
   friend class Prepared;
   Mixture(const KernelTable& kernels, std::size_t k, std::size_t height, std::size_t width,
           const double* weights, const double* eigenvalues);
+  Component component(std::size_t c) const;
+  Tables tables() const;
 
-  std::vector<double> weights_, eigenvalues_;
-  Buffer<double> covariances_;  // in the basis; upper triangles
-  Buffer<float> basis_, analysis_, synthesis_;
+  std::vector<double> weights_, eigenvalues_, spread_, basis_;
+  Buffer<double> covariances_;  // d x d each, in the basis
+  Buffer<float> analysis_, synthesis_;
+  mutable WorkspacePool workspaces_;
 };
 
-// A mixture ready for one noise variance.
+// A mixture ready for one Spec.
 class Prepared {
  public:
   // Throws std::invalid_argument if a covariance plus noise_var times identity is not positive
   // definite; returns null if poll stopped it.
-  static std::unique_ptr<Prepared> make(std::shared_ptr<const Mixture> mixture, double noise_var,
+  static std::unique_ptr<Prepared> make(std::shared_ptr<const Mixture> mixture, const Spec& spec,
                                         int n_threads, const Poll& poll);
 
-  MixtureView view() const;
+  const Tables& tables() const { return tables_; }
   const Mixture& mixture() const { return *mixture_; }
+  std::size_t nbytes() const { return nbytes_; }
 
  private:
-  explicit Prepared(std::shared_ptr<const Mixture> mixture);
-  std::size_t blocks() const { return (mixture_->q - 1) / mixture_->kernels.rows + 1; }
-  void bound(std::size_t c, double noise_var, const double* factor);
+  Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec);
 
   std::shared_ptr<const Mixture> mixture_;
-  std::size_t whiten_stride_;
-  Buffer<float> whiten_, cost_, tail_, leak_, gains_;
+  Tables tables_;
+  Buffer<float> floats_;
+  std::size_t nbytes_ = 0;
+  std::vector<std::size_t> ranks_;
 };
 
 }  // namespace fastepll

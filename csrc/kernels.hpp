@@ -6,68 +6,134 @@
 
 namespace fastepll {
 
-// A group is a square of kSide x kSide patches at neighbouring positions, side by side in kLanes
-// lanes, row by row: value j of the patch in lane l is group[j * kLanes + l]. Every row of kLanes
-// values is 64 bytes and 64-byte aligned.
-constexpr std::size_t kSide = 4;
-constexpr std::size_t kLanes = kSide * kSide;
 constexpr std::size_t kAlign = 64;
-// Bound on KernelTable::rows over all levels: what a block may read past the last coefficient.
-constexpr std::size_t kMaxRows = 12;
+// Rows of patches and coefficients are padded with zeros to a multiple of this many floats.
+constexpr std::size_t kPad = 32;
+// Components that a posterior mean is made of, at most, and how far their cost may be above the
+// lowest.
+constexpr std::size_t kMixed = 4;
+constexpr float kMixedCost = 14;
+// Patches that extract and screen work on at a time.
+constexpr std::size_t kBatch = 24;
+constexpr std::size_t kMaxBands = 10;
 
-// A mixture prepared for one noise level. d values per patch; q = d - 1 coefficients in a shared
+constexpr std::size_t round_up(std::size_t n, std::size_t step) {
+  return (n + step - 1) / step * step;
+}
+
+// How a pass uses the mixture; the definition is fastepll/backends/reference.py.
+struct Spec {
+  double noise_var;
+  bool exact;              // selection by full costs, else by the cascade
+  std::size_t head, dims;  // cascade: leading coefficients of the screen and of the refined cost
+  double margin;           // cascade, nats: how far above the lowest screen cost a candidate may be
+  bool mean;               // posterior mean over the best components, else the best one
+  bool weighted;           // patches count by (1 + sum of gains)^-1/2, else alike
+  double rank_tolerance;   // eigenvalues above this many noise variances are filtered one by one
+};
+
+// A mixture prepared for one Spec. d values per patch; q = d - 1 coefficients in a shared
 // orthonormal basis without its constant vector, because patches come with their mean removed.
-// Matrices are packed in blocks of `rows` rows, column by column within a block (see gmm.cpp).
-struct MixtureView {
+// Matrices are packed in blocks of `block` or `step` rows (of the level), column by column within a
+// block, padded with zero rows. A cost is -2 log(weight x density) up to a constant.
+struct Tables {
+  Spec spec;
   std::size_t k, d, q;
-  const float* basis;      // q x d: pixels -> coefficients
-  const float* whiten;     // per component, lower triangular q x q: |whiten c|^2 is its distance
-  const float* cost;       // per component: -2 log weight + log determinant, up to a constant
-  const float* tail;       // per component and block of `whiten`, see add_distance in select.hpp
-  const float* leak;       // likewise
-  const float* analysis;   // per component, d x q: coefficients -> eigenvector coordinates
-  const float* gains;      // per component, gain_stride: Wiener gain of each eigenvector
-  const float* synthesis;  // per component, d x d: eigenvector coordinates -> pixels
-  std::size_t whiten_stride, analysis_stride, gain_stride, synthesis_stride;
-  std::size_t blocks;  // of `whiten`: the first has 1 to `rows` rows, all others `rows`
+  std::size_t height, width;  // of a patch
+  std::size_t coefs;          // leading coefficients in use: q if exact, else dims
+  float* basis;               // block rows, coefs x d: pixels -> coefficients
+
+  // screen: a cost that is linear in the products c_i c_j of the head and the energies of bands
+  std::size_t bands, features;
+  std::size_t edges[kMaxBands + 1];  // band b has the coefficients edges[b] to edges[b + 1]
+  float *screen, *screen_cost;       // block rows, k x features; per component
+
+  // exact: the precision is diag(diagonal) + R'R with R lower triangular, so the diagonal alone,
+  // and then any number of rows of R, give a lower bound of the cost
+  float *bound, *diagonal;  // block rows, k x q; the same numbers, q_pad per component
+
+  // refined cost: cost + energy of the coefficients from `coefs` on / tail + |R c|^2
+  std::size_t blocks;  // of `step` rows of R; block b has (b + 1) * step columns
+  float *rows, *cost, *tail;
+
+  // Wiener filter: tail_gain z + U (gains - tail_gain) U'z, U the first `rank` eigenvectors
+  float *analysis, *synthesis;  // step rows, d x d: U'; block rows, d x d: U
+  float *gains, *tail_gain;     // d_pad per component, the tail's subtracted; per component
+  float* weight;                // per component
+  std::size_t* rank;
+
+  std::size_t mixed;  // components kept per patch: kMixed for a posterior mean, else 1
+  std::size_t k_pad, q_pad, d_pad;
+  std::size_t rows_stride, analysis_stride, synthesis_stride;  // floats per component
 };
 
-// One tile of patch positions and the scratch to work on it; all buffers belong to one thread.
+// What a component brings to its tables, float64.
+struct Component {
+  double weight;
+  const double *eigenvalues, *covariance;  // d, descending; d x d in the basis, constant first
+  const double* spread;                    // q: variances of the whole mixture
+};
+
+struct Entry {  // a patch, and the weight of one of its estimates
+  std::int32_t patch;
+  float weight;
+};
+
+// Some neighbouring patches, and what one thread needs to choose their components.
 struct Tile {
-  std::size_t rows, cols;         // patch positions
-  std::size_t down, across;       // groups that cover them, the last ones perhaps in part
-  std::size_t pitch;              // floats per row of `pixels` and `sums`
-  const std::ptrdiff_t* offsets;  // d offsets from the top-left pixel of a patch to its values
-  const float* pixels;            // readable for every lane, valid or not
-  float* sums;                    // the averaging kernel adds to it
-  float* means;                   // per group: kLanes
-  float* coefficients;            // per group: coefficient_stride, zero past q rows
-  float* norms;  // per group and block of `whiten`: kLanes, the norm of the coefficients from the
-                 // first row of that block on
-  float* best;   // per group: kLanes, lowest cost
-  std::int32_t* chosen;            // per group: kLanes, the component with that cost
-  float* estimates;                // per group: estimate_stride; zero in lanes that are not valid
-  std::size_t coefficient_stride;  // (q + kMaxRows) * kLanes
-  std::size_t estimate_stride;     // d * kLanes
-  float* scratch;                  // 3 * (d + kMaxRows) * kLanes
-  std::int32_t* order;             // down * across * kLanes
-  std::int32_t* starts;            // k + 1
+  std::size_t n, room;      // patches, and the most there can be
+  std::ptrdiff_t* corners;  // offset of each patch's first pixel in the image
+  const float* image;
+  std::size_t pitch;  // floats per row of the image
+  std::int32_t*
+      hints;  // per patch a component that may win, or -1; replaced by the winner. Or null
+
+  // What comes out, `mixed` components per patch: -1 where there are fewer.
+  float *patches, *means;  // n x d_pad, mean-free; n
+  std::int32_t* chosen;    // n x mixed
+  float *weights, *total;  // n x mixed: of the components' estimates in the average; their sum
+
+  float *coefs, *energy;   // room x round_up(coefs, kPad); room: of the last band
+  float *best, *limit;     // room x mixed, room: lowest costs, and what cost is worth a look
+  std::int32_t* seeds;     // room x 2: components tried first, or -1
+  std::size_t list_pitch;  // lists of patches and costs: k of candidates, one more for seeds
+  std::int32_t *patch_list, *counts;  // (k + 1) x list_pitch; k + 1: how many are in use
+  float* cost_list;                   // (k + 1) x list_pitch
+  std::int32_t* sorted;               // room x 2: seeds by component
+  std::int32_t* starts;               // k + 1
+  float *features, *costs;            // kBatch x features; kBatch x k_pad
 };
 
-// Ways to find the component with the lowest cost; all of them find the same one.
-enum Selection : std::size_t {
-  kExhaustive,  // every component to the end
-  kBounded,     // gives a component up once it is certain to lose in all lanes of a group
-  kSelections
+// Rows of the image that one thread adds estimates to.
+struct Strip {
+  std::size_t top, bottom;         // rows of the image
+  const std::size_t *rows, *cols;  // positions of patches: those of the band, all
+  std::size_t n_rows, n_cols;
+  const float* estimates;     // d_pad each
+  const std::int32_t* place;  // per patch, mixed: its estimates, or -1
+  const float* total;         // per patch: their weight
+  float *sums, *weights;      // rows of the image from `top` on; no weights if all are 1
+  std::size_t pitch;          // floats per row of those
 };
 
 struct KernelTable {
   const char* level;
-  std::size_t rows;  // rows per block of every packed matrix
-  void (*extract)(const Tile&, const MixtureView&);
-  void (*select[kSelections])(const Tile&, const MixtureView&);
-  void (*wiener)(const Tile&, const MixtureView&);
-  void (*average)(const Tile&, const MixtureView&);
+  std::size_t block, step;
+  void (*extract)(const Tile&, const Tables&);
+  void (*select)(const Tile&, const Tables&);      // the choice by `spec`
+  void (*exhaustive)(const Tile&, const Tables&);  // exact, without bounds
+  // Weighted estimates of n entries of component c, d_pad each. Scratch: kPad * d_pad floats.
+  void (*filter)(const Tables&, std::size_t c, const Entry* entries, std::size_t n,
+                 const float* patches, const float* means, float* estimates, float* scratch);
+  void (*average)(const Strip&, const Tables&);
+  // Per mixture and component: its covariance in the basis, given transposed (d x d), and its
+  // eigenvectors (d x d, as columns) packed. Scratch: d d doubles.
+  void (*rotate)(const double* vectors, const double* columns, const Component& component,
+                 std::size_t c, const Tables& tables, double* covariance, double* scratch);
+  // Per Spec and component: all other tables, but the costs come back as numbers, of the screen and
+  // refined. False if not positive definite. Scratch: 3 q q + 2 q doubles, q q + 8 q floats.
+  bool (*prepare)(const Component& component, std::size_t c, const Tables& tables, double* costs,
+                  double* scratch, float* floats);
 };
 
 }  // namespace fastepll

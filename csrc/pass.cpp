@@ -1,168 +1,259 @@
 #include "pass.hpp"
 
 #include <algorithm>
-#include <vector>
-
-#include "buffer.hpp"
 
 namespace fastepll {
 namespace {
 
-constexpr std::size_t kTileCols = 64;  // not less than the widest patch minus one
+constexpr std::size_t kBand = 16384;  // patches, about, that are in memory at a time
+constexpr std::size_t kRun = 128;     // entries filtered at a time
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
-// How an image is cut into tiles of patch positions: the same for any number of threads.
-struct Grid {
-  std::size_t rows, cols;    // patch positions
-  std::size_t tile_rows;     // such that the coefficients of 8x8 patches take 128 kB
-  std::size_t down, across;  // tiles
-  std::size_t colors;        // tiles this many rows of tiles apart touch no common pixel
+// Patches over each pixel of an axis.
+std::vector<float> coverage(const std::vector<std::size_t>& at, std::size_t p, std::size_t n) {
+  std::vector<float> count(n);
+  for (const std::size_t begin : at)
+    for (std::size_t i = begin; i < begin + p; ++i) ++count[i];
+  return count;
+}
 
-  Grid(const Image& image, const Mixture& m)
-      : rows(image.height - m.height + 1),
-        cols(image.width - m.width + 1),
-        tile_rows(m.d <= 64 ? 8 : 4),
-        down(ceil_div(rows, tile_rows)),
-        across(ceil_div(cols, kTileCols)),
-        colors(1 + ceil_div(m.height - 1, tile_rows)) {}
+// The workspaces of a call, one per thread.
+class Team {
+ public:
+  Team(const Prepared& prepared, int n_threads) : pool_(prepared.mixture().workspaces()) {
+    for (int t = 0; t < n_threads; ++t) {
+      workspaces_.push_back(pool_.take());
+      tiles_.push_back(workspaces_.back()->fit(prepared.tables()));
+    }
+  }
+  ~Team() {
+    for (std::unique_ptr<Workspace>& workspace : workspaces_) pool_.give(std::move(workspace));
+  }
+  Tile& operator[](int thread) { return tiles_[thread]; }
+
+ private:
+  WorkspacePool& pool_;
+  std::vector<std::unique_ptr<Workspace>> workspaces_;
+  std::vector<Tile> tiles_;
 };
 
-// The memory that one thread needs to work on a tile.
-class Workspace {
+// The patches of some rows of the grid, and what becomes of them.
+struct Band {
+  std::size_t begin = 0, end = 0;  // rows of the grid
+  std::size_t n = 0;               // patches
+  Buffer<float> patches, means, weights, total, scratch;
+  std::vector<float> estimates;
+  std::vector<Entry> sorted;  // by component
+  std::vector<std::int32_t> chosen, starts, place;
+
+  Band(std::size_t room, const Tables& t, int n_threads)
+      : patches(room * t.d_pad),
+        means(room),
+        weights(room * t.mixed),
+        total(room),
+        scratch(kPad * t.d_pad * n_threads),
+        chosen(room * t.mixed),
+        starts(t.k + 1),
+        place(room * t.mixed) {}
+};
+
+class Pass {
  public:
-  Workspace(const Grid& grid, const MixtureView& view, const Mixture& m)
-      : covered_rows_(grid.tile_rows + m.height - 1) {
-    const std::size_t groups = grid.tile_rows * kTileCols / kLanes;
-    tile_.pitch = ceil_div(kTileCols + m.width - 1, kLanes) * kLanes;
-    tile_.coefficient_stride = (view.q + kMaxRows) * kLanes;
-    tile_.estimate_stride = view.d * kLanes;
-    for (std::size_t y = 0; y < m.height; ++y)
-      for (std::size_t x = 0; x < m.width; ++x) offsets_.push_back(y * tile_.pitch + x);
-    tile_.offsets = offsets_.data();
-    tile_.pixels = hold(pixels_, covered_rows_ * tile_.pitch);
-    tile_.sums = hold(sums_, covered_rows_ * tile_.pitch);
-    tile_.means = hold(means_, groups * kLanes);
-    tile_.coefficients = hold(coefficients_, groups * tile_.coefficient_stride);
-    tile_.norms = hold(norms_, groups * view.blocks * kLanes);
-    tile_.best = hold(best_, groups * kLanes);
-    tile_.chosen = hold(chosen_, groups * kLanes);
-    tile_.estimates = hold(estimates_, groups * tile_.estimate_stride);
-    tile_.scratch = hold(scratch_, 3 * (view.d + kMaxRows) * kLanes);
-    tile_.order = hold(order_, groups * kLanes);
-    tile_.starts = hold(starts_, view.k + 1);
+  Pass(const Image& image, const Prepared& prepared, const Grid& grid, std::int32_t* hints,
+       int n_threads, const Poll& poll)
+      : image_(image),
+        tables_(prepared.tables()),
+        kernels_(prepared.mixture().kernels),
+        rows_(positions(image.height, tables_.height, grid.stride, grid.shift_y)),
+        cols_(positions(image.width, tables_.width, grid.stride, grid.shift_x)),
+        hints_(hints),
+        n_threads_(n_threads),
+        poll_(poll),
+        team_(prepared, n_threads),
+        band_rows_(std::min(rows_.size(), std::max<std::size_t>(1, kBand / cols_.size()))),
+        band_(band_rows_ * cols_.size(), tables_, n_threads) {}
+
+  // Chooses components band by band and has `use(band)` done with them; false stops.
+  template <class Use>
+  bool run(bool exhaustive, const Use& use) {
+    const auto choose = exhaustive ? kernels_.exhaustive : kernels_.select;
+    const double n_rows = static_cast<double>(rows_.size());
+    for (std::size_t begin = 0; begin < rows_.size(); begin = band_.end) {
+      band_.begin = begin;
+      band_.end = std::min(begin + band_rows_, rows_.size());
+      band_.n = (band_.end - begin) * cols_.size();
+      const auto work = [&](std::size_t i, int thread) {
+        const Tile& tile = place(team_[thread], i * kRoom);
+        kernels_.extract(tile, tables_);
+        choose(tile, tables_);
+      };
+      if (!parallel_for(ceil_div(band_.n, kRoom), n_threads_, work, poll_,
+                        static_cast<double>(begin) / n_rows,
+                        static_cast<double>(band_.end) / n_rows) ||
+          !use())
+        return false;
+    }
+    return true;
   }
 
-  // The tile with top-left position (y, x), its pixels copied in; zeros where the image has none.
-  const Tile& load(const Grid& grid, const Image& image, std::size_t y, std::size_t x) {
-    tile_.rows = std::min(grid.tile_rows, grid.rows - y);
-    tile_.cols = std::min(kTileCols, grid.cols - x);
-    tile_.down = ceil_div(tile_.rows, kSide);
-    tile_.across = ceil_div(tile_.cols, kSide);
-    const std::size_t size = covered_rows_ * tile_.pitch;
-    std::fill_n(pixels_.get(), size, 0.0f);
-    std::fill_n(sums_.get(), size, 0.0f);
-    covered_height_ = std::min(covered_rows_, image.height - y);
-    covered_width_ = std::min(tile_.pitch, image.width - x);
-    for (std::size_t r = 0; r < covered_height_; ++r)
-      std::copy_n(image.data + (y + r) * image.width + x, covered_width_,
-                  pixels_.get() + r * tile_.pitch);
-    return tile_;
+  const Band& band() const { return band_; }
+  std::size_t n_cols() const { return cols_.size(); }
+
+  // Estimates of all patches of the band, component by component.
+  bool filter() {
+    sort();
+    band_.estimates.resize(band_.sorted.size() * tables_.d_pad);
+    const auto work = [&](std::size_t i, int thread) {
+      std::size_t at = i * kRun;
+      const std::size_t end = std::min(at + kRun, band_.sorted.size());
+      std::size_t c = std::upper_bound(band_.starts.begin(), band_.starts.end(),
+                                       static_cast<std::int32_t>(at)) -
+                      band_.starts.begin() - 1;
+      for (; at < end; ++c) {
+        const std::size_t stop = std::min<std::size_t>(end, band_.starts[c + 1]);
+        kernels_.filter(tables_, c, band_.sorted.data() + at, stop - at, band_.patches.get(),
+                        band_.means.get(), band_.estimates.data() + at * tables_.d_pad,
+                        band_.scratch.get() + kPad * tables_.d_pad * thread);
+        at = stop;
+      }
+    };
+    return parallel_for(ceil_div(band_.sorted.size(), kRun), n_threads_, work, idle, 0, 0);
   }
 
-  // Adds the tile's sums to the image-sized ones.
-  void add_sums(float* result, std::size_t image_width, std::size_t y, std::size_t x) const {
-    for (std::size_t r = 0; r < covered_height_; ++r)
-      for (std::size_t i = 0; i < covered_width_; ++i)
-        result[(y + r) * image_width + x + i] += sums_.get()[r * tile_.pitch + i];
+  // Adds the estimates to `result`; rows that no later band covers become the blend.
+  bool average(const float* noisy, float blend, float* result) {
+    const std::size_t width = image_.width;
+    const std::size_t covered = rows_[band_.end - 1] + tables_.height;
+    const std::size_t next = band_.end < rows_.size() ? rows_[band_.end] : image_.height;
+    const bool weighted = tables_.spec.weighted;
+    if (weighted) weights_.resize((covered - finished_) * width);
+    if (finished_ == 0) {
+      down_ = coverage(rows_, tables_.height, image_.height);
+      across_ = coverage(cols_, tables_.width, width);
+    }
+    const std::size_t n_rows = covered - finished_;
+    const std::size_t step =
+        std::max(tables_.height, ceil_div(n_rows, 4 * static_cast<std::size_t>(n_threads_)));
+    const auto work = [&](std::size_t i, int) {
+      Strip strip{};
+      strip.top = finished_ + i * step;
+      strip.bottom = std::min(strip.top + step, covered);
+      strip.rows = rows_.data() + band_.begin;
+      strip.n_rows = band_.end - band_.begin;
+      strip.cols = cols_.data();
+      strip.n_cols = cols_.size();
+      strip.estimates = band_.estimates.data();
+      strip.place = band_.place.data();
+      strip.total = band_.total.get();
+      strip.sums = result + strip.top * width;
+      strip.weights = weighted ? weights_.data() + (strip.top - finished_) * width : nullptr;
+      strip.pitch = width;
+      if (strip.bottom > begun_)
+        std::fill(result + std::max(strip.top, begun_) * width, result + strip.bottom * width,
+                  0.0f);
+      kernels_.average(strip, tables_);
+      for (std::size_t y = strip.top; y < std::min(strip.bottom, next); ++y) {
+        float* row = result + y * width;
+        const float* weights = strip.weights + (y - strip.top) * width;
+        for (std::size_t x = 0; x < width; ++x)
+          row[x] /= weighted ? weights[x] : down_[y] * across_[x];
+        if (noisy)
+          for (std::size_t x = 0; x < width; ++x)
+            row[x] = (1 - blend) * noisy[y * width + x] + blend * row[x];
+      }
+    };
+    if (!parallel_for(ceil_div(n_rows, step), n_threads_, work, idle, 0, 0)) return false;
+    if (weighted)
+      weights_.erase(weights_.begin(),
+                     weights_.begin() + static_cast<std::ptrdiff_t>((next - finished_) * width));
+    finished_ = next;
+    begun_ = covered;
+    return true;
   }
 
  private:
-  template <class T>
-  static T* hold(Buffer<T>& buffer, std::size_t size) {
-    buffer = Buffer<T>(size);
-    return buffer.get();
+  static bool idle(double) { return true; }
+
+  // The tile of the patches of the band from `begin` on.
+  const Tile& place(Tile& tile, std::size_t begin) {
+    tile.image = image_.data;
+    tile.pitch = image_.width;
+    tile.n = std::min(kRoom, band_.n - begin);
+    for (std::size_t p = 0; p < tile.n; ++p) {
+      const std::size_t row = band_.begin + (begin + p) / cols_.size();
+      const std::size_t col = (begin + p) % cols_.size();
+      tile.corners[p] = static_cast<std::ptrdiff_t>(rows_[row] * image_.width + cols_[col]);
+    }
+    tile.hints = hints_ ? hints_ + band_.begin * cols_.size() + begin : nullptr;
+    tile.patches = band_.patches.get() + begin * tables_.d_pad;
+    tile.means = band_.means.get() + begin;
+    tile.chosen = band_.chosen.data() + begin * tables_.mixed;
+    tile.weights = band_.weights.get() + begin * tables_.mixed;
+    tile.total = band_.total.get() + begin;
+    return tile;
   }
 
-  Tile tile_{};
-  std::size_t covered_rows_, covered_height_ = 0, covered_width_ = 0;
-  std::vector<std::ptrdiff_t> offsets_;
-  Buffer<float> pixels_, sums_, means_, coefficients_, norms_, best_, estimates_, scratch_;
-  Buffer<std::int32_t> chosen_, order_, starts_;
+  // The patches of the band by component (counting sort, stable): those of component c are
+  // sorted[starts[c]] to sorted[starts[c + 1] - 1]; `place` leads from a patch to its entries.
+  void sort() {
+    Band& b = band_;
+    const std::size_t n = b.n * tables_.mixed;
+    std::fill(b.starts.begin(), b.starts.end(), 0);
+    for (std::size_t i = 0; i < n; ++i)
+      if (b.chosen[i] >= 0) ++b.starts[b.chosen[i]];
+    for (std::size_t c = 1; c <= tables_.k; ++c) b.starts[c] += b.starts[c - 1];
+    b.sorted.resize(b.starts[tables_.k]);
+    for (std::size_t i = n; i-- > 0;) {
+      b.place[i] = b.chosen[i] >= 0 ? --b.starts[b.chosen[i]] : -1;
+      if (b.place[i] >= 0)
+        b.sorted[b.place[i]] = {static_cast<std::int32_t>(i / tables_.mixed), b.weights.get()[i]};
+    }
+  }
+
+  const Image image_;
+  const Tables& tables_;
+  const KernelTable& kernels_;
+  const std::vector<std::size_t> rows_, cols_;
+  std::int32_t* const hints_;
+  const int n_threads_;
+  const Poll& poll_;
+  Team team_;
+  const std::size_t band_rows_;
+  Band band_;
+  std::size_t finished_ = 0, begun_ = 0;  // rows of the result: done, and holding sums
+  std::vector<float> weights_;            // of the rows that are not finished
+  std::vector<float> down_, across_;
 };
-
-// Calls action(workspace, y, x) for every tile. Tiles run in parallel only with tiles that share no
-// pixel with them, and colours follow each other in a fixed order: so do the sums of every pixel.
-template <class Action>
-bool for_each_tile(const Grid& grid, const Prepared& prepared, int n_threads, const Poll& poll,
-                   const Action& action) {
-  const MixtureView view = prepared.view();
-  std::vector<Workspace> workspaces;
-  for (int t = 0; t < n_threads; ++t) workspaces.emplace_back(grid, view, prepared.mixture());
-  double done = 0;
-  for (std::size_t color = 0; color < 2 * grid.colors; ++color) {
-    const std::size_t top = color / 2, left = color % 2;
-    if (top >= grid.down || left >= grid.across) continue;
-    const std::size_t down = ceil_div(grid.down - top, grid.colors);
-    const std::size_t across = ceil_div(grid.across - left, 2);
-    const auto body = [&](std::size_t i, int thread) {
-      action(workspaces[thread], view, (top + i / across * grid.colors) * grid.tile_rows,
-             (left + i % across * 2) * kTileCols);
-    };
-    const double share =
-        static_cast<double>(down * across) / static_cast<double>(grid.down * grid.across);
-    if (!parallel_for(down * across, n_threads, body, poll, done, done + share)) return false;
-    done += share;
-  }
-  return true;
-}
-
-// Patches that cover pixel i of n, for patches of length p.
-float cover(std::size_t i, std::size_t n, std::size_t p) {
-  return static_cast<float>(std::min(std::min(i + 1, n - i), std::min(p, n - p + 1)));
-}
 
 }  // namespace
 
-bool prior_pass(const Image& image, const Prepared& prepared, int n_threads, const Poll& poll,
-                float* result) {
-  const Mixture& m = prepared.mixture();
-  const Grid grid(image, m);
-  std::fill_n(result, image.height * image.width, 0.0f);
-  const auto action = [&](Workspace& workspace, const MixtureView& view, std::size_t y,
-                          std::size_t x) {
-    const Tile& tile = workspace.load(grid, image, y, x);
-    m.kernels.extract(tile, view);
-    m.kernels.select[kBounded](tile, view);
-    m.kernels.wiener(tile, view);
-    m.kernels.average(tile, view);
-    workspace.add_sums(result, image.width, y, x);
-  };
-  if (!for_each_tile(grid, prepared, n_threads, poll, action)) return false;
-  const auto divide = [&](std::size_t y, int) {
-    const float down = cover(y, image.height, m.height);
-    for (std::size_t x = 0; x < image.width; ++x)
-      result[y * image.width + x] /= down * cover(x, image.width, m.width);
-  };
-  return parallel_for(image.height, n_threads, divide, poll, 1, 1);
+std::vector<std::size_t> positions(std::size_t n, std::size_t p, std::size_t stride,
+                                   std::size_t shift) {
+  std::vector<std::size_t> at{0};
+  for (std::size_t i = shift == 0 ? stride : shift; i < n - p; i += stride) at.push_back(i);
+  if (n > p) at.push_back(n - p);
+  return at;
 }
 
-bool select_pass(const Image& image, const Prepared& prepared, Selection selection, int n_threads,
-                 const Poll& poll, std::int32_t* chosen) {
-  const Mixture& m = prepared.mixture();
-  const Grid grid(image, m);
-  const auto action = [&](Workspace& workspace, const MixtureView& view, std::size_t y,
-                          std::size_t x) {
-    const Tile& tile = workspace.load(grid, image, y, x);
-    m.kernels.extract(tile, view);
-    m.kernels.select[selection](tile, view);
-    for (std::size_t r = 0; r < tile.rows; ++r)
-      for (std::size_t i = 0; i < tile.cols; ++i)
-        chosen[(y + r) * grid.cols + x + i] =
-            tile.chosen[(r / kSide * tile.across + i / kSide) * kLanes + r % kSide * kSide +
-                        i % kSide];
-  };
-  return for_each_tile(grid, prepared, n_threads, poll, action);
+bool prior_pass(const Image& image, const float* noisy, float blend, const Prepared& prepared,
+                const Grid& grid, std::int32_t* hints, int n_threads, const Poll& poll,
+                float* result) {
+  Pass pass(image, prepared, grid, hints, n_threads, poll);
+  return pass.run(false, [&] { return pass.filter() && pass.average(noisy, blend, result); }) &&
+         poll(1);
+}
+
+bool select_pass(const Image& image, const Prepared& prepared, const Grid& grid, bool exhaustive,
+                 int n_threads, const Poll& poll, std::int32_t* chosen) {
+  Pass pass(image, prepared, grid, nullptr, n_threads, poll);
+  const std::size_t mixed = prepared.tables().mixed;
+  return pass.run(exhaustive, [&] {
+    const Band& band = pass.band();
+    for (std::size_t p = 0; p < band.n; ++p)
+      chosen[band.begin * pass.n_cols() + p] = band.chosen[p * mixed];
+    return true;
+  });
 }
 
 }  // namespace fastepll

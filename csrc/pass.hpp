@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "gmm.hpp"
 #include "parallel.hpp"
@@ -14,12 +15,26 @@ struct Image {
   std::size_t height, width;
 };
 
-// result (height x width) = average(wiener(select(extract(image)))). False if poll stopped it.
-bool prior_pass(const Image& image, const Prepared& prepared, int n_threads, const Poll& poll,
+// Which patches a pass works on: those at shift, shift + stride, ... in both directions, and at
+// the borders.
+struct Grid {
+  std::size_t stride, shift_y, shift_x;  // shifts below the stride
+};
+
+// Positions of patches of length p along n pixels.
+std::vector<std::size_t> positions(std::size_t n, std::size_t p, std::size_t stride,
+                                   std::size_t shift);
+
+// result = (1 - blend) noisy + blend average, all of the size of the image; result is neither
+// image nor noisy. noisy may be null: then blend is not used. hints (one per patch of the grid, row
+// by row, or null) are components that may win, -1 if unknown; replaced by the winners.
+// False if poll stopped it.
+bool prior_pass(const Image& image, const float* noisy, float blend, const Prepared& prepared,
+                const Grid& grid, std::int32_t* hints, int n_threads, const Poll& poll,
                 float* result);
 
-// chosen ((height - p + 1) x (width - q + 1)): the component of the patch at each position.
-bool select_pass(const Image& image, const Prepared& prepared, Selection selection, int n_threads,
-                 const Poll& poll, std::int32_t* chosen);
+// chosen: the component of each patch of the grid, row by row.
+bool select_pass(const Image& image, const Prepared& prepared, const Grid& grid, bool exhaustive,
+                 int n_threads, const Poll& poll, std::int32_t* chosen);
 
 }  // namespace fastepll

@@ -3,12 +3,16 @@
 from typing import TYPE_CHECKING
 
 from fastepll._info import show_config
+from fastepll.denoiser import Denoiser
 from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.noise import estimate_sigma
 from fastepll.restore import denoise
+from fastepll.settings import Settings
 
 __all__ = [
+    "Denoiser",
     "GaussianMixture",
+    "Settings",
     "__version__",
     "denoise",
     "estimate_sigma",

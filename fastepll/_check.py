@@ -6,7 +6,7 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, TypeAlias, get_args
 
@@ -20,6 +20,7 @@ from fastepll.typing import BackendName, Poll, Quality
 Model: TypeAlias = "str | os.PathLike[str] | GaussianMixture"
 
 DTYPES = tuple(np.dtype(t) for t in ("float16", "float32", "float64", "uint8", "uint16"))
+MAX_PASSES = 1000
 MAX_RATIO = 1e4  # of |intensity| to data_range: beyond, float32 arithmetic has no digits left
 
 
@@ -37,7 +38,7 @@ def check_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[An
             f"image must be an array of {', '.join(map(str, DTYPES))}, "
             f"got {type(image).__name__} of dtype {array.dtype}"
         )
-    axis = _integer("channel_axis", channel_axis)
+    axis = check_axis(channel_axis)
     wanted = 2 if axis is None else 3
     if array.ndim != wanted:
         hint = "; for colour give channel_axis, -1 for (height, width, channels)"
@@ -45,32 +46,68 @@ def check_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[An
             f"image must be {wanted}-D with channel_axis {axis}, got shape {array.shape}"
             + (hint if array.ndim == 3 else "")
         )
-    if axis is not None and not -3 <= axis < 3:
-        raise ValueError(f"channel_axis must be in [-3, 2] for a 3-D image, got {axis}")
     if array.size == 0:
         raise ValueError(f"image must not be empty, got shape {array.shape}")
     return array
 
 
-def check_data_range(data_range: float | None, array: NDArray[Any]) -> float:
-    """Return the span of intensities that counts as 1; look at the intensities themselves too."""
-    span = None if data_range is None else _real("data_range", data_range)
-    if span is not None and not 1e-30 <= span <= 1e30:
-        raise ValueError(f"data_range must be positive, in [1e-30, 1e30], got {data_range!r}")
+def check_axis(channel_axis: int | None) -> int | None:
+    """Return the axis of the channels of a 3-D image, None for a gray one."""
+    axis = _integer("channel_axis", channel_axis)
+    if axis is not None and not -3 <= axis < 3:
+        raise ValueError(f"channel_axis must be in [-3, 2] for a 3-D image, got {axis}")
+    return axis
+
+
+def check_shape(
+    shape: Sequence[int], channel_axis: int | None, model: GaussianMixture
+) -> tuple[int, int, int]:
+    """Return the height, width and number of channels of the images to come."""
+    wanted = 2 if channel_axis is None else 3
+    if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence):
+        raise TypeError(f"shape must be a sequence of integers, got {type(shape).__name__}")
+    if len(shape) != wanted:
+        raise ValueError(f"shape must have {wanted} numbers, got {shape!r}")
+    sides = [check_count("shape", side, 1, sys.maxsize) for side in shape]
+    check_size(sides, channel_axis, model)
+    n_channels = 1 if channel_axis is None else sides.pop(channel_axis)
+    return sides[0], sides[1], n_channels
+
+
+def check_out(out: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array that the result for a checked image is written to."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array or None, got {type(out).__name__}")
+    if out.dtype != array.dtype:
+        raise TypeError(f"out must be of the image's dtype {array.dtype}, got {out.dtype}")
+    if out.shape != array.shape:
+        raise ValueError(f"out must have the image's shape {array.shape}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array")
+    return out
+
+
+def check_data_range(data_range: float | None) -> float | None:
+    """Return the span of intensities that counts as 1, None to take it from the dtype."""
+    return None if data_range is None else check_number("data_range", data_range, 1e-30, 1e30)
+
+
+def check_intensities(array: NDArray[Any], span: float | None) -> float:
+    """Return the span of a checked image whose intensities fit it."""
     if array.dtype.kind == "u":
         return float(np.iinfo(array.dtype).max) if span is None else span
-    total, largest = 0.0, 0.0
-    for block in blocks(array):
-        values = block.astype(np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("image must be finite, got NaN or infinite values")
-        total += float(values.sum())
-        largest = max(largest, float(values.max()), -float(values.min()))
-    if span is None and not -1 <= (mean := total / array.size) <= 2:
-        raise ValueError(
-            f"data_range must be given for a float image outside [0, 1], got None and an image "
-            f"with mean {mean:.4g}; if its white is 255, pass data_range=255"
-        )
+    low, high = float(array.min()), float(array.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("image must be finite, got NaN or infinite values")
+    if span is None and not -1 <= low <= high <= 2:
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(array.mean(dtype=np.float64))
+        if not -1 <= mean <= 2:
+            raise ValueError(
+                f"data_range must be given for a float image outside [0, 1], got None and an image "
+                f"with mean {mean:.4g}; if its white is 255, pass data_range=255"
+            )
+    largest = max(high, -low)
     if largest > MAX_RATIO * (span or 1.0):
         raise ValueError(
             f"image must stay within {MAX_RATIO:g} times data_range ({span or 1.0:g}), "
@@ -79,37 +116,70 @@ def check_data_range(data_range: float | None, array: NDArray[Any]) -> float:
     return span or 1.0
 
 
-def check_sigma(sigma: float | None, data_range: float) -> float | None:
-    """Return the noise standard deviation in units of the data range, None to estimate it."""
+def check_sigma(sigma: float | None) -> float | None:
+    """Return the noise standard deviation in the units of the image, None to estimate it."""
+    value = None if sigma is None else _real("sigma", sigma)
+    if value is not None and value < 0:
+        raise ValueError(f"sigma must be >= 0, got {sigma!r}")
+    return value
+
+
+def scale_sigma(sigma: float | None, data_range: float) -> float | None:
+    """Return a checked sigma in units of the data range, None to estimate it."""
     if sigma is None:
         return None
-    value = _real("sigma", sigma)
-    if not value >= 0:
-        raise ValueError(f"sigma must be >= 0, got {sigma!r}")
-    if value > 10 * data_range:
+    if sigma > 10 * data_range:
         raise ValueError(
             f"sigma must be at most 10 times data_range ({data_range:g}), got {sigma!r}: it is in "
             "the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
         )
-    return value / data_range
+    return sigma / data_range
 
 
-def check_betas(betas: Sequence[float] | None, default: Sequence[float]) -> tuple[float, ...]:
+def check_betas(betas: Sequence[float]) -> tuple[float, ...]:
     """Return the splitting weights; any order, as the loop takes them one after another."""
-    if betas is None:
-        return tuple(default)
-    if isinstance(betas, (str, bytes)) or not isinstance(betas, (Sequence, np.ndarray)):
-        raise TypeError(f"betas must be a sequence of numbers, got {type(betas).__name__}")
-    if np.ndim(betas) != 1 or len(betas) == 0:
-        raise ValueError(f"betas must be one-dimensional and not empty, got {betas!r}")
-    values = tuple(_real("betas", beta) for beta in betas)
-    if not all(1e-6 <= value <= 1e6 for value in values):
-        raise ValueError(f"betas must be positive, each in [1e-6, 1e6], got {betas!r}")
-    return values
+    return check_numbers("betas", betas, 1e-6, 1e6)
 
 
-def check_model(model: Model, array: NDArray[Any], channel_axis: int | None) -> GaussianMixture:
-    """Return the mixture; its patches must be flat and fit into the image."""
+def check_numbers(name: str, values: Sequence[float], low: float, high: float) -> tuple[float, ...]:
+    """Return a number for each pass of the prior, all in [low, high]."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, np.ndarray)):
+        raise TypeError(f"{name} must be a sequence of numbers, got {type(values).__name__}")
+    if np.ndim(values) != 1 or not 1 <= len(values) <= MAX_PASSES:
+        raise ValueError(
+            f"{name} must be one-dimensional, of 1 to {MAX_PASSES} numbers, got {values!r}"
+        )
+    return tuple(check_number(name, value, low, high) for value in values)
+
+
+def check_number(name: str, value: float, low: float, high: float) -> float:
+    """Return a real number in [low, high] as a float."""
+    number = _real(name, value)
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be in [{low:g}, {high:g}], got {value!r}")
+    return number
+
+
+def check_count(name: str, value: int, low: int, high: int) -> int:
+    """Return an integer in [low, high]."""
+    count = _integer(name, value)
+    if count is None:
+        raise TypeError(f"{name} must be an integer, got NoneType")
+    if not low <= count <= high:
+        raise ValueError(f"{name} must be in [{low}, {high}], got {count}")
+    return count
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise TypeError or ValueError unless the value is one of the choices."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {type(value).__name__}")
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_model(model: Model) -> GaussianMixture:
+    """Return the mixture; its patches must be flat."""
     if not isinstance(model, (str, os.PathLike, GaussianMixture)):
         raise TypeError(
             f"model must be a name, a path or a GaussianMixture, got {type(model).__name__}"
@@ -120,25 +190,43 @@ def check_model(model: Model, array: NDArray[Any], channel_axis: int | None) -> 
         raise ValueError(
             f"model must have patches of one plane, (p, q) with p, q >= 2, got patch_shape {shape}"
         )
-    height, width = channels_last(array, channel_axis).shape[:2]
-    if height < shape[0] or width < shape[1]:
-        raise ValueError(
-            f"image must be at least as large as the model's {shape[0]}x{shape[1]} patches, "
-            f"got {height}x{width} pixels"
-        )
     return mixture
+
+
+def check_size(shape: Sequence[int], channel_axis: int | None, model: GaussianMixture) -> None:
+    """Raise ValueError unless a patch fits into an image of that shape."""
+    sides = list(shape)
+    if channel_axis is not None:
+        del sides[channel_axis]
+    if sides[0] < model.patch_shape[0] or sides[1] < model.patch_shape[1]:
+        raise ValueError(
+            f"image must be at least as large as the model's "
+            f"{model.patch_shape[0]}x{model.patch_shape[1]} patches, "
+            f"got {sides[0]}x{sides[1]} pixels"
+        )
+
+
+def check_stride(stride: int, model: GaussianMixture) -> None:
+    """Raise ValueError if a grid of that step leaves pixels between the model's patches."""
+    if stride > min(model.patch_shape):
+        raise ValueError(
+            f"quality must have a stride of at most the side of the model's patches "
+            f"{model.patch_shape}, got {stride}"
+        )
 
 
 def check_quality(quality: Quality) -> Quality:
     """Return the name of a known trade of accuracy for time."""
-    _choice("quality", quality, get_args(Quality))
+    if not isinstance(quality, str):
+        raise TypeError(f"quality must be a string or Settings, got {type(quality).__name__}")
+    check_choice("quality", quality, get_args(Quality))
     return quality
 
 
 def check_backend(backend: BackendName | None) -> BackendName | None:
     """Return the name of a known backend, or None."""
     if backend is not None:
-        _choice("backend", backend, get_args(BackendName))
+        check_choice("backend", backend, get_args(BackendName))
     return backend
 
 
@@ -160,13 +248,6 @@ def check_progress(progress: Poll | None) -> Poll | None:
 def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
     """View of a checked image as (height, width, channels)."""
     return array[..., None] if channel_axis is None else np.moveaxis(array, channel_axis, -1)
-
-
-def blocks(array: NDArray[Any], size: int = 1 << 20) -> Iterator[NDArray[Any]]:
-    """Views that cover the array, of about so many elements each, to bound temporaries."""
-    for outer in array if array.ndim == 3 and array[0].size > size else (array,):
-        rows = max(1, size // max(1, outer[0].size))
-        yield from (outer[start : start + rows] for start in range(0, len(outer), rows))
 
 
 def _real(name: str, value: object) -> float:
@@ -192,11 +273,3 @@ def _integer(name: str, value: int | None) -> int | None:
         except TypeError:
             pass
     raise TypeError(f"{name} must be an integer or None, got {type(value).__name__}")
-
-
-def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """TypeError or ValueError unless the value is one of the choices."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, got {type(value).__name__}")
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")

@@ -1,5 +1,5 @@
-import enum
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +18,44 @@ class Mixture:
     ) -> None: ...
     @property
     def level(self) -> str: ...
-    def prepare(self, noise_var: float, n_threads: int) -> Prepared: ...
+    def prepare(
+        self,
+        noise_var: float,
+        exact: bool,
+        screen_dims: int,
+        refine_dims: int,
+        margin: float,
+        mean: bool,
+        weighted: bool,
+        rank_tolerance: float,
+        n_threads: int,
+    ) -> Prepared: ...
 
-class Prepared: ...
-
-class Selection(enum.Enum):
-    exhaustive = 0
-    bounded = 1
+class Prepared:
+    @property
+    def nbytes(self) -> int: ...
 
 def prior_pass(
-    image: NDArray[np.float32],
+    image: NDArray[np.floating[Any]],
     prepared: Prepared,
+    stride: int,
+    shift_y: int,
+    shift_x: int,
+    noisy: NDArray[np.floating[Any]] | None,
+    blend: float,
+    hints: NDArray[np.int32] | None,
+    out: NDArray[np.floating[Any]],
     n_threads: int,
     poll: Callable[[float], object] | None,
-) -> NDArray[np.float32]: ...
+) -> None: ...
 def select(
-    image: NDArray[np.float32], prepared: Prepared, selection: Selection, n_threads: int
+    image: NDArray[np.floating[Any]],
+    prepared: Prepared,
+    stride: int,
+    shift_y: int,
+    shift_x: int,
+    exhaustive: bool,
+    n_threads: int,
 ) -> NDArray[np.int32]: ...
 def levels() -> list[str]: ...
 def compiled_levels() -> list[str]: ...

@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     for parser_of in (denoise, demo):
         add = parser_of.add_argument
         add("--model", default="gray-8x8-200", help="name or file of the prior (%(default)s)")
-        add("--quality", choices=get_args(Quality), default="exact", help="(%(default)s)")
+        add("--quality", choices=get_args(Quality), default="balanced", help="(%(default)s)")
         add("--backend", choices=get_args(BackendName), help="(the fastest installed)")
         add("--threads", type=int, metavar="N", help="(all processors)")
 

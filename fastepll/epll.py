@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,53 +11,72 @@ from fastepll.typing import FloatArray, Overlap, Poll
 if TYPE_CHECKING:
     from fastepll.backends import Backend
     from fastepll.models import GaussianMixture
-
-BETAS = (1.0, 4.0, 8.0, 16.0, 32.0)
-"""Weights of the splitting in units of 1/sigma², the schedule of Zoran & Weiss (2011)."""
+    from fastepll.settings import Settings
 
 
 def denoise_plane(
     noisy: FloatArray,
     model: GaussianMixture,
     sigma: float,
+    settings: Settings,
     *,
-    betas: Sequence[float] = BETAS,
     backend: Backend,
     n_threads: int,
     overlap: Overlap = "mean",
     progress: Poll | None = None,
+    out: FloatArray | None = None,
+    work: FloatArray | None = None,
 ) -> FloatArray:
     """Denoise one plane of pixels in [0, 1]; arguments as in `fastepll.denoise`, but checked.
 
     Minimises over x and the patches zᵢ, for each beta in turn starting from x = y,
     ``λ/2 ‖x - y‖² + Σᵢ (β/2 ‖Pᵢx - zᵢ‖² - log p(zᵢ))``: one pass of the prior gives the zᵢ and
-    their per-pixel average x̃, then x = (y + c βσ² x̃)/(1 + c βσ²).
+    their per-pixel average x̃, then x = (1 - α) y + α x̃ with α = cβσ²/(1 + cβσ²). Other settings
+    than `Settings.from_betas` give the pass a noise variance that is not 1/β.
 
     ``overlap="mean"`` sets c = 1: every pixel is trusted alike. ``"sum"`` is the energy as
     published, λ = d/σ²: c is the number of patches over the pixel divided by d, which is below 1
-    in the outer rows and columns and leaves noise there.
-    """
-    current = noisy
-    for step, beta in enumerate(betas):
+    in the outer rows and columns and leaves noise there. It is defined for a stride of 1.
 
-        def poll(fraction: float, step: int = step) -> None:
-            done = (step + fraction) / len(betas)
+    The passes go to and fro between ``out``, which the last one writes to, and ``work``: planes
+    like ``noisy`` that share no memory with it, made here where they are not given.
+    """
+    if overlap == "sum" and settings.stride != 1:
+        raise ValueError(f"overlap must be 'mean' with a stride of {settings.stride}, got 'sum'")
+    n = len(settings.noise)
+    planes = [out, work]
+    hints = None
+    if settings.selection == "exact" and settings.stride == 1:
+        p, q = model.patch_shape[:2]
+        hints = np.full((noisy.shape[0] - p + 1, noisy.shape[1] - q + 1), -1, np.int32)
+    current = noisy
+    for i, blend in enumerate(settings.blend):
+        target = (n - 1 - i) % 2
+        if planes[target] is None:
+            planes[target] = np.empty_like(noisy)
+
+        def poll(fraction: float, i: int = i) -> None:
+            done = (i + fraction) / n
             if progress is not None and done < 1:  # 1 is said once, at the end
                 progress(done)
 
-        average = backend.prior_pass(
-            current, model, sigma * sigma / beta, n_threads=n_threads, poll=poll
+        mean = overlap == "mean"
+        current = backend.prior_pass(
+            current,
+            model,
+            settings.pass_(i, sigma),
+            n_threads=n_threads,
+            poll=poll if progress is not None else None,
+            blend=blend if mean else 1.0,
+            noisy=noisy if mean else None,
+            out=planes[target],
+            hints=hints,
         )
-        if overlap == "sum":
-            trust = beta / model.d * coverage(noisy.shape, model).astype(noisy.dtype)
-            average *= trust
-            average += noisy
-            average /= 1 + trust
-        else:
-            average *= beta
-            average += noisy
-            average /= 1 + beta
-        current = average
+        if not mean:
+            trust = (blend / model.d * coverage(noisy.shape, model)).astype(noisy.dtype)
+            current *= trust
+            current += (1 - blend) * noisy
+            current /= 1 - blend + trust
     if progress is not None:
         progress(1.0)
     return current

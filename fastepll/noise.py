@@ -73,8 +73,9 @@ def estimate_sigma(
     True
     """
     array = _check.check_image(image, channel_axis)
-    span = _check.check_data_range(data_range, array)
-    mixture = _check.check_model(model, array, channel_axis)
+    mixture = _check.check_model(model)
+    _check.check_size(array.shape, channel_axis, mixture)
+    span = _check.check_intensities(array, _check.check_data_range(data_range))
     return span * relative_sigma(_check.channels_last(array, channel_axis), mixture, span)
 
 

@@ -12,8 +12,12 @@ FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.int32]
 
 BackendName: TypeAlias = Literal["native", "numba", "reference"]
-Quality: TypeAlias = Literal["exact"]
+Quality: TypeAlias = Literal["exact", "high", "balanced", "fast", "preview"]
 Overlap: TypeAlias = Literal["mean", "sum"]
+
+Selection: TypeAlias = Literal["exact", "cascade"]
+Estimator: TypeAlias = Literal["map", "mean"]
+Weighting: TypeAlias = Literal["uniform", "confidence"]
 
 Poll: TypeAlias = Callable[[float], object]
 """Called with the fraction done, in [0, 1], a few times a second; what it raises stops the work."""

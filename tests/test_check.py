@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastepll
-from fastepll import restore
+from fastepll import Settings, denoiser
 
 from .scenes import noisy, scene, smooth_mixture
 
@@ -28,6 +28,8 @@ IMAGES = [
     (with_value(1e9), ValueError, "data_range"),
     (with_value(2e4 * 12 * 14 / 1e4), ValueError, "data_range"),
     (255 * GOOD, ValueError, "data_range"),
+    (np.full((12, 14), 1e308), ValueError, "data_range"),
+    (np.where(GOOD > 0.5, 1.7e308, -1.7e308), ValueError, "data_range"),
     (GOOD - 5, ValueError, "data_range"),
     (np.zeros((0, 9)), ValueError, "empty"),
     (np.zeros((9, 0), np.uint8), ValueError, "empty"),
@@ -69,21 +71,23 @@ ARGUMENTS = [
     ("sigma", "25", TypeError, "str"),
     ("sigma", 1j, TypeError, "complex"),
     ("sigma", np.array([0.1]), TypeError, "ndarray"),
-    ("data_range", 0, ValueError, "positive"),
-    ("data_range", -255, ValueError, "positive"),
+    ("data_range", 0, ValueError, r"\[1e-30, 1e\+30\], got 0"),
+    ("data_range", -255, ValueError, "got -255"),
     ("data_range", float("nan"), ValueError, "finite"),
     ("data_range", "255", TypeError, "str"),
     ("data_range", 1e-9, ValueError, "stay within"),
-    ("betas", (), ValueError, "empty"),
-    ("betas", (1, 0), ValueError, "positive"),
-    ("betas", (1, -4), ValueError, "positive"),
+    ("betas", (), ValueError, "1 to 1000 numbers"),
+    ("betas", (1, 0), ValueError, r"\[1e-06, 1e\+06\], got 0"),
+    ("betas", (1, -4), ValueError, "got -4"),
     ("betas", (1, float("nan")), ValueError, "finite"),
     ("betas", ((1, 4),), ValueError, "one-dimensional"),
     ("betas", (1, "4"), TypeError, "str"),
     ("betas", 4.0, TypeError, "sequence"),
     ("betas", "148", TypeError, "sequence"),
-    ("quality", "best", ValueError, "'exact', got 'best'"),
-    ("quality", 1, TypeError, "int"),
+    ("quality", "best", ValueError, "'exact', 'high', 'balanced', 'fast', 'preview', got 'best'"),
+    ("quality", 1, TypeError, "string or Settings, got int"),
+    ("quality", None, TypeError, "NoneType"),
+    ("quality", Settings(noise=[1], blend=[1], stride=7), ValueError, r"\(6, 6\), got 7"),
     ("backend", "cuda", ValueError, "'native', 'numba', 'reference', got 'cuda'"),
     ("backend", ["native"], TypeError, "list"),
     ("channel_axis", 0, ValueError, "3-D"),
@@ -104,7 +108,7 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("name", "value", "error", "text"), ARGUMENTS)
 def test_arguments(name, value, error, text, monkeypatch):
-    monkeypatch.setattr(restore, "denoise_plane", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr(denoiser, "denoise_plane", lambda *_, **__: pytest.fail("computed"))
     arguments = {"sigma": 0.1, "model": MODEL, name: value}
     with pytest.raises(error, match=f"(?s)must.*{text}") as caught:
         fastepll.denoise(GOOD, **arguments)
@@ -129,3 +133,48 @@ def test_kinds_of_numbers(betas):
         fastepll.denoise(GOOD, s, model=MODEL, betas=betas, n_threads=np.int8(1)) for s in kinds
     )
     np.testing.assert_array_equal(first, second)
+
+
+MAKING = [
+    ("shape", 12, TypeError, "sequence of integers, got int"),
+    ("shape", "12", TypeError, "got str"),
+    ("shape", (12, 14, 3), ValueError, r"2 numbers, got \(12, 14, 3\)"),
+    ("shape", (12, 14.0), TypeError, "float"),
+    ("shape", (12, 0), ValueError, "got 0"),
+    ("shape", (12, 5), ValueError, "6x6 patches, got 12x5"),
+    *(
+        (name, value, error, text)
+        for name, value, error, text in ARGUMENTS
+        if name in ("quality", "betas", "backend", "n_threads", "model") and "13x13" not in text
+    ),
+    ("sigma", -1.0, ValueError, ">= 0"),
+    ("sigma", True, TypeError, "bool"),
+    ("data_range", 0, ValueError, "got 0"),
+    ("channel_axis", 3, ValueError, "got 3"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error", "text"), MAKING)
+def test_denoiser_is_checked_when_it_is_made(name, value, error, text):
+    with pytest.raises(error, match=f"(?s)({name}|image) must.*{text}"):
+        fastepll.Denoiser(**{"sigma": 0.1, "model": MODEL, name: value})
+
+
+READ_ONLY = GOOD.copy()
+READ_ONLY.flags.writeable = False
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "text"),
+    [
+        (GOOD.tolist(), TypeError, "array or None, got list"),
+        (np.empty(GOOD.shape, np.float32), TypeError, "float64, got float32"),
+        (np.empty(GOOD.shape, ">f8"), TypeError, "got >f8"),
+        (np.empty((14, 12)), ValueError, r"\(12, 14\), got \(14, 12\)"),
+        (READ_ONLY, ValueError, "read-only"),
+    ],
+)
+def test_out(out, error, text):
+    ours = fastepll.Denoiser(MODEL, 0.1)
+    with pytest.raises(error, match=f"out must.*{text}"):
+        ours(GOOD, out=out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import fastepll
 from fastepll import cli
 from fastepll._files import Picture, PictureError, read_picture, write_picture
+from fastepll.typing import Quality
 
 from .scenes import noisy, rms, scene, smooth_mixture
 
@@ -78,7 +80,7 @@ def write_independently(path: Path, image: np.ndarray) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("name", PICTURES)
-def test_depth_colour_and_alpha_survive(run, tmp_path, name, suffix):
+def test_depth_colour_and_alpha_survive(run, tmp_path, model, name, suffix):
     image = PICTURES[name]
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     write_independently(source, image)
@@ -94,9 +96,9 @@ def test_depth_colour_and_alpha_survive(run, tmp_path, name, suffix):
         np.testing.assert_array_equal(result[..., n:], image[..., n:])
     gray = noise.squeeze().ndim == 2
     expected = fastepll.denoise(
-        noise.squeeze(), 0.08 * top, model=smooth_mixture(), channel_axis=None if gray else -1
+        noise.squeeze(), 0.08 * top, model=model, channel_axis=None if gray else -1
     )
-    np.testing.assert_allclose(rest.squeeze().astype(float), expected, atol=1.01)
+    np.testing.assert_array_equal(rest.squeeze(), expected)
     if image.dtype == np.uint16:
         assert len(np.unique(rest & 255)) > 200  # the low bytes are in use
 
@@ -212,6 +214,18 @@ def test_reports_and_keeps_quiet(run, tmp_path):
     result = run("denoise", tmp_path / "in.png", tmp_path / "b.png", "--quiet")
     assert result == (0, "", "")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_quality(run, tmp_path, model):
+    source = tmp_path / "in.png"
+    write_independently(source, PICTURES["gray 8"])
+    for quality in get_args(Quality):
+        target = tmp_path / f"{quality}.png"
+        assert run("denoise", source, target, "--sigma", 20, "--quality", quality)[0] == 0
+        expected = fastepll.denoise(PICTURES["gray 8"], 20, model=model, quality=quality)
+        np.testing.assert_array_equal(read_independently(target), expected)
+    assert run("denoise", source, tmp_path / "out.png", "--sigma", 20)[0] == 0
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "balanced.png").read_bytes()
 
 
 def files(folder: Path) -> dict[str, bytes]:

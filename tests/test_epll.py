@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fastepll.backends import reference
-from fastepll.epll import BETAS, coverage, denoise_plane
+from fastepll.epll import coverage, denoise_plane
 from fastepll.models import GaussianMixture
+from fastepll.settings import BETAS, EXACT, Settings
 
 
 def mixture(patch_shape: tuple[int, int] = (3, 4), k: int = 3) -> GaussianMixture:
@@ -60,7 +61,13 @@ def test_equals_minimiser_of_each_step(backend, overlap, betas, shape):
     plane = noisy.astype(backend.dtype)
     before = plane.copy()
     result = denoise_plane(
-        plane, model, 0.1, betas=betas, backend=backend, n_threads=2, overlap=overlap
+        plane,
+        model,
+        0.1,
+        Settings.from_betas(betas),
+        backend=backend,
+        n_threads=2,
+        overlap=overlap,
     )
     assert result.dtype == backend.dtype
     np.testing.assert_array_equal(plane, before)
@@ -73,7 +80,13 @@ def test_overlaps_differ_at_the_border_only():
     model, noisy = mixture(), picture((14, 15))
     mean, total = (
         denoise_plane(
-            noisy, model, 0.1, betas=(4,), backend=reference.backend, n_threads=1, overlap=overlap
+            noisy,
+            model,
+            0.1,
+            Settings.from_betas([4]),
+            backend=reference.backend,
+            n_threads=1,
+            overlap=overlap,
         )
         for overlap in ("mean", "sum")
     )
@@ -93,7 +106,7 @@ def test_coverage_counts_patches(shape):
 def test_progress_rises_to_one(backend):
     seen: list[float] = []
     noisy = picture((20, 21)).astype(backend.dtype)
-    denoise_plane(noisy, mixture(), 0.1, backend=backend, n_threads=1, progress=seen.append)
+    denoise_plane(noisy, mixture(), 0.1, EXACT, backend=backend, n_threads=1, progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1
     assert seen[0] > 0
@@ -106,4 +119,46 @@ def test_progress_can_stop_the_work(backend):
 
     noisy = picture((20, 21)).astype(backend.dtype)
     with pytest.raises(KeyboardInterrupt):
-        denoise_plane(noisy, mixture(), 0.1, backend=backend, n_threads=1, progress=stop)
+        denoise_plane(noisy, mixture(), 0.1, EXACT, backend=backend, n_threads=1, progress=stop)
+
+
+SETTINGS = Settings(noise=(1.2, 0.3, 0.1), blend=(0.4, 0.8, 1.0), stride=3, weighting="confidence")
+
+
+def test_passes_follow_the_settings():
+    model, noisy, sigma = mixture(), picture((14, 15)), 0.1
+    x = noisy
+    for i in range(3):
+        step = SETTINGS.pass_(i, sigma)
+        average = reference.backend.prior_pass(x, model, step, n_threads=1)
+        x = (1 - SETTINGS.blend[i]) * noisy + SETTINGS.blend[i] * average
+    found = denoise_plane(noisy, model, sigma, SETTINGS, backend=reference.backend, n_threads=1)
+    np.testing.assert_allclose(found, x, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_works_in_the_planes_given(backend, passes):
+    settings = Settings(noise=SETTINGS.noise[:passes], blend=SETTINGS.blend[:passes], stride=2)
+    noisy = picture((14, 15)).astype(backend.dtype)
+    before = noisy.copy()
+    arguments = {"backend": backend, "n_threads": 2}
+    expected = denoise_plane(noisy, mixture(), 0.1, settings, **arguments)
+    out, work = np.full_like(noisy, np.nan), np.full_like(noisy, np.nan)
+    found = denoise_plane(noisy, mixture(), 0.1, settings, out=out, work=work, **arguments)
+    assert found is out
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(noisy, before)
+    assert np.isnan(work).all() == (passes == 1)
+
+
+def test_the_published_energy_needs_every_patch():
+    with pytest.raises(ValueError, match="overlap must be 'mean' with a stride of 3, got 'sum'"):
+        denoise_plane(
+            picture((14, 15)),
+            mixture(),
+            0.1,
+            SETTINGS,
+            backend=reference.backend,
+            n_threads=1,
+            overlap="sum",
+        )

@@ -18,6 +18,7 @@ sys.modules["numba"] = None
 import numpy as np
 import fastepll
 from fastepll.backends import get_backend
+from fastepll.settings import Pass
 assert get_backend().name == "reference"
 try:
     get_backend("native")
@@ -25,7 +26,7 @@ except ValueError as error:
     print(error)
 model = fastepll.GaussianMixture.from_covariances([1.0], [np.eye(9)], (3, 3))
 image = np.random.default_rng(0).random((6, 7))
-smooth = get_backend().prior_pass(image, model, 1.0, n_threads=1)
+smooth = get_backend().prior_pass(image, model, Pass(noise_var=1.0), n_threads=1)
 assert smooth.std() < 0.6 * image.std()
 """
 
@@ -54,5 +55,6 @@ def test_packaged_files():
     package = files("fastepll")
     assert package.joinpath("py.typed").is_file()
     assert package.joinpath("_core.pyi").is_file()
+    assert package.joinpath("schedules.json").is_file()
     for name in fastepll.list_models():
         assert package.joinpath(f"models/weights/{name}.npz").is_file()

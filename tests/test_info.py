@@ -10,6 +10,7 @@ import pytest
 import fastepll
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
+from fastepll.settings import Pass
 
 
 def test_sections():
@@ -49,7 +50,7 @@ def test_bad_level(monkeypatch, wanted):
     model = fastepll.GaussianMixture.from_covariances([1.0], [np.eye(9)], (3, 3))
     image = np.zeros((5, 5), np.float32)
     with pytest.raises(ValueError, match=r"FASTEPLL_SIMD.*supported: baseline"):
-        get_backend("native").prior_pass(image, model, 1.0, n_threads=1)
+        get_backend("native").prior_pass(image, model, Pass(noise_var=1.0), n_threads=1)
 
 
 def test_bad_thread_count(monkeypatch, capsys):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import get_args
 
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import fastepll
-from fastepll import restore
+from fastepll import denoiser
+from fastepll.backends import get_backend
+from fastepll.epll import denoise_plane
+from fastepll.settings import settings_for
+from fastepll.typing import Quality
 
 from .scenes import noisy, rms, scene, smooth_mixture
 
@@ -38,7 +43,7 @@ def by_hand(image, sigma, model, betas=(1, 4, 8, 16, 32)):
 
 def test_equals_the_method(backend):
     expected = by_hand(NOISY, SIGMA, MODEL)
-    result = fastepll.denoise(NOISY, SIGMA, model=MODEL, backend=backend.name)
+    result = fastepll.denoise(NOISY, SIGMA, model=MODEL, quality="exact", backend=backend.name)
     atol = 1e-12 if backend.name == "reference" else 2e-5
     np.testing.assert_allclose(result, expected, rtol=0, atol=atol)
 
@@ -51,7 +56,9 @@ def test_removes_noise():
 
 def test_betas_and_their_order():
     once, twice = (
-        fastepll.denoise(NOISY, SIGMA, model=MODEL, betas=betas, backend="reference")
+        fastepll.denoise(
+            NOISY, SIGMA, model=MODEL, quality="exact", betas=betas, backend="reference"
+        )
         for betas in ([4], [8, 4])
     )
     np.testing.assert_allclose(once, by_hand(NOISY, SIGMA, MODEL, [4]), atol=1e-12)
@@ -74,8 +81,8 @@ def test_dtypes(dtype, top, tolerance):
     image = (NOISY.clip(0, 1) * top).astype(dtype)
     if top > 1:
         image = np.rint(NOISY.clip(0, 1) * top).astype(dtype)
-    result = fastepll.denoise(image, SIGMA * top, model=MODEL)
-    expected = fastepll.denoise(NOISY.clip(0, 1), SIGMA, model=MODEL)
+    result = fastepll.denoise(image, SIGMA * top, model=MODEL, quality="exact")
+    expected = fastepll.denoise(NOISY.clip(0, 1), SIGMA, model=MODEL, quality="exact")
     assert result.dtype == image.dtype
     np.testing.assert_allclose(result.astype(np.float64) / top, expected, atol=tolerance + 1e-7)
 
@@ -140,7 +147,7 @@ def test_no_noise_gives_a_copy(sigma):
 @pytest.mark.parametrize("shape", [(6, 6), (6, 7), (19, 6), (7, 131)])
 def test_small_images(shape, backend):
     image = noisy(scene(*shape), SIGMA)
-    result = fastepll.denoise(image, SIGMA, model=MODEL, backend=backend.name)
+    result = fastepll.denoise(image, SIGMA, model=MODEL, quality="exact", backend=backend.name)
     np.testing.assert_allclose(result, by_hand(image, SIGMA, MODEL), atol=2e-5)
 
 
@@ -203,12 +210,53 @@ def test_what_progress_raises_ends_the_call(error, backend):
         fastepll.denoise(NOISY, SIGMA, model=MODEL, backend=backend.name, progress=stop)
 
 
+@pytest.mark.parametrize("quality", get_args(Quality))
+def test_levels_of_quality_are_their_settings(quality):
+    model = smooth_mixture(8)
+    settings = settings_for(quality, SIGMA)
+    named, given = (
+        fastepll.denoise(NOISY, SIGMA, model=model, quality=q, backend="reference")
+        for q in (quality, settings)
+    )
+    np.testing.assert_array_equal(named, given)
+    plane = denoise_plane(
+        NOISY, model, SIGMA, settings, backend=get_backend("reference"), n_threads=1
+    )
+    np.testing.assert_array_equal(named, plane)
+    assert rms(named - CLEAN) < 0.034
+
+
+def test_levels_of_quality_fit_small_patches(backend):
+    for quality in get_args(Quality):
+        model = smooth_mixture(2)
+        result = fastepll.denoise(NOISY, SIGMA, model=model, quality=quality, backend=backend.name)
+        assert rms(result - CLEAN) < 0.08
+
+
+def test_balanced_is_the_default():
+    expected = fastepll.denoise(NOISY, SIGMA, model=MODEL, quality="balanced")
+    np.testing.assert_array_equal(fastepll.denoise(NOISY, SIGMA, model=MODEL), expected)
+
+
+def test_betas_replace_the_schedule_of_settings():
+    settings = fastepll.Settings(noise=[1], blend=[0.5], stride=2, estimator="mean")
+    expected = fastepll.Settings.from_betas([8, 4], stride=2, estimator="mean")
+    np.testing.assert_array_equal(
+        fastepll.denoise(NOISY, SIGMA, model=MODEL, quality=settings, betas=[8, 4]),
+        fastepll.denoise(NOISY, SIGMA, model=MODEL, quality=expected),
+    )
+
+
 def test_conversions_need_no_more_than_the_planes(monkeypatch):
-    monkeypatch.setattr(restore, "denoise_plane", lambda noisy, *_, **__: noisy + 0)
+    def copy(noisy, *_, out, **__):
+        out[:] = noisy
+        return out
+
+    monkeypatch.setattr(denoiser, "denoise_plane", copy)
     image = np.zeros((2048, 1536), np.float32)
     fastepll.denoise(image[:64, :64], SIGMA, model=MODEL)  # caches
     tracemalloc.start()
     fastepll.denoise(image, SIGMA, model=MODEL)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2.2 * image.nbytes + 20e6
+    assert peak < 2.2 * image.nbytes + 4e6

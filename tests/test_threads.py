@@ -27,6 +27,7 @@ SETUP = """
 import numpy as np
 import fastepll
 from fastepll.backends import get_backend
+from fastepll.settings import Pass
 rng = np.random.default_rng(0)
 model = fastepll.GaussianMixture(
     weights=np.full(100, 0.01),
@@ -36,7 +37,9 @@ model = fastepll.GaussianMixture(
 )
 image = rng.random((64, 200), np.float32)
 def run(image=image, n_threads=2):
-    return get_backend("native").prior_pass(image, model, 0.01, n_threads=n_threads)
+    return get_backend("native").prior_pass(
+        image, model, Pass(noise_var=0.01), n_threads=n_threads
+    )
 """
 
 
@@ -200,6 +203,8 @@ def test_poll_may_raise():
         raise LookupError("enough")
 
     with pytest.raises(LookupError, match="enough"):
-        get_backend("native").prior_pass(image, scope["model"], 0.01, n_threads=2, poll=poll)
+        get_backend("native").prior_pass(
+            image, scope["model"], scope["Pass"](noise_var=0.01), n_threads=2, poll=poll
+        )
     assert len(calls) == 1
     assert 0 < calls[0] <= 1

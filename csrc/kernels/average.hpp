@@ -1,21 +1,44 @@
-// average: adds every estimated patch to the sums of the pixels that it covers, in a fixed order.
+// average: adds the estimates of patches to the pixels that they cover, in the order of the
+// patches.
 #pragma once
 #include "../simd.hpp"
 
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-void average(const Tile& tile, const MixtureView& mixture) {
-  for (std::size_t g = 0; g < tile.down * tile.across; ++g) {
-    float* corner = tile.sums + g / tile.across * kSide * tile.pitch + g % tile.across * kSide;
-    const float* patch = tile.estimates + g * tile.estimate_stride;
-    for (std::size_t j = 0; j < mixture.d; ++j) {
-      Row sum = load_square(corner + tile.offsets[j], tile.pitch);
-      const Row x = load_row(patch + j * kLanes);
-      for (std::size_t i = 0; i < kVecs; ++i) sum.v[i] = add(sum.v[i], x.v[i]);
-      store_square(corner + tile.offsets[j], tile.pitch, sum);
+// `fixed` is the width of a patch where the compiler may know it, else 0.
+template <std::size_t fixed>
+void average_rows(const Strip& strip, const Tables& tables) {
+  const std::size_t width = fixed ? fixed : tables.width, mixed = tables.mixed;
+  for (std::size_t i = 0; i < strip.n_rows; ++i) {
+    const std::size_t row = strip.rows[i], end = row + tables.height;
+    if (end <= strip.top || row >= strip.bottom) continue;
+    const std::size_t first = row > strip.top ? row : strip.top;
+    const std::size_t last = end < strip.bottom ? end : strip.bottom;
+    for (std::size_t j = 0; j < strip.n_cols; ++j) {
+      const std::size_t patch = i * strip.n_cols + j;
+      const std::size_t corner = (first - strip.top) * strip.pitch + strip.cols[j];
+      for (std::size_t m = 0; m < mixed; ++m) {
+        const std::int32_t place = strip.place[patch * mixed + m];
+        if (place < 0) break;
+        const float* from = strip.estimates + place * tables.d_pad + (first - row) * width;
+        float* to = strip.sums + corner;
+        for (std::size_t y = first; y < last; ++y, from += width, to += strip.pitch)
+          for (std::size_t x = 0; x < width; ++x) to[x] += from[x];
+      }
+      if (!strip.weights) continue;
+      float* to = strip.weights + corner;
+      for (std::size_t y = first; y < last; ++y, to += strip.pitch)
+        for (std::size_t x = 0; x < width; ++x) to[x] += strip.total[patch];
     }
   }
+}
+
+void average(const Strip& strip, const Tables& tables) {
+  if (tables.width == 8)
+    average_rows<8>(strip, tables);
+  else
+    average_rows<0>(strip, tables);
 }
 
 }  // namespace

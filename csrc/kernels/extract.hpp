@@ -1,38 +1,53 @@
-// extract: pixels -> patch means, coefficients of the mean-free patches and their norms.
+// extract: pixels -> mean-free patches, their means, coefficients and the energy of the last band.
 #pragma once
 #include "product.hpp"
 
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-void extract(const Tile& tile, const MixtureView& mixture) {
-  const std::size_t d = mixture.d;
-  const vec inverse = set1(1.0f / static_cast<float>(d));
-  for (std::size_t g = 0; g < tile.down * tile.across; ++g) {
-    const float* corner =
-        tile.pixels + g / tile.across * kSide * tile.pitch + g % tile.across * kSide;
-    Row mean = load_square(corner + tile.offsets[0], tile.pitch);
-    for (std::size_t j = 1; j < d; ++j) {
-      const Row x = load_square(corner + tile.offsets[j], tile.pitch);
-      for (std::size_t i = 0; i < kVecs; ++i) mean.v[i] = add(mean.v[i], x.v[i]);
+// Copies rows of a patch; `fixed` is their length where the compiler may know it, else 0.
+template <std::size_t fixed>
+inline void copy_patch(const float* from, std::size_t pitch, std::size_t height, std::size_t width,
+                       float* to) {
+  if constexpr (fixed != 0) width = fixed;
+  for (std::size_t y = 0; y < height; ++y)
+    for (std::size_t x = 0; x < width; ++x) to[y * width + x] = from[y * pitch + x];
+}
+
+void extract(const Tile& tile, const Tables& tables) {
+  const std::size_t d = tables.d, d_pad = tables.d_pad, last = tables.edges[tables.bands - 1];
+  const std::size_t coef_pitch = round_up(tables.coefs, kPad);
+  for (std::size_t begin = 0; begin < tile.n; begin += kBatch) {
+    const std::size_t end = begin + kBatch < tile.n ? begin + kBatch : tile.n;
+    for (std::size_t p = begin; p < end; ++p) {
+      float* patch = tile.patches + p * d_pad;
+      const float* corner = tile.image + tile.corners[p];
+      if (tables.width == 8)
+        copy_patch<8>(corner, tile.pitch, tables.height, 8, patch);
+      else
+        copy_patch<0>(corner, tile.pitch, tables.height, tables.width, patch);
+      vec total = zero(), square = zero();
+      for (std::size_t j = d; j < d_pad; ++j) patch[j] = 0;
+      for (std::size_t j = 0; j < d_pad; j += kWidth) total = add(total, load(patch + j));
+      const float mean = sum(total) / static_cast<float>(d);
+      for (std::size_t j = 0; j < d_pad; j += kWidth)
+        store(patch + j, sub(load(patch + j), set1(mean)));
+      for (std::size_t j = d; j < d_pad; ++j) patch[j] = 0;
+      for (std::size_t j = 0; j < d_pad; j += kWidth)
+        square = fma(load(patch + j), load(patch + j), square);
+      tile.means[p] = mean;
+      tile.energy[p] = sum(square);
     }
-    for (std::size_t i = 0; i < kVecs; ++i) mean.v[i] = mul(mean.v[i], inverse);
-    store_row(tile.means + g * kLanes, mean);
-    for (std::size_t j = 0; j < d; ++j) {
-      Row x = load_square(corner + tile.offsets[j], tile.pitch);
-      for (std::size_t i = 0; i < kVecs; ++i) x.v[i] = sub(x.v[i], mean.v[i]);
-      store_row(tile.scratch + j * kLanes, x);
-    }
-    float* coefficients = tile.coefficients + g * tile.coefficient_stride;
-    multiply(mixture.basis, mixture.q, d, tile.scratch, coefficients);
-    Row square{};
-    for (std::size_t j = mixture.q, block = mixture.blocks; j-- > 0;) {
-      const Row c = load_row(coefficients + j * kLanes);
-      for (std::size_t i = 0; i < kVecs; ++i) square.v[i] = fma(c.v[i], c.v[i], square.v[i]);
-      if (j != 0 && (mixture.q - j) % kRows != 0) continue;
-      Row norm;
-      for (std::size_t i = 0; i < kVecs; ++i) norm.v[i] = sqrt(square.v[i]);
-      store_row(tile.norms + (g * mixture.blocks + --block) * kLanes, norm);
+    multiply(tables.basis, round_up(tables.coefs, kBlock), d, tile.patches + begin * d_pad, d_pad,
+             end - begin, nullptr, tile.coefs + begin * coef_pitch, coef_pitch);
+    for (std::size_t p = begin; p < end; ++p) {
+      const float* c = tile.coefs + p * coef_pitch;
+      vec square = zero();
+      std::size_t j = 0;
+      for (; j + kWidth <= last; j += kWidth) square = fma(load(c + j), load(c + j), square);
+      float rest = tile.energy[p] - sum(square);
+      for (; j < last; ++j) rest -= c[j] * c[j];
+      tile.energy[p] = rest > 0 ? rest : 0;
     }
   }
 }

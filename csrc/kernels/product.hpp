@@ -1,42 +1,72 @@
-// Packed matrix times group: the inner loop that all verbs share.
+// Packed matrix times patches: the inner loop that all verbs share.
 #pragma once
 #include "../simd.hpp"
 
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-struct Block {
-  Row row[kRows];
+// Rows of vecs vectors for each of n patches, in registers.
+template <std::size_t vecs, std::size_t n>
+struct Sums {
+  vec v[n][vecs];
 };
 
-inline Block zero_block() {
-  Block sum;
-  for (std::size_t r = 0; r < kRows; ++r)
-    for (std::size_t i = 0; i < kVecs; ++i) sum.row[r].v[i] = zero();
-  return sum;
-}
-
-// sum += columns x in, where `packed` holds kRows values per column; `first` rows are known zero.
-template <std::size_t first = 0>
-inline void add_column(Block& sum, const float* packed, const float* in) {
-  const Row x = load_row(in);
-  for (std::size_t r = first; r < kRows; ++r) {
-    const vec w = set1(packed[r]);
-    for (std::size_t i = 0; i < kVecs; ++i) sum.row[r].v[i] = fma(w, x.v[i], sum.row[r].v[i]);
+// sums += packed (vecs * kWidth rows, column by column) times x[p] (cols values each); the first
+// `skipped` vectors of the rows are known to be zero.
+template <std::size_t vecs, std::size_t n, std::size_t skipped = 0>
+inline void accumulate(Sums<vecs, n>& sums, const float* packed, std::size_t cols,
+                       const float* const* x) {
+  for (std::size_t j = 0; j < cols; ++j, packed += vecs * kWidth) {
+    vec w[vecs];
+    FASTEPLL_UNROLL
+    for (std::size_t i = skipped; i < vecs; ++i) w[i] = load(packed + i * kWidth);
+    FASTEPLL_UNROLL
+    for (std::size_t p = 0; p < n; ++p) {
+      const vec value = set1(x[p][j]);
+      FASTEPLL_UNROLL
+      for (std::size_t i = skipped; i < vecs; ++i) sums.v[p][i] = fma(w[i], value, sums.v[p][i]);
+    }
   }
 }
 
-inline void add_columns(Block& sum, const float* packed, const float* in, std::size_t cols) {
-  for (std::size_t j = 0; j < cols; ++j) add_column(sum, packed + j * kRows, in + j * kLanes);
+template <std::size_t n>
+inline void multiply_block(const float* packed, std::size_t cols, const float* x,
+                           std::size_t x_pitch, const float* offset, float* y,
+                           std::size_t y_pitch) {
+  constexpr std::size_t vecs = kBlock / kWidth;
+  Sums<vecs, n> sums;
+  FASTEPLL_UNROLL
+  for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
+  for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = offset ? load(offset + i * kWidth) : zero();
+  for (const float* end = packed + cols * kBlock; packed != end; packed += kBlock, ++x) {
+    vec w[vecs];
+    FASTEPLL_UNROLL
+    for (std::size_t i = 0; i < vecs; ++i) w[i] = load(packed + i * kWidth);
+    FASTEPLL_UNROLL
+    for (std::size_t p = 0; p < n; ++p) {
+      const vec value = set1(x[p * x_pitch]);
+      FASTEPLL_UNROLL
+      for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = fma(w[i], value, sums.v[p][i]);
+    }
+  }
+  FASTEPLL_UNROLL
+  for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
+  for (std::size_t i = 0; i < vecs; ++i) store(y + p * y_pitch + i * kWidth, sums.v[p][i]);
 }
 
-// out (rows, rounded up to kRows, x kLanes) = packed (rows x cols) x in (cols x kLanes).
-inline void multiply(const float* packed, std::size_t rows, std::size_t cols, const float* in,
-                     float* out) {
-  for (std::size_t i = 0; i < rows; i += kRows, packed += cols * kRows, out += kRows * kLanes) {
-    Block sum = zero_block();
-    add_columns(sum, packed, in, cols);
-    for (std::size_t r = 0; r < kRows; ++r) store_row(out + r * kLanes, sum.row[r]);
+// y[p] = offset (zero if null) + packed (rows x cols, rows a multiple of kBlock) times x[p], p < n.
+inline void multiply(const float* packed, std::size_t rows, std::size_t cols, const float* x,
+                     std::size_t x_pitch, std::size_t n, const float* offset, float* y,
+                     std::size_t y_pitch) {
+  for (std::size_t i = 0; i < rows; i += kBlock, packed += cols * kBlock) {
+    const float* start = offset ? offset + i : nullptr;
+    std::size_t p = 0;
+    for (; p + kPatches <= n; p += kPatches)
+      multiply_block<kPatches>(packed, cols, x + p * x_pitch, x_pitch, start, y + p * y_pitch + i,
+                               y_pitch);
+    for (; p < n; ++p)
+      multiply_block<1>(packed, cols, x + p * x_pitch, x_pitch, start, y + p * y_pitch + i,
+                        y_pitch);
   }
 }
 

@@ -1,106 +1,131 @@
-// select: the component with the lowest cost, -2 log(weight x density), for every patch.
+// select: the components of lowest cost, -2 log(weight x density), for every patch.
 #pragma once
-#include "product.hpp"
+#include "refine.hpp"
+#include "screen.hpp"
 
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-// Keeps the lower of two costs per lane; the lower index where they are equal.
-inline void keep_best(const Row& cost, std::int32_t component, float* best, std::int32_t* chosen) {
-  bool better = false;
-  for (std::size_t i = 0; i < kVecs; ++i) better |= any_le(cost.v[i], load(best + i * kWidth));
-  if (!better) return;
-  alignas(kAlign) float values[kLanes];
-  store_row(values, cost);
-  for (std::size_t l = 0; l < kLanes; ++l)
-    if (values[l] < best[l] || (values[l] == best[l] && component < chosen[l])) {
-      best[l] = values[l];
-      chosen[l] = component;
-    }
-}
-
-template <std::size_t column>
-inline void add_triangle(Block& sum, const float* packed, const float* in) {
-  if constexpr (column < kRows) {
-    add_column<column>(sum, packed + column * kRows, in + column * kLanes);
-    add_triangle<column + 1>(sum, packed, in);
+inline void clear_choice(const Tile& tile, std::size_t mixed) {
+  for (std::size_t p = 0; p < tile.n; ++p) tile.limit[p] = 3e38f;
+  for (std::size_t i = 0; i < tile.n * mixed; ++i) {
+    tile.best[i] = 3e38f;
+    tile.chosen[i] = -1;
   }
 }
 
-// Whether a component with cost `cost` of its own, and `distance` over the rows of W before a
-// block, may end at or below `limit` in some lane. W = L^-1 with L lower triangular: y = W c splits
-// into the rows so far and the rest, c2 = L21 y1 + L22 y2, hence
-//   |y2| >= (|c2| - |L21| |y1|) / |L22| = tail |c2| - leak |y1|,
-// and the distance is |y1|^2 + |y2|^2. kCertain keeps rounding from making that too large.
-constexpr float kCertain = 1 - 2e-5f;
-
-inline bool may_win(float cost, const Row& distance, const float* norm, float tail, float leak,
-                    const Row& limit) {
-  bool may = false;
-  for (std::size_t i = 0; i < kVecs; ++i) {
-    const vec spread = mul(set1(leak), sqrt(distance.v[i]));
-    const vec rest = max(zero(), sub(mul(set1(tail), load(norm + i * kWidth)), spread));
-    const vec least = fma(rest, rest, distance.v[i]);
-    may |= any_le(fma(set1(kCertain), least, set1(cost)), limit.v[i]);
-  }
-  return may;
+// Cost of a component without the rows of its matrix.
+inline float first_cost(const Tile& tile, const Tables& tables, std::size_t p, std::size_t c) {
+  if (!tables.spec.exact) return tables.cost[c] + tables.tail[c] * tile.energy[p];
+  const float *x = tile.coefs + p * round_up(tables.coefs, kPad),
+              *weights = tables.diagonal + c * tables.q_pad;
+  vec total = zero();
+  for (std::size_t j = 0; j < tables.q_pad; j += kWidth)
+    total = fma(mul(load(x + j), load(x + j)), load(weights + j), total);
+  return tables.cost[c] + sum(total);
 }
 
-// Cost of component c for a group in all lanes. If bounded, stops as soon as it is certain to be
-// above `limit` in every lane; returns whether it got to the end.
-template <bool bounded>
-inline bool add_distance(const MixtureView& mixture, std::size_t c, const float* coefficients,
-                         const float* norms, const Row& limit, Row& cost) {
-  const float* packed = mixture.whiten + c * mixture.whiten_stride;
-  Row distance{};
-  std::size_t before = 0;  // rows done
-  for (std::size_t block = 0; block < mixture.blocks; ++block) {
-    if constexpr (bounded) {
-      const std::size_t at = c * mixture.blocks + block;
-      if (!may_win(mixture.cost[c], distance, norms + block * kLanes, mixture.tail[at],
-                   mixture.leak[at], limit))
-        return false;
-    }
-    Block sum = zero_block();
-    add_columns(sum, packed, coefficients, before);
-    add_triangle<0>(sum, packed + before * kRows, coefficients + before * kLanes);
-    for (std::size_t r = 0; r < kRows; ++r)
-      for (std::size_t i = 0; i < kVecs; ++i)
-        distance.v[i] = fma(sum.row[r].v[i], sum.row[r].v[i], distance.v[i]);
-    packed += (before + kRows) * kRows;
-    before = mixture.q - (mixture.blocks - 1 - block) * kRows;
-  }
-  for (std::size_t i = 0; i < kVecs; ++i) cost.v[i] = add(distance.v[i], set1(mixture.cost[c]));
-  return true;
+inline void add_to_list(const Tile& tile, std::size_t list, std::size_t p, float cost) {
+  const std::size_t at = list * tile.list_pitch + static_cast<std::size_t>(tile.counts[list]++);
+  tile.patch_list[at] = static_cast<std::int32_t>(p);
+  tile.cost_list[at] = cost;
 }
 
-template <bool bounded>
-void select(const Tile& tile, const MixtureView& mixture) {
-  std::int32_t* visited = tile.starts;  // the last group that a component was tried for
-  for (std::size_t c = 0; c < mixture.k; ++c) visited[c] = -1;
-  for (std::size_t g = 0; g < tile.down * tile.across; ++g) {
-    float* best = tile.best + g * kLanes;
-    std::int32_t* chosen = tile.chosen + g * kLanes;
-    for (std::size_t l = 0; l < kLanes; ++l) {
-      best[l] = 3.4e38f;
-      chosen[l] = 0;
-    }
-    const auto visit = [&](std::size_t c) {
-      if (visited[c] == static_cast<std::int32_t>(g)) return;
-      visited[c] = static_cast<std::int32_t>(g);
-      Row cost;
-      if (add_distance<bounded>(mixture, c, tile.coefficients + g * tile.coefficient_stride,
-                                tile.norms + g * mixture.blocks * kLanes, load_row(best), cost))
-        keep_best(cost, static_cast<std::int32_t>(c), best, chosen);
-    };
-    if constexpr (bounded) {  // neighbours are alike: their winners make a low limit early
-      if (g > 0)
-        for (std::size_t l = 0; l < kLanes; ++l) visit((chosen - kLanes)[l]);
-      if (g >= tile.across)
-        for (std::size_t l = 0; l < kLanes; ++l) visit((chosen - tile.across * kLanes)[l]);
-    }
-    for (std::size_t c = 0; c < mixture.k; ++c) visit(c);
+template <bool prune>
+inline void refine_list(const Tile& tile, const Tables& tables, std::size_t list, std::size_t c) {
+  const std::size_t at = list * tile.list_pitch;
+  refine<prune>(tile, tables, static_cast<std::int32_t>(c), tile.patch_list + at,
+                tile.cost_list + at, static_cast<std::size_t>(tile.counts[list]));
+  tile.counts[list] = 0;
+}
+
+// Tries the seeds of every patch to the end: they set the limits for the others.
+inline void try_seeds(const Tile& tile, const Tables& tables) {
+  std::int32_t* starts = tile.starts;  // counting sort by component
+  const std::size_t n = 2 * tile.n;
+  for (std::size_t c = 0; c <= tables.k; ++c) starts[c] = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    if (tile.seeds[i] >= 0) ++starts[tile.seeds[i]];
+  for (std::size_t c = 1; c <= tables.k; ++c) starts[c] += starts[c - 1];  // the ends, for now
+  for (std::size_t i = n; i-- > 0;)
+    if (tile.seeds[i] >= 0) tile.sorted[--starts[tile.seeds[i]]] = static_cast<std::int32_t>(i / 2);
+  for (std::size_t c = 0; c < tables.k; ++c) {
+    for (std::int32_t i = starts[c]; i < starts[c + 1]; ++i)
+      add_to_list(tile, tables.k, tile.sorted[i], first_cost(tile, tables, tile.sorted[i], c));
+    refine_list<true>(tile, tables, tables.k, c);
   }
+}
+
+// exp(-x / 2) for x in [0, kMixedCost]: the tenth power of two of a power series of -x / 2048.
+inline float half_exp(float x) {
+  const float y = -x / 2048.0f;
+  float e = y * (1.0f + y * (0.5f + y * (1.0f / 6.0f)));  // exp(y) - 1
+  for (int i = 0; i < 10; ++i) e = e * (2.0f + e);
+  return 1.0f + e;
+}
+
+// From costs to the weights of the components' estimates: probability times confidence.
+inline void weigh(const Tile& tile, const Tables& tables) {
+  const std::size_t mixed = tables.mixed;
+  for (std::size_t p = 0; p < tile.n; ++p) {
+    const float* best = tile.best + p * mixed;
+    std::int32_t* chosen = tile.chosen + p * mixed;
+    float* weights = tile.weights + p * mixed;
+    float probability = 0, total = 0;
+    for (std::size_t i = 0; i < mixed; ++i) {
+      if (chosen[i] >= 0 && best[i] - best[0] > kMixedCost) chosen[i] = -1;
+      weights[i] = chosen[i] >= 0 ? half_exp(best[i] - best[0]) : 0;
+      probability += weights[i];
+    }
+    for (std::size_t i = 0; i < mixed; ++i) {
+      if (chosen[i] >= 0) weights[i] *= tables.weight[chosen[i]] / probability;
+      total += weights[i];
+    }
+    tile.total[p] = total;
+    if (tile.hints) tile.hints[p] = chosen[0];
+  }
+}
+
+void select(const Tile& tile, const Tables& tables) {
+  const bool exact = tables.spec.exact;
+  const float margin = static_cast<float>(2 * tables.spec.margin);
+  std::int32_t* seeds = tile.seeds;
+  clear_choice(tile, tables.mixed);
+  for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
+    const float lowest = lowest_cost(costs, tables.k_pad);
+    seeds[2 * p] = seeds[2 * p + 1] = -1;
+    for_each_below(costs, tables.k_pad, exact ? lowest : lowest + margin, [&](std::size_t c) {
+      if (costs[c] <= lowest && seeds[2 * p] < 0)
+        seeds[2 * p] = static_cast<std::int32_t>(c);
+      else if (!exact)
+        add_to_list(tile, c, p, first_cost(tile, tables, p, c));
+    });
+    if (exact && tile.hints && tile.hints[p] != seeds[2 * p] &&
+        tile.hints[p] < static_cast<std::int32_t>(tables.k))
+      seeds[2 * p + 1] = tile.hints[p];
+  });
+  try_seeds(tile, tables);
+  if (exact)
+    for_each_bounded(tile, tables, [&](std::size_t p, const float* costs) {
+      for_each_below(costs, tables.k_pad, tile.limit[p], [&](std::size_t c) {
+        const std::int32_t component = static_cast<std::int32_t>(c);
+        if (component != seeds[2 * p] && component != seeds[2 * p + 1])
+          add_to_list(tile, c, p, costs[c]);
+      });
+    });
+  for (std::size_t c = 0; c < tables.k; ++c) refine_list<true>(tile, tables, c, c);
+  weigh(tile, tables);
+}
+
+// Exact selection that computes every cost: the yardstick of the one above.
+void exhaustive(const Tile& tile, const Tables& tables) {
+  clear_choice(tile, tables.mixed);
+  for (std::size_t c = 0; c < tables.k; ++c) {
+    for (std::size_t p = 0; p < tile.n; ++p)
+      add_to_list(tile, c, p, first_cost(tile, tables, p, c));
+    refine_list<false>(tile, tables, c, c);
+  }
+  weigh(tile, tables);
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 // exported symbol is the table.
 #include "average.hpp"
 #include "extract.hpp"
+#include "filter.hpp"
+#include "prepare.hpp"
 #include "select.hpp"
-#include "wiener.hpp"
 
 #define FASTEPLL_STRING_(x) #x
 #define FASTEPLL_STRING(x) FASTEPLL_STRING_(x)
@@ -11,7 +12,15 @@
 namespace fastepll::FASTEPLL_LEVEL {
 
 extern const KernelTable table;
-const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL), kRows,  extract,
-                           {select<false>, select<true>},   wiener, average};
+const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL),
+                           kBlock,
+                           kStep,
+                           extract,
+                           select,
+                           exhaustive,
+                           filter,
+                           average,
+                           rotate,
+                           prepare};
 
 }  // namespace fastepll::FASTEPLL_LEVEL

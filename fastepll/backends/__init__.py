@@ -14,6 +14,7 @@ from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
+    from fastepll.settings import Pass
 
 
 class Backend(Protocol):
@@ -35,17 +36,27 @@ class Backend(Protocol):
         self,
         image: FloatArray,
         model: GaussianMixture,
-        noise_var: float,
+        step: Pass,
         *,
         n_threads: int,
         poll: Poll | None = None,
+        blend: float = 1.0,
+        noisy: FloatArray | None = None,
+        out: FloatArray | None = None,
+        hints: IntArray | None = None,
     ) -> FloatArray:
-        """Average, per pixel, of the estimates of all patches that cover it; same shape."""
+        """Average, per pixel, of the estimates of the patches that cover it; same shape.
+
+        With ``noisy``, (1 - blend) noisy + blend average. ``out`` is written to and returned; it
+        is neither ``image`` nor ``noisy``. ``hints``, like the result of `select`, names components
+        that may win (-1: unknown); a backend that looks at them, to be faster, leaves the winners
+        there for the next pass. They do not change the result.
+        """
 
     def select(
-        self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
+        self, image: FloatArray, model: GaussianMixture, step: Pass, *, n_threads: int
     ) -> IntArray:
-        """Component chosen for the patch with top-left pixel (i, j); shape (H-p+1, W-q+1)."""
+        """Best component of each patch, (rows, columns) of the grid of the pass."""
 
 
 def why_not(name: BackendName) -> str | None:

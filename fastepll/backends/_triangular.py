@@ -14,7 +14,6 @@ cost nothing and exclude nearly as much as spectral norms.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,74 +30,47 @@ STEP = 8  # rows of W between two looks at the bound; coordinates are padded to 
 SLACK = 2e-5  # relative, far above float32 rounding: keeps the bound a bound
 
 
-class Tables(NamedTuple):
+class Triangular(NamedTuple):
     """A mixture at one noise level, as the compiled code wants it (float32, padded by zeros)."""
 
-    basis: Float32  # (q, d): coordinates from pixels
     whiten: Float32  # (k, ...): W by STEP rows, cut after their last non-zero group of STEP
     peak: Float32  # (k,): twice the score of the zero patch
     order: IntArray  # (k,): components by falling peak
     tail: Float32  # (k, q / STEP): 1/‖L₂₂‖ before each group of rows
     leak: Float32  # (k, q / STEP): ‖L₂₁‖/‖L₂₂‖
-    gain: Float32  # (k, d, d): Wiener filter on mean-free patches
 
 
-def prepare(
-    model: GaussianMixture, axes: NDArray[np.float64], noise_var: float, n_threads: int
-) -> Tables:
-    """Tables at one noise level, in the axes of the mixture; float64, some components at a time."""
-    k, d = model.k, model.d
-    q, width = (-(-n // STEP) * STEP for n in (d - 1, d))
-    basis = np.zeros((q, width), np.float32)
-    basis[: d - 1, :d] = axes[:, 1:].T
-    peak = 2 * np.log(model.weights) - np.log(model.eigenvalues + noise_var).sum(axis=1)
+def empty(model: GaussianMixture, noise_var: float, k: int) -> Triangular:
+    """Room for the first k components but for their peak, which is there; `fill` does the rest."""
+    q = -(-(model.d - 1) // STEP) * STEP
     cut = sum(STEP * (g + STEP) for g in range(0, q, STEP))
-    sizes = {"whiten": (k, cut), "tail": (k, q // STEP), "leak": (k, q // STEP), "gain": (k, d, d)}
-    tables = Tables(
-        basis=basis,
-        peak=(peak - peak.max()).astype(np.float32),
-        order=np.argsort(-peak).astype(np.int32),
-        **{name: np.empty(size, np.float32) for name, size in sizes.items()},
+    peak = 2 * np.log(model.weights) - np.log(model.eigenvalues + noise_var).sum(axis=1)
+    return Triangular(
+        whiten=np.empty((k, cut), np.float32),
+        peak=(peak - peak.max())[:k].astype(np.float32),
+        order=np.argsort(-peak[:k]).astype(np.int32),
+        tail=np.empty((k, q // STEP), np.float32),
+        leak=np.empty((k, q // STEP), np.float32),
     )
-    with ThreadPoolExecutor(n_threads) as pool:
-        for done in [pool.submit(fill, tables, i, model, noise_var, axes) for i in parts(model)]:
-            done.result()
-    return tables
-
-
-def parts(model: GaussianMixture) -> list[slice]:
-    """Components, some at a time: 2 MB for a float64 matrix of each."""
-    step = max(1, (1 << 18) // model.d**2)
-    return [slice(i, i + step) for i in range(0, model.k, step)]
-
-
-def shared_axes(model: GaussianMixture) -> NDArray[np.float64]:
-    """Orthonormal columns (d, d): constant, then the axes of the mixture, widest first."""
-    total = np.zeros((model.d, model.d))
-    for i in parts(model):
-        variances = model.weights[i, None] * model.eigenvalues[i]
-        half = model.eigenvectors[i] * np.sqrt(variances)[:, None]
-        total += np.tensordot(half, half, axes=((0, 2), (0, 2)))
-    centre = np.eye(model.d) - 1 / model.d
-    axes = np.linalg.eigh(centre @ total @ centre - 1 / model.d)[1]  # the constant has -1
-    return np.hstack([axes[:, :1], axes[:, :0:-1]])
 
 
 def fill(
-    tables: Tables, i: slice, model: GaussianMixture, noise_var: float, axes: NDArray[np.float64]
+    tables: Triangular,
+    i: slice,
+    model: GaussianMixture,
+    noise_var: float,
+    axes: NDArray[np.float64],
 ) -> None:
-    """Compute the tables of some components."""
+    """Compute the tables of some components, on all axes (rows)."""
     values, vectors = model.eigenvalues[i], model.eigenvectors[i]
-    variances = values + noise_var
-    tables.gain[i] = vectors * (values / variances)[:, None] @ vectors.transpose(0, 2, 1)
-
-    rotated = vectors.transpose(0, 2, 1) @ axes
+    rotated = (axes @ vectors).transpose(0, 2, 1)
     covariances = rotated.transpose(0, 2, 1) @ (values[:, :, None] * rotated)
     # C_k = RᵀR without forming C_k: L = Rᵀ is sound even where C_k is singular to rounding.
-    upper = np.asarray(np.linalg.qr(np.sqrt(variances)[:, :, None] * rotated, mode="r"))
+    roots = np.sqrt(values + noise_var)
+    upper = np.asarray(np.linalg.qr(roots[:, :, None] * rotated, mode="r"))
     covariances, factors = covariances[:, 1:, 1:], upper[:, 1:, 1:].transpose(0, 2, 1)
     n, d = factors.shape[:2]
-    q = len(tables.basis)
+    q = STEP * tables.tail.shape[1]
     white = np.zeros((n, q, q), np.float32)
     white[:, :d, :d] = np.linalg.inv(factors)
     start = 0

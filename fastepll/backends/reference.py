@@ -1,37 +1,66 @@
 """The definition of correct: one prior pass in float64 NumPy, written to be read.
 
-A pass takes an image x and a noise variance s² = 1/beta to the minimiser over patches of
-Zoran & Weiss (ICCV 2011), one step each::
+A pass takes an image x and a noise variance s² to an average of estimates of its patches. With the
+defaults of `fastepll.settings.Pass` it is the step of Zoran & Weiss (ICCV 2011) with s² = 1/beta::
 
     extract   z = P_i x - mean(P_i x)                         every overlapping patch
-    select    k* = argmax_k log w_k - ½ log|S_k + s²I| - ½ zᵀ(S_k + s²I)⁻¹z
+    costs     c_k = -2 log w_k + log|S_k + s²I| + zᵀ(S_k + s²I)⁻¹z
+    choose    k* = argmin_k c_k
     wiener    ẑ = S_k*(S_k* + s²I)⁻¹ z + mean(P_i x)
     average   per pixel, over the patches that cover it
 
-It walks over strips of patch rows so that its memory stays bounded; that is its only cunning.
+The other values of its fields save time or gain quality, each in one of these steps: a coarser
+grid of patches, costs under simpler covariances, the mean over components, a filter of low rank,
+patches that count by how sure they are. It walks over strips of patch rows so that its memory stays
+bounded; that is its only cunning.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from fastepll.typing import BackendName, FloatArray, IntArray, Poll
+from fastepll.backends._basis import principal_axes
+from fastepll.typing import BackendName, Estimator, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastepll.models import GaussianMixture
+    from fastepll.settings import Pass
 
 Float64 = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+MOST = 4  # components that the posterior mean is taken over
+NEAR = 14.0  # their cost beyond the lowest, at most
 
 
-def extract(image: FloatArray, shape: tuple[int, ...]) -> tuple[Float64, Float64]:
-    """Mean-free patches (n, d) and their means (n, 1), patch positions in row-major order."""
-    patches = sliding_window_view(image, shape).reshape(-1, shape[0] * shape[1]).astype(np.float64)
+def positions(n: int, p: int, stride: int, shift: int) -> Indices:
+    """Where patches of side p begin on an axis of n pixels: the grid, and both ends."""
+    return np.unique(np.array([0, *range(shift, n - p + 1, stride), n - p]))
+
+
+def grid(image: FloatArray, model: GaussianMixture, step: Pass) -> tuple[Indices, Indices]:
+    """Rows and columns of the patches of a pass."""
+    rows, cols = (
+        positions(n, p, step.stride, shift)
+        for n, p, shift in zip(image.shape, model.patch_shape, step.shift, strict=True)
+    )
+    return rows, cols
+
+
+def extract(
+    image: FloatArray, shape: tuple[int, ...], at: tuple[Indices, Indices] | None = None
+) -> tuple[Float64, Float64]:
+    """Mean-free patches (n, d) and their means (n, 1) at rows × columns, or at all positions."""
+    windows = sliding_window_view(image, shape)
+    patches = windows if at is None else windows[np.ix_(*at)]
+    patches = patches.reshape(-1, shape[0] * shape[1]).astype(np.float64)
     mean = patches.mean(axis=1, keepdims=True)
     return patches - mean, mean
 
@@ -50,37 +79,116 @@ def scores(patches: Float64, model: GaussianMixture, noise_var: float) -> Float6
     return result
 
 
-def wiener(
-    patches: Float64, chosen: NDArray[np.intp], model: GaussianMixture, noise_var: float
+def structured_costs(
+    coefficients: Float64,
+    model: GaussianMixture,
+    axes: Float64,
+    noise_var: float,
+    edges: list[int],
 ) -> Float64:
-    """Estimate of every patch by the Wiener filter of its component, (n, d)."""
-    result = np.empty_like(patches)
-    for i in np.unique(chosen):
-        members = chosen == i
-        gains = model.eigenvalues[i] / (model.eigenvalues[i] + noise_var)
-        basis = model.eigenvectors[i]
-        result[members] = (patches[members] @ basis * gains) @ basis.T
+    """Minus twice the scores (n, k) of coefficients (n, q) on the axes (q, d), made cheap.
+
+    Between the axes below ``edges[0]`` a covariance stays as it is. The others count as independent
+    of all, with the mean of their variances over each band from one edge to the next.
+    """
+    head = edges[0]
+    energy = {
+        (a, b): np.einsum("ni,ni->n", coefficients[:, a:b], coefficients[:, a:b])
+        for a, b in pairwise(edges)
+    }
+    result = np.empty((len(coefficients), model.k))
+    for i in range(model.k):
+        rotated = axes @ model.eigenvectors[i]
+        block = (rotated[:head] * model.eigenvalues[i]) @ rotated[:head].T
+        values, vectors = np.linalg.eigh(block)
+        variances = np.maximum(values, 0) + noise_var
+        whitened = coefficients[:, :head] @ (vectors / np.sqrt(variances))
+        cost = np.einsum("ni,ni->n", whitened, whitened) + np.log(variances).sum()
+        spread = rotated**2 @ model.eigenvalues[i]
+        for (a, b), square in energy.items():
+            variance = spread[a:b].mean() + noise_var
+            cost += square / variance + (b - a) * np.log(variance)
+        result[:, i] = cost - 2 * np.log(model.weights[i])
     return result
 
 
-def average(patches: Float64, shape: tuple[int, ...], total: Float64, count: Float64) -> None:
-    """Add the patches (rows, cols, d) at all positions to ``total``, and how many to ``count``."""
-    rows, cols, _ = patches.shape
-    for a in range(shape[0]):
-        for b in range(shape[1]):
-            total[a : a + rows, b : b + cols] += patches[:, :, a * shape[1] + b]
-            count[a : a + rows, b : b + cols] += 1
+def bands(screen: int, refine: int, q: int) -> tuple[list[int], list[int]]:
+    """Edges of `structured_costs` of the screen and of the refinement."""
+    screen, refine = min(screen, q), min(refine, q)
+    doubling = [screen]
+    while 2 * doubling[-1] < refine:
+        doubling.append(2 * doubling[-1])
+    return sorted({*doubling, refine, q}), sorted({refine, q})
 
 
-def strips(image: FloatArray, model: GaussianMixture) -> Iterator[tuple[slice, slice, FloatArray]]:
-    """Rows of patch positions, the image rows they cover, and those image rows."""
-    p, q = model.patch_shape[:2]
-    n_rows = image.shape[0] - p + 1
-    step = max(1, (1 << 14) // (image.shape[1] - q + 1))
-    for start in range(0, n_rows, step):
-        stop = min(start + step, n_rows)
-        covered = slice(start, stop + p - 1)
-        yield slice(start, stop), covered, image[covered]
+def costs(patches: Float64, model: GaussianMixture, step: Pass) -> Float64:
+    """Cost of every patch under every component, (n, k), infinite for those not considered."""
+    if step.selection == "exact":
+        return -2 * scores(patches, model, step.noise_var)
+    axes = principal_axes(model)[1:]  # but for the constant one
+    coefficients = patches @ axes.T
+    screen, refine = (
+        structured_costs(coefficients, model, axes, step.noise_var, edges)
+        for edges in bands(step.screen_dims, step.refine_dims, len(axes))
+    )
+    considered = screen <= screen.min(axis=1, keepdims=True) + 2 * step.margin
+    return np.where(considered, refine, np.inf)
+
+
+def choose(costs: Float64, estimator: Estimator) -> tuple[Indices, Float64]:
+    """Components that each patch is estimated with, best first, and their probabilities, (n, m).
+
+    "map" takes the best alone, of equals the first. "mean" takes the best `MOST`, of which those
+    more than `NEAR` worse than the best have probability 0.
+    """
+    if estimator == "map":
+        best = costs.argmin(axis=1)[:, None]
+        return best, np.ones(best.shape)
+    order = np.argsort(costs, axis=1, kind="stable")[:, :MOST]
+    excess = np.take_along_axis(costs, order, axis=1)
+    excess -= excess[:, :1]
+    likelihood = np.where(excess <= NEAR, np.exp(-excess / 2), 0.0)
+    return order, likelihood / likelihood.sum(axis=1, keepdims=True)
+
+
+def wiener(patches: Float64, model: GaussianMixture, i: int, step: Pass) -> tuple[Float64, float]:
+    """Estimates (n, d) by the filter of component i, and its degrees of freedom.
+
+    Beyond the rank r of the filter all directions share one gain, the mean of theirs.
+    """
+    q = model.d - 1
+    values, vectors = model.eigenvalues[i], model.eigenvectors[i]
+    gains = values / (values + step.noise_var)
+    r = int(np.count_nonzero(values > step.rank_tolerance * step.noise_var))
+    tail = gains[r:].sum() / (q - r) if r < q else 0.0
+    lead = vectors[:, :r]
+    return tail * patches + (patches @ lead * (gains[:r] - tail)) @ lead.T, float(gains.sum())
+
+
+def estimate(
+    patches: Float64,
+    mean: Float64,
+    chosen: tuple[Indices, Float64],
+    model: GaussianMixture,
+    step: Pass,
+) -> tuple[Float64, Float64]:
+    """Sum over the components of a patch of weight times estimate, (n, d), and of weight, (n,)."""
+    total, weight = np.zeros_like(patches), np.zeros(len(patches))
+    components, probabilities = chosen
+    for i in np.unique(components):
+        members, place = np.nonzero(components == i)
+        filtered, freedom = wiener(patches[members], model, i, step)
+        confidence = (1 + freedom) ** -0.5 if step.weighting == "confidence" else 1.0
+        share = confidence * probabilities[members, place]
+        total[members] += share[:, None] * (filtered + mean[members])
+        weight[members] += share
+    return total, weight
+
+
+def strips(rows: Indices, n_cols: int) -> Iterator[slice]:
+    """Parts of the rows of patches, of about 16000 patches each."""
+    size = max(1, (1 << 14) // n_cols)
+    return (slice(start, start + size) for start in range(0, len(rows), size))
 
 
 class ReferenceBackend:
@@ -93,34 +201,48 @@ class ReferenceBackend:
         self,
         image: FloatArray,
         model: GaussianMixture,
-        noise_var: float,
+        step: Pass,
         *,
         n_threads: int,
         poll: Poll | None = None,
+        blend: float = 1.0,
+        noisy: FloatArray | None = None,
+        out: FloatArray | None = None,
+        hints: IntArray | None = None,
     ) -> FloatArray:
         """See `fastepll.backends.Backend.prior_pass`."""
-        total = np.zeros(image.shape)
-        count = np.zeros(image.shape)
-        for rows, covered, strip in strips(image, model):
-            patches, mean = extract(strip, model.patch_shape)
-            chosen = scores(patches, model, noise_var).argmax(axis=1)
-            estimate = wiener(patches, chosen, model, noise_var) + mean
-            estimate = estimate.reshape(rows.stop - rows.start, -1, model.d)
-            average(estimate, model.patch_shape, total[covered], count[covered])
+        p, q = model.patch_shape
+        total, weight = np.zeros(image.shape), np.zeros(image.shape)
+        rows, cols = grid(image, model, step)
+        for strip in strips(rows, len(cols)):
+            at = rows[strip], cols
+            patches, mean = extract(image, (p, q), at)
+            chosen = choose(costs(patches, model, step), step.estimator)
+            sums, weights = estimate(patches, mean, chosen, model, step)
+            sums, weights = (a.reshape(len(at[0]), len(cols), -1) for a in (sums, weights))
+            for a, b in np.ndindex(p, q):
+                total[np.ix_(at[0] + a, cols + b)] += sums[:, :, a * q + b]
+                weight[np.ix_(at[0] + a, cols + b)] += weights[:, :, 0]
             if poll is not None:
-                poll(covered.stop / len(image))
-        return total / count
+                poll(float(at[0][-1] + p) / len(image))
+        average = total / weight
+        if noisy is not None:
+            average = (1 - blend) * noisy + blend * average
+        if out is None:
+            return average
+        out[...] = average
+        return out
 
     def select(
-        self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
+        self, image: FloatArray, model: GaussianMixture, step: Pass, *, n_threads: int
     ) -> IntArray:
         """See `fastepll.backends.Backend.select`."""
-        p, q = model.patch_shape[:2]
-        result = np.empty((image.shape[0] - p + 1, image.shape[1] - q + 1), np.int32)
-        for rows, _, strip in strips(image, model):
-            patches, _ = extract(strip, model.patch_shape)
-            chosen = scores(patches, model, noise_var).argmax(axis=1)
-            result[rows] = chosen.reshape(rows.stop - rows.start, -1)
+        rows, cols = grid(image, model, step)
+        result = np.empty((len(rows), len(cols)), np.int32)
+        for strip in strips(rows, len(cols)):
+            patches, _ = extract(image, model.patch_shape, (rows[strip], cols))
+            best = costs(patches, model, step).argmin(axis=1)
+            result[strip] = best.reshape(-1, len(cols))
         return result
 
 

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fastepll.backends import get_backend, reference
 from fastepll.epll import denoise_plane
 from fastepll.models import GaussianMixture
+from fastepll.settings import EXACT, Pass, settings_for
 
 core = pytest.importorskip("fastepll._core")
 native = pytest.importorskip("fastepll.backends.native")
+
+FAST = Pass(
+    noise_var=1e-3,
+    stride=3,
+    shift=(1, 2),
+    selection="cascade",
+    screen_dims=3,
+    refine_dims=11,
+    margin=4.0,
+    estimator="mean",
+    weighting="confidence",
+    rank_tolerance=0.1,
+)
 
 
 def mixture(patch_shape: tuple[int, int], k: int, seed: int = 0) -> GaussianMixture:
@@ -37,70 +53,123 @@ def scene(shape: tuple[int, int], noise_var: float, seed: int = 0) -> np.ndarray
     ("patch_shape", "k", "shape"),
     [((8, 8), 40, (45, 83)), ((3, 3), 7, (3, 3)), ((5, 4), 1, (64, 20)), ((16, 16), 5, (19, 80))],
 )
-def test_agrees_with_reference(level, noise_var, patch_shape, k, shape):
+def test_exact_selection_agrees_with_reference(level, noise_var, patch_shape, k, shape):
     model = mixture(patch_shape, k)
     image = scene(shape, noise_var)
+    step = Pass(noise_var=noise_var)
     patches, _ = reference.extract(image.astype(np.float64), patch_shape)
     scores = reference.scores(patches, model, noise_var)
-    for strategy in ("exhaustive", "bounded"):
-        chosen = native.backend.select_by(strategy, image, model, noise_var, n_threads=2)
+    for exhaustive in (False, True):
+        chosen = native.backend.select(image, model, step, n_threads=2, exhaustive=exhaustive)
         lost = scores.max(axis=1) - scores[np.arange(len(scores)), chosen.ravel()]
         assert lost.max() < 1e-3
-    ours = native.backend.prior_pass(image, model, noise_var, n_threads=2)
-    theirs = reference.backend.prior_pass(image.astype(np.float64), model, noise_var, n_threads=1)
+    ours = native.backend.prior_pass(image, model, step, n_threads=2)
+    theirs = reference.backend.prior_pass(image.astype(np.float64), model, step, n_threads=1)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"estimator": "map", "weighting": "uniform"},
+        {"estimator": "map", "screen_dims": 1, "refine_dims": 1, "stride": 1, "shift": (0, 0)},
+        {"screen_dims": 5, "refine_dims": 1000, "stride": 4, "shift": (3, 0)},
+        {"selection": "exact", "rank_tolerance": 0.0},
+        {"selection": "exact", "estimator": "map", "stride": 2, "shift": (1, 1)},
+        {"weighting": "uniform", "rank_tolerance": 100.0, "margin": 0.0, "stride": 5},
+    ],
+)
+@pytest.mark.parametrize(
+    ("patch_shape", "k", "shape"),
+    [((8, 8), 33, (45, 83)), ((5, 7), 6, (17, 31)), ((14, 13), 3, (29, 40)), ((2, 2), 9, (4, 5))],
+)
+def test_every_kind_of_pass_agrees_with_reference(level, change, patch_shape, k, shape):
+    model = mixture(patch_shape, k)
+    step = replace(FAST, **change)
+    if step.stride > min(patch_shape):
+        step = replace(step, stride=2, shift=(0, 1))
+    image, noisy = scene(shape, 1e-3), scene(shape, 1e-2, seed=1)
+    ours = native.backend.prior_pass(image, model, step, n_threads=2, blend=0.7, noisy=noisy)
+    theirs = reference.backend.prior_pass(
+        image.astype(np.float64),
+        model,
+        step,
+        n_threads=1,
+        blend=0.7,
+        noisy=noisy.astype(np.float64),
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=4e-6)
+    chosen = native.backend.select(image, model, step, n_threads=2)
+    assert np.array_equal(chosen, reference.backend.select(image, model, step, n_threads=1))
+
+
+@pytest.mark.parametrize("n_wrong", [0, 1, 5])
+def test_hints_change_nothing(level, n_wrong):
+    model = mixture((8, 8), 40)
+    image, step = scene((45, 83), 1e-3), Pass(noise_var=1e-3)
+    right = native.backend.select(image, model, step, n_threads=1)
+    hints = right + n_wrong  # some of them beyond the last component
+    plain = native.backend.prior_pass(image, model, step, n_threads=2)
+    hinted = native.backend.prior_pass(image, model, step, n_threads=2, hints=hints)
+    assert np.array_equal(hints, right)
+    assert np.array_equal(plain, hinted)
 
 
 def test_many_components(level):
     model = mixture((3, 3), 2048)
-    image = scene((20, 30), 1e-3)
-    ours = native.backend.prior_pass(image, model, 1e-3, n_threads=2)
-    theirs = reference.backend.prior_pass(image.astype(np.float64), model, 1e-3, n_threads=1)
+    image, step = scene((20, 30), 1e-3), Pass(noise_var=1e-3)
+    ours = native.backend.prior_pass(image, model, step, n_threads=2)
+    theirs = reference.backend.prior_pass(image.astype(np.float64), model, step, n_threads=1)
     assert np.median(np.abs(ours - theirs)) < 1e-6  # near ties among so many may fall otherwise
     assert native.backend.level() == level
 
 
-@pytest.mark.parametrize("patch_shape", [(8, 8), (16, 16)])
-def test_bit_identical_over_threads(level, n_threads, patch_shape):
+@pytest.mark.parametrize("step", [Pass(noise_var=1e-3), FAST, replace(FAST, weighting="uniform")])
+@pytest.mark.parametrize(("patch_shape", "shape"), [((8, 8), (301, 350)), ((16, 16), (131, 150))])
+def test_bit_identical_over_threads(level, n_threads, step, patch_shape, shape):
     model = mixture(patch_shape, 12)
-    image = scene((131, 150), 1e-3)
-    alone = native.backend.prior_pass(image, model, 1e-3, n_threads=1)
-    together = native.backend.prior_pass(image, model, 1e-3, n_threads=n_threads)
+    image = scene(shape, 1e-3)
+    alone = native.backend.prior_pass(image, model, step, n_threads=1)
+    together = native.backend.prior_pass(image, model, step, n_threads=n_threads)
     assert np.array_equal(alone, together)
 
 
-def test_denoising_agrees_with_reference(level):
+@pytest.mark.parametrize("quality", ["exact", "high", "balanced", "fast", "preview"])
+def test_denoising_agrees_with_reference(level, quality):
     model = mixture((8, 8), 30)
     image = scene((50, 61), 1e-2)
-    ours = denoise_plane(image, model, 0.1, backend=native.backend, n_threads=2)
+    settings = EXACT if quality == "exact" else settings_for(quality, 0.1)
+    ours = denoise_plane(image, model, 0.1, settings, backend=native.backend, n_threads=2)
     theirs = denoise_plane(
-        image.astype(np.float64), model, 0.1, backend=reference.backend, n_threads=1
+        image.astype(np.float64), model, 0.1, settings, backend=reference.backend, n_threads=1
     )
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
 
 
 def test_poll_sees_progress_and_can_stop():
     model = mixture((8, 8), 300)
-    image = scene((200, 220), 1e-3)
+    image, step = scene((400, 420), 1e-3), Pass(noise_var=1e-3)
     seen: list[float] = []
-    native.backend.prior_pass(image, model, 1e-3, n_threads=2, poll=seen.append)
+    native.backend.prior_pass(image, model, step, n_threads=2, poll=seen.append)
     assert seen == sorted(seen)
-    assert 0 < seen[0] < seen[-1] <= 1
+    assert 0 < seen[0] < seen[-1] == 1
 
     def refuse(fraction: float) -> None:
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        native.backend.prior_pass(image, model, 1e-3, n_threads=2, poll=refuse)
+        native.backend.prior_pass(image, model, step, n_threads=2, poll=refuse)
 
 
 def test_models_are_prepared_once_and_forgotten(monkeypatch):
-    monkeypatch.setattr(native, "N_PREPARED", 2)
     backend = native.NativeBackend()
-    image = scene((8, 8), 1e-2)
     model = mixture((8, 8), 2)
-    for noise_var in (1e-2, 1e-3, 1e-4):
-        backend.prior_pass(image, model, noise_var, n_threads=1)
+    size = backend.prepare(model, Pass(noise_var=1e-2), 1).nbytes
+    monkeypatch.setattr(native, "KEPT_BYTES", 2 * size)
+    first = [backend.prepare(model, Pass(noise_var=v), 1) for v in (1e-2, 1e-3, 1e-4, 1e-3, 1e-2)]
+    assert first[3] is first[1]
+    assert first[4] is not first[0]
     assert len(backend._prepared) == 2
     assert len(backend._mixtures) == 1
     del model
@@ -108,23 +177,42 @@ def test_models_are_prepared_once_and_forgotten(monkeypatch):
 
 
 def test_the_core_refuses_what_python_should_have_checked():
-    model = mixture((4, 4), 2)
-    with pytest.raises(TypeError):
-        native.backend.prior_pass(np.zeros((9, 9)), model, 1e-2, n_threads=1)
-    with pytest.raises(TypeError):
-        native.backend.prior_pass(np.zeros((9, 9), np.float32).T[::2], model, 1e-2, n_threads=1)
+    model, step = mixture((4, 4), 2), Pass(noise_var=1e-2)
+    good = np.zeros((9, 9), np.float32)
+
+    def run(image, step=step, model=model, **rest):
+        native.backend.prior_pass(image, model, step, n_threads=1, **rest)
+
+    for image in (np.zeros((9, 9)), np.zeros((9, 18), np.float32)[:, ::2]):
+        with pytest.raises(TypeError):
+            run(image, out=good.copy())
     for shape in [(9,), (3, 9), (9, 9, 3)]:
         with pytest.raises(ValueError, match="image must"):
-            native.backend.prior_pass(np.zeros(shape, np.float32), model, 1e-2, n_threads=1)
-    with pytest.raises(ValueError, match="must be positive"):
-        native.backend.prior_pass(np.zeros((9, 9), np.float32), model, 0.0, n_threads=1)
+            run(np.zeros(shape, np.float32))
+    with pytest.raises(ValueError, match="one shape"):
+        run(good, out=np.zeros((9, 8), np.float32))
+    with pytest.raises(ValueError, match="another array"):
+        run(good, out=good)
+    with pytest.raises(ValueError, match="shape of the grid"):
+        run(good, hints=np.zeros((9, 9), np.int32))
+    for noise_var in (0.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="must be positive"):
+            run(good, Pass(noise_var=noise_var))
+    with pytest.raises(ValueError, match="below the stride"):
+        run(good, Pass(noise_var=1e-2, shift=(1, 0)))
+    with pytest.raises(ValueError, match="at most the patch side"):
+        run(good, Pass(noise_var=1e-2, stride=5))
+    with pytest.raises(ValueError, match="screen_dims"):
+        run(good, replace(FAST, screen_dims=12))
     with pytest.raises(ValueError, match="patch sides"):
-        native.backend.prior_pass(np.zeros((9, 9), np.float32), mixture((2, 4), 2), 1, n_threads=1)
+        run(good, model=mixture((1, 4), 2))
+    with pytest.raises(ValueError, match="only exact"):
+        native.backend.select(good, model, FAST, n_threads=1, exhaustive=True)
 
 
 def test_unsupported_level_is_a_clear_error(monkeypatch):
     monkeypatch.setenv("FASTEPLL_SIMD", "avx1024")
     with pytest.raises(ValueError, match=r"FASTEPLL_SIMD.*'avx1024'.*supported: baseline"):
         get_backend("native").select(
-            np.zeros((9, 9), np.float32), mixture((4, 4), 2), 1e-2, n_threads=1
+            np.zeros((9, 9), np.float32), mixture((4, 4), 2), Pass(noise_var=1e-2), n_threads=1
         )

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
-from fastepll.backends import reference
+from fastepll.backends import _triangular, reference
+from fastepll.backends._basis import principal_axes
 from fastepll.epll import denoise_plane
 from fastepll.models import GaussianMixture
+from fastepll.settings import EXACT, Pass
 
+kernels = pytest.importorskip("fastepll.backends._compiled")
 compiled = pytest.importorskip("fastepll.backends.numba")
 backend = compiled.backend
+STEP = Pass(noise_var=1e-3)
+CASCADE = replace(
+    STEP, selection="cascade", margin=2.0, stride=3, estimator="mean", weighting="confidence"
+)
 
 
 def mixture(patch_shape: tuple[int, int], k: int, rank: int | None = None) -> GaussianMixture:
@@ -36,20 +44,19 @@ def scene(shape: tuple[int, int], noise_var: float = 1e-3) -> np.ndarray:
     return (clean + np.sqrt(noise_var) * noise).astype(np.float32)
 
 
-def assert_equals_reference(image, model, noise_var):
+def assert_equals_reference(image, model, step):
     """Same choices but for near ties, and without such ties the same average."""
-    patches, _ = reference.extract(image.astype(np.float64), model.patch_shape)
-    scores = reference.scores(patches, model, noise_var)
-    chosen = backend.select(image, model, noise_var, n_threads=2)
+    plane = image.astype(np.float64)
+    patches, _ = reference.extract(plane, model.patch_shape, reference.grid(plane, model, step))
+    costs = reference.costs(patches, model, step)
+    chosen = backend.select(image, model, step, n_threads=2)
     assert chosen.dtype == np.int32
-    lost = scores.max(axis=1) - scores[np.arange(len(scores)), chosen.ravel()]
-    assert lost.max() < 1e-3
-    ours = backend.prior_pass(image, model, noise_var, n_threads=2)
+    lost = costs[np.arange(len(costs)), chosen.ravel()] - costs.min(axis=1)
+    assert lost.max() < 2e-3
+    ours = backend.prior_pass(image, model, step, n_threads=2)
     assert ours.dtype == np.float32
     if not lost.any():
-        theirs = reference.backend.prior_pass(
-            image.astype(np.float64), model, noise_var, n_threads=1
-        )
+        theirs = reference.backend.prior_pass(plane, model, step, n_threads=1)
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
     return chosen
 
@@ -68,27 +75,67 @@ def assert_equals_reference(image, model, noise_var):
     ],
 )
 def test_agrees_with_reference(patch_shape, k, shape, noise_var):
-    assert_equals_reference(scene(shape, noise_var), mixture(patch_shape, k), noise_var)
+    step = Pass(noise_var=noise_var)
+    assert_equals_reference(scene(shape, noise_var), mixture(patch_shape, k), step)
+
+
+@pytest.mark.parametrize(
+    ("patch_shape", "k", "shape", "dims"),
+    [((8, 8), 40, (45, 83), (8, 32)), ((5, 4), 7, (21, 30), (3, 40)), ((3, 3), 5, (3, 40), (1, 5))],
+)
+@pytest.mark.parametrize("selection", ["exact", "cascade"])
+@pytest.mark.parametrize("estimator", ["map", "mean"])
+def test_every_kind_of_pass_agrees_with_reference(
+    patch_shape, k, shape, dims, selection, estimator
+):
+    model, image = mixture(patch_shape, k), scene(shape)
+    for (stride, shift), (weighting, rank_tolerance) in product(
+        [(1, (0, 0)), (2, (1, 0)), (3, (1, 2))], [("uniform", 0.3), ("confidence", 0.0)]
+    ):
+        step = Pass(
+            noise_var=1e-3,
+            stride=stride,
+            shift=shift,
+            selection=selection,
+            screen_dims=dims[0],
+            refine_dims=dims[1],
+            margin=2,
+            estimator=estimator,
+            weighting=weighting,
+            rank_tolerance=rank_tolerance,
+        )
+        assert_equals_reference(image, model, step)
+
+
+def test_blends_with_the_noisy_image_and_writes_to_out():
+    model, image = mixture((4, 4), 3), scene((20, 31))
+    noisy, out = scene((20, 31), 1e-2), np.empty_like(image)
+    average = backend.prior_pass(image, model, CASCADE, n_threads=1)
+    result = backend.prior_pass(
+        image, model, CASCADE, n_threads=1, blend=0.75, noisy=noisy, out=out
+    )
+    assert result is out
+    np.testing.assert_allclose(out, 0.25 * noisy + 0.75 * average, rtol=0, atol=2e-7)
 
 
 @pytest.mark.parametrize("side", range(3, 17))
 def test_every_patch_side(side):
     image = scene((side + 9, side + 8))
-    chosen = assert_equals_reference(image, mixture((side, side), 6), 1e-3)
+    chosen = assert_equals_reference(image, mixture((side, side), 6), STEP)
     assert chosen.shape == (10, 9)
 
 
 def test_sizes_across_the_edges_of_blocks_and_tiles():
     model = mixture((3, 3), 4)
-    width = compiled.SIDE * compiled.TILE_BLOCKS
+    width = kernels.SIDE * compiled.TILE_BLOCKS
     for rows, cols in product([1, 7, 8, 9, 17], [1, 2, 8, 9, width - 1, width, width + 1]):
-        assert_equals_reference(scene((rows + 2, cols + 2)), model, 1e-3)
+        assert_equals_reference(scene((rows + 2, cols + 2)), model, STEP)
 
 
 def test_many_components_and_narrow_tiles(monkeypatch):
     monkeypatch.setattr(compiled, "TILE_WORK", 1)  # a block each
     model = mixture((3, 3), 2048)
-    chosen = assert_equals_reference(scene((20, 30)), model, 1e-3)
+    chosen = assert_equals_reference(scene((20, 30)), model, STEP)
     assert len(np.unique(chosen)) > 20
 
 
@@ -101,33 +148,34 @@ def test_equal_components_give_the_first():
         np.tile(model.eigenvalues, (2, 1)),
         (4, 4),
     )
-    once = backend.select(image, model, 1e-3, n_threads=1)
+    once = backend.select(image, model, STEP, n_threads=1)
     assert len(np.unique(once)) > 1
-    np.testing.assert_array_equal(backend.select(image, twice, 1e-3, n_threads=1), once)
+    np.testing.assert_array_equal(backend.select(image, twice, STEP, n_threads=1), once)
 
 
 @pytest.mark.parametrize("rank", [0, 3])
 def test_singular_components(rank):
-    assert_equals_reference(scene((20, 30)), mixture((4, 4), 3, rank), 1e-4)
+    assert_equals_reference(scene((20, 30)), mixture((4, 4), 3, rank), Pass(noise_var=1e-4))
     flat = np.full((20, 30), 0.7, np.float32)
-    result = backend.prior_pass(flat, mixture((4, 4), 3, rank), 1e-12, n_threads=1)
+    result = backend.prior_pass(flat, mixture((4, 4), 3, rank), Pass(noise_var=1e-12), n_threads=1)
     np.testing.assert_allclose(result, flat, rtol=2e-7)
 
 
-def test_bit_identical_over_threads(n_threads):
+@pytest.mark.parametrize("step", [STEP, CASCADE])
+def test_bit_identical_over_threads(n_threads, step):
     model = mixture((8, 8), 12)
     image = scene((90, 300))
-    alone = backend.prior_pass(image, model, 1e-3, n_threads=1)
-    together = backend.prior_pass(image, model, 1e-3, n_threads=n_threads)
+    alone = backend.prior_pass(image, model, step, n_threads=1)
+    together = backend.prior_pass(image, model, step, n_threads=n_threads)
     assert np.array_equal(alone, together)
 
 
 def test_denoising_agrees_with_reference():
     model = mixture((8, 8), 30)
     image = scene((50, 61), 1e-2)
-    ours = denoise_plane(image, model, 0.1, backend=backend, n_threads=2)
+    ours = denoise_plane(image, model, 0.1, EXACT, backend=backend, n_threads=2)
     plane = image.astype(np.float64)
-    theirs = denoise_plane(plane, model, 0.1, backend=reference.backend, n_threads=1)
+    theirs = denoise_plane(plane, model, 0.1, EXACT, backend=reference.backend, n_threads=1)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
 
 
@@ -135,12 +183,13 @@ def test_denoising_agrees_with_reference():
 def test_bounds_never_exceed_the_distance(noise_var, at_best):
     """What follows the rows done so far is at least the bound, and the rows give the distance."""
     model = mixture((5, 5), 20)
-    tables = compiled.prepare(model, compiled.shared_axes(model), noise_var, 2)
+    prepared = compiled.prepare(model, principal_axes(model), Pass(noise_var=noise_var), 2)
+    tables = prepared.triangular
     rng = np.random.default_rng(3)
     z = rng.standard_normal((400, 25)) * 10 ** rng.uniform(-3, 1, (400, 1))
     z -= z.mean(axis=1, keepdims=True)
-    c = z @ tables.basis[:, :25].T.astype(np.float64)
-    q, step = len(tables.basis), compiled.STEP
+    c = z @ prepared.basis[:, :25].T.astype(np.float64)
+    q, step = len(prepared.basis), _triangular.STEP
     tight = 0.0
     for k in range(model.k):
         y, start = np.empty_like(c), 0
@@ -165,20 +214,20 @@ def test_bounds_never_exceed_the_distance(noise_var, at_best):
 def test_any_layout_of_the_image_compiles_once():
     model = mixture((4, 4), 3)
     image = scene((20, 31))
-    expected = backend.prior_pass(image, model, 1e-3, n_threads=1)
+    expected = backend.prior_pass(image, model, STEP, n_threads=1)
     frozen = image.copy()
     frozen.flags.writeable = False
     wide = np.zeros((20, 62), np.float32)
     wide[:, ::2] = image
     for same in (frozen, wide[:, ::2], np.asfortranarray(image), image.astype(np.float64)):
-        assert np.array_equal(backend.prior_pass(same, model, 1e-3, n_threads=1), expected)
-    assert len(compiled.tile.signatures) == 1
+        assert np.array_equal(backend.prior_pass(same, model, STEP, n_threads=1), expected)
+    assert len(kernels.tile.signatures) == 1
 
 
 def test_poll_sees_progress_and_can_stop():
     model, image = mixture((8, 8), 12), scene((90, 300))
     seen: list[float] = []
-    backend.prior_pass(image, model, 1e-3, n_threads=2, poll=seen.append)
+    backend.prior_pass(image, model, STEP, n_threads=2, poll=seen.append)
     assert seen == sorted(seen)
     assert 0 < seen[0] < 0.2
     assert seen[-1] == 1
@@ -188,19 +237,19 @@ def test_poll_sees_progress_and_can_stop():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        backend.prior_pass(image, model, 1e-3, n_threads=3, poll=refuse)
+        backend.prior_pass(image, model, STEP, n_threads=3, poll=refuse)
     assert threading.active_count() == before
 
 
 def test_few_tiles_are_in_flight(monkeypatch):
     calls = []
 
-    def count(image, shape, tables, place):
-        calls.append(place)
-        return np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
+    def count(image, shape, tables, grid, kept):
+        calls.append(grid[0][0])
+        return np.zeros((1, 1), np.int32), np.zeros((1, 1)), np.zeros((1, 1))
 
     monkeypatch.setattr(compiled, "tile", count)
-    tiles = backend._tiles(scene((400, 10)), mixture((3, 3), 2), 1e-3, 3)
+    tiles = backend._tiles(scene((400, 10)), mixture((3, 3), 2), STEP, 3)
     next(tiles)
     assert len(calls) <= 7
     assert len([1 for _ in tiles]) == 49
@@ -212,7 +261,7 @@ def test_calls_from_several_threads():
     image = scene((40, 50))
 
     def run(model):
-        return backend.prior_pass(image, model, 1e-3, n_threads=2)
+        return backend.prior_pass(image, model, STEP, n_threads=2)
 
     expected = [run(model) for model in models]
     with ThreadPoolExecutor(4) as pool:
@@ -224,17 +273,20 @@ def test_tables_are_kept_for_some_noise_levels_and_go_with_the_model(monkeypatch
     ours = compiled.NumbaBackend()
     model = mixture((3, 3), 2)
     for noise_var in range(1, compiled.N_KEPT + 3):
-        tables = ours._tables(model, noise_var, 1)
-        assert ours._tables(model, noise_var, 1) is tables
+        step = Pass(noise_var=noise_var)
+        tables = ours._tables(model, step, 1)
+        moved = replace(step, stride=2, shift=(1, 0), estimator="mean", margin=2.0)
+        assert ours._tables(model, moved, 1) is tables
+        assert ours._tables(model, replace(step, selection="cascade"), 1) is not tables
     assert len(ours._kept[model].tables) == compiled.N_KEPT
     monkeypatch.setattr(compiled, "KEPT_BYTES", 1)
-    ours._tables(model, 0.5, 1)
-    assert 0.5 not in ours._kept[model].tables
+    ours._tables(model, Pass(noise_var=0.5), 1)
+    assert 0.5 not in [step.noise_var for step in ours._kept[model].tables]
     del model
     assert len(ours._kept) == 0
 
 
 def test_functions_that_have_no_folder_for_a_cache_are_compiled_all_the_same():
-    scope = {"jit": compiled.jit}
+    scope = {"jit": kernels.jit}
     exec("@jit\ndef double(x):\n    return 2 * x", scope)
     assert scope["double"](21) == 42

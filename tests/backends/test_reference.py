@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise, product
+
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import multivariate_normal
 
 from fastepll.backends import reference
+from fastepll.backends._basis import principal_axes
 from fastepll.models import GaussianMixture
+from fastepll.settings import Pass
 
 
 def mixture(patch_shape: tuple[int, int], k: int) -> GaussianMixture:
@@ -21,23 +27,80 @@ def mixture(patch_shape: tuple[int, int], k: int) -> GaussianMixture:
     )
 
 
-def naive_pass(image, model, noise_var):
-    """Patch by patch: average of the estimates, and chosen components."""
+def naive_costs(model, step):
+    """For each component, matrix and constant of the screen cost and of the cost to choose by."""
+    axes = principal_axes(model)[1:]
+    q = len(axes)
+    screen, refine = min(step.screen_dims, q), min(step.refine_dims, q)
+    edges = {screen, refine, q} | {screen * 2**i for i in range(9) if screen * 2**i < refine}
+    for weight, cov in zip(model.weights, model.covariances, strict=True):
+        if step.selection == "exact":
+            stages = [(cov + step.noise_var * np.eye(model.d), np.eye(model.d))] * 2
+        else:
+            shared = axes @ cov @ axes.T
+            stages = []
+            for limits in (sorted(edges), sorted({refine, q})):
+                simple = np.zeros((q, q))
+                simple[: limits[0], : limits[0]] = shared[: limits[0], : limits[0]]
+                for a, b in pairwise(limits):
+                    variance = np.mean([shared[i, i] for i in range(a, b)])
+                    for i in range(a, b):
+                        simple[i, i] = variance
+                stages.append((simple + step.noise_var * np.eye(q), axes))
+        yield [
+            (basis.T @ np.linalg.inv(c) @ basis, np.linalg.slogdet(c)[1] - 2 * np.log(weight))
+            for c, basis in stages
+        ]
+
+
+def naive_filter(model, k, step):
+    """The filter as a matrix, and its weight."""
+    values, vectors = model.eigenvalues[k], model.eigenvectors[k]
+    gains = [value / (value + step.noise_var) for value in values]
+    r = sum(value > step.rank_tolerance * step.noise_var for value in values)
+    tail = sum(gains[r:]) / (model.d - 1 - r) if r < model.d - 1 else 0
+    matrix = tail * np.eye(model.d)
+    for i in range(r):
+        matrix += (gains[i] - tail) * np.outer(vectors[:, i], vectors[:, i])
+    return matrix, (1 + sum(gains)) ** -0.5 if step.weighting == "confidence" else 1
+
+
+def naive_pass(image, model, step):
+    """Patch by patch: average of the estimates, and best components on the grid."""
+    sides = zip(image.shape, model.patch_shape, step.shift, strict=True)
+    rows, cols = (
+        [
+            i
+            for i in range(n - p + 1)
+            if i in (0, n - p) or (i - s >= 0 and (i - s) % step.stride == 0)
+        ]
+        for n, p, s in sides
+    )
     p, q = model.patch_shape
-    noisy = [cov + noise_var * np.eye(model.d) for cov in model.covariances]
-    inverses = [np.linalg.inv(cov) for cov in noisy]
-    densities = [multivariate_normal(np.zeros(model.d), cov).logpdf for cov in noisy]
+    stages = list(naive_costs(model, step))
+    filters = [naive_filter(model, k, step) for k in range(model.k)]
     total, count = np.zeros(image.shape), np.zeros(image.shape)
-    positions = (image.shape[0] - p + 1, image.shape[1] - q + 1)
-    chosen = np.empty(positions, int)
-    for i, j in np.ndindex(positions):
+    chosen = np.empty((len(rows), len(cols)), int)
+    for a, b in np.ndindex(chosen.shape):
+        i, j = rows[a], cols[b]
         patch = image[i : i + p, j : j + q].ravel()
         z = patch - patch.mean()
-        scores = [np.log(w) + f(z) for w, f in zip(model.weights, densities, strict=True)]
-        best = chosen[i, j] = int(np.argmax(scores))
-        estimate = model.covariances[best] @ inverses[best] @ z + patch.mean()
-        total[i : i + p, j : j + q] += estimate.reshape(p, q)
-        count[i : i + p, j : j + q] += 1
+        screen, cost = (
+            {k: z @ s[n][0] @ z + s[n][1] for k, s in enumerate(stages)} for n in (0, 1)
+        )
+        if step.selection == "cascade":
+            low = min(screen.values())
+            cost = {k: c for k, c in cost.items() if screen[k] <= low + 2 * step.margin}
+        ranked = sorted(cost, key=lambda k: (cost[k], k))
+        chosen[a, b] = best = ranked[0]
+        taken = ranked[:4] if step.estimator == "mean" else ranked[:1]
+        taken = [k for k in taken if cost[k] <= cost[best] + 14]
+        shares = np.array([np.exp((cost[best] - cost[k]) / 2) for k in taken])
+        for k, share in zip(taken, shares / shares.sum(), strict=True):
+            matrix, weight = filters[k]
+            estimate = matrix @ z + patch.mean()
+            total[i : i + p, j : j + q] += share * weight * estimate.reshape(p, q)
+            count[i : i + p, j : j + q] += share * weight
     return total / count, chosen
 
 
@@ -56,17 +119,122 @@ def naive_pass(image, model, noise_var):
 def test_pass_equals_naive_loop(patch_shape, k, shape, noise_var):
     model = mixture(patch_shape, k)
     image = np.random.default_rng(1).random(shape)
-    expected, chosen = naive_pass(image, model, noise_var)
-    average = reference.backend.prior_pass(image, model, noise_var, n_threads=1)
+    step = Pass(noise_var=noise_var)
+    expected, chosen = naive_pass(image, model, step)
+    average = reference.backend.prior_pass(image, model, step, n_threads=1)
     np.testing.assert_allclose(average, expected, rtol=0, atol=1e-11)
-    selected = reference.backend.select(image, model, noise_var, n_threads=1)
+    selected = reference.backend.select(image, model, step, n_threads=1)
     assert selected.dtype == np.int32
     np.testing.assert_array_equal(selected, chosen)
 
 
 def test_naive_loop_sees_more_than_one_component():
-    chosen = naive_pass(np.random.default_rng(1).random((13, 10)), mixture((8, 8), 5), 1e-2)[1]
+    chosen = naive_pass(
+        np.random.default_rng(1).random((13, 10)), mixture((8, 8), 5), Pass(noise_var=1e-2)
+    )[1]
     assert len(np.unique(chosen)) > 1
+
+
+GRIDS = [(1, (0, 0)), (2, (1, 0)), (3, (1, 2)), (3, (0, 0))]
+
+
+@pytest.mark.parametrize(
+    ("patch_shape", "k", "shape", "dims"),
+    [
+        ((3, 3), 7, (11, 8), (2, 5)),
+        ((5, 4), 6, (13, 9), (3, 40)),
+        ((3, 3), 5, (3, 12), (5, 5)),
+        ((4, 5), 7, (9, 10), (1, 8)),
+    ],
+)
+@pytest.mark.parametrize("selection", ["exact", "cascade"])
+@pytest.mark.parametrize("estimator", ["map", "mean"])
+def test_every_kind_of_pass_equals_naive_loop(patch_shape, k, shape, dims, selection, estimator):
+    model = mixture(patch_shape, k)
+    image = 0.7 * np.random.default_rng(1).random(shape)
+    for (stride, shift), weighting, rank_tolerance in product(
+        GRIDS, ["uniform", "confidence"], [0.0, 0.3, 1e5]
+    ):
+        step = Pass(
+            noise_var=1e-2,
+            stride=stride,
+            shift=shift,
+            selection=selection,
+            screen_dims=dims[0],
+            refine_dims=dims[1],
+            margin=0.5,
+            estimator=estimator,
+            weighting=weighting,
+            rank_tolerance=rank_tolerance,
+        )
+        expected, chosen = naive_pass(image, model, step)
+        average = reference.backend.prior_pass(image, model, step, n_threads=1)
+        np.testing.assert_allclose(average, expected, rtol=0, atol=1e-11)
+        selected = reference.backend.select(image, model, step, n_threads=1)
+        np.testing.assert_array_equal(selected, chosen)
+
+
+def test_kinds_of_pass_differ():
+    """Otherwise the test above would not see what it compares."""
+    model, image = mixture((3, 3), 7), 0.7 * np.random.default_rng(1).random((21, 18))
+    cascade = {"selection": "cascade", "screen_dims": 3, "refine_dims": 6, "margin": 0.5}
+    base = Pass(noise_var=1e-2, stride=2, **cascade)
+    changes = [
+        {"stride": 1},
+        {"shift": (1, 0)},
+        {"selection": "exact"},
+        {"screen_dims": 1},
+        {"refine_dims": 3},
+        {"margin": 0.0},
+        {"estimator": "mean"},
+        {"weighting": "confidence"},
+        {"rank_tolerance": 0.3},
+    ]
+    expected = reference.backend.prior_pass(image, model, base, n_threads=1)
+    for change in changes:
+        other = reference.backend.prior_pass(image, model, replace(base, **change), n_threads=1)
+        assert np.abs(other - expected).max() > 1e-5, change
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "stride", "shift", "expected"),
+    [
+        (12, 3, 4, 1, [0, 1, 5, 9]),
+        (12, 3, 4, 3, [0, 3, 7, 9]),
+        (9, 8, 6, 5, [0, 1]),
+        (8, 8, 3, 2, [0]),
+        (6, 3, 1, 0, [0, 1, 2, 3]),
+    ],
+)
+def test_positions(n, p, stride, shift, expected):
+    assert reference.positions(n, p, stride, shift).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("screen", "refine", "q", "expected"),
+    [
+        (8, 32, 63, ([8, 16, 32, 63], [32, 63])),
+        (6, 32, 63, ([6, 12, 24, 32, 63], [32, 63])),
+        (4, 4, 63, ([4, 63], [4, 63])),
+        (8, 32, 24, ([8, 16, 24], [24])),
+        (9, 32, 8, ([8], [8])),
+    ],
+)
+def test_bands(screen, refine, q, expected):
+    assert reference.bands(screen, refine, q) == expected
+
+
+def test_blends_with_the_noisy_image_and_writes_to_out():
+    model, rng = mixture((3, 3), 2), np.random.default_rng(3)
+    image, noisy = rng.random((2, 9, 8))
+    step = Pass(noise_var=1e-2, stride=2)
+    average = reference.backend.prior_pass(image, model, step, n_threads=1)
+    out = np.empty_like(image)
+    result = reference.backend.prior_pass(
+        image, model, step, n_threads=1, blend=0.75, noisy=noisy, out=out
+    )
+    assert result is out
+    np.testing.assert_allclose(out, 0.25 * noisy + 0.75 * average, rtol=0, atol=1e-15)
 
 
 def test_scores_equal_scipy():
@@ -83,24 +251,23 @@ def test_scores_equal_scipy():
     np.testing.assert_allclose(scores, expected, rtol=1e-10)
 
 
-def test_strips_join_without_a_seam():
-    model = mixture((3, 3), 2)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_strips_join_without_a_seam(stride, monkeypatch):
+    model, step = mixture((3, 3), 2), Pass(noise_var=1e-3, stride=stride, weighting="confidence")
     image = np.random.default_rng(3).random((260, 131))
-    assert len(list(reference.strips(image, model))) == 3
-    patches, mean = reference.extract(image, (3, 3))
-    chosen = reference.scores(patches, model, 1e-3).argmax(axis=1)
-    estimate = reference.wiener(patches, chosen, model, 1e-3) + mean
-    total, count = np.zeros(image.shape), np.zeros(image.shape)
-    reference.average(estimate.reshape(258, 129, 9), (3, 3), total, count)
     seen: list[float] = []
-    average = reference.backend.prior_pass(image, model, 1e-3, n_threads=1, poll=seen.append)
-    np.testing.assert_allclose(average, total / count, rtol=0, atol=1e-14)
-    assert (count.min(), count.max(), count.sum()) == (1, 9, 258 * 129 * 9)
-    assert len(seen) == 3
+    average = reference.backend.prior_pass(image, model, step, n_threads=1, poll=seen.append)
+    selected = reference.backend.select(image, model, step, n_threads=1)
+    assert len(seen) == {1: 3, 2: 1}[stride]
     assert seen == sorted(seen)
     assert seen[-1] == 1
-    selected = reference.backend.select(image, model, 1e-3, n_threads=1)
-    np.testing.assert_array_equal(selected, chosen.reshape(258, 129))
+    whole = [slice(None)]
+    monkeypatch.setattr(reference, "strips", lambda rows, n_cols: whole)
+    together = reference.backend.prior_pass(image, model, step, n_threads=1)
+    np.testing.assert_allclose(average, together, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(
+        selected, reference.backend.select(image, model, step, n_threads=1)
+    )
 
 
 def test_exception_of_poll_ends_the_pass():
@@ -109,17 +276,19 @@ def test_exception_of_poll_ends_the_pass():
 
     with pytest.raises(KeyboardInterrupt):
         reference.backend.prior_pass(
-            np.zeros((9, 9)), mixture((3, 3), 2), 0.1, n_threads=1, poll=refuse
+            np.zeros((9, 9)), mixture((3, 3), 2), Pass(noise_var=0.1), n_threads=1, poll=refuse
         )
 
 
 def test_limits_of_the_noise():
     model = mixture((3, 3), 1)
     image = np.random.default_rng(4).random((9, 9))
-    quiet = reference.backend.prior_pass(image, model, 1e-14, n_threads=1)
+    quiet = reference.backend.prior_pass(image, model, Pass(noise_var=1e-14), n_threads=1)
     np.testing.assert_allclose(quiet, image, rtol=0, atol=1e-8)
-    patches, mean = reference.extract(image, (3, 3))
+    mean = sliding_window_view(image, (3, 3)).mean(axis=(2, 3))
     total, count = np.zeros(image.shape), np.zeros(image.shape)
-    reference.average(np.broadcast_to(mean, patches.shape).reshape(7, 7, 9), (3, 3), total, count)
-    loud = reference.backend.prior_pass(image, model, 1e9, n_threads=1)
+    for i, j in np.ndindex(mean.shape):
+        total[i : i + 3, j : j + 3] += mean[i, j]
+        count[i : i + 3, j : j + 3] += 1
+    loud = reference.backend.prior_pass(image, model, Pass(noise_var=1e9), n_threads=1)
     np.testing.assert_allclose(loud, total / count, rtol=0, atol=1e-8)

@@ -133,46 +133,72 @@ Answer naive(const Problem& p) {
   return answer;
 }
 
+const Poll go = [](double) { return true; };
+
+Spec exact(double noise_var) { return {noise_var, true, 8, 32, 0, false, false, 0}; }
+
+// Sparse grids, cascades and weights: tests/backends holds them against the reference, here they
+// run under the sanitizers and emulated.
+void check_cascade(const Problem& p, const std::shared_ptr<const Mixture>& mixture,
+                   const Image& image, const std::string& where) {
+  std::vector<float> first(p.image.size()), other(p.image.size());
+  for (const std::size_t dims : {1, 9, 64})
+    for (const bool mean : {false, true}) {
+      const Spec spec{p.noise_var, false, std::min<std::size_t>(dims, 6), dims, 3, mean, true, 0.3};
+      const auto prepared = Prepared::make(mixture, spec, 2, go);
+      const Grid grid{std::min(p.height, p.width), 1, 2};
+      prior_pass(image, p.image.data(), 0.5f, *prepared, grid, nullptr, 1, go, first.data());
+      for (const float value : first) expect(std::isfinite(value), "not finite", where);
+      for (const int n_threads : {2, 7}) {
+        prior_pass(image, p.image.data(), 0.5f, *prepared, grid, nullptr, n_threads, go,
+                   other.data());
+        expect(first == other, "cascade not bit-identical over threads", where);
+      }
+    }
+}
+
 void check(const Problem& p) {
   const Answer expected = naive(p);
   const Image image{p.image.data(), p.rows, p.cols};
-  const Poll go = [](double) { return true; };
   for (const std::string& level : levels()) {
     const std::string where = level + " patch " + std::to_string(p.height) + "x" +
                               std::to_string(p.width) + " image " + std::to_string(p.rows) + "x" +
                               std::to_string(p.cols) + " k " + std::to_string(p.k);
-    const auto prepared = Prepared::make(make_mixture(p, kernels(level)), p.noise_var, 2, go);
-    std::vector<std::int32_t> exhaustive(expected.chosen.size()), bounded(exhaustive.size());
-    select_pass(image, *prepared, kExhaustive, 2, go, exhaustive.data());
-    select_pass(image, *prepared, kBounded, 2, go, bounded.data());
-    expect(exhaustive == bounded, "strategies choose differently", where);
-    for (std::size_t i = 0; i < bounded.size(); ++i)
-      expect(bounded[i] == static_cast<std::int32_t>(expected.chosen[i]) || expected.gap[i] < 2e-3,
-             "another component", where);
+    const auto mixture = make_mixture(p, kernels(level));
+    const auto prepared = Prepared::make(mixture, exact(p.noise_var), 2, go);
+    const Grid all{1, 0, 0};
+    std::vector<std::int32_t> exhaustive(expected.chosen.size()), pruned(exhaustive.size());
+    select_pass(image, *prepared, all, true, 2, go, exhaustive.data());
+    select_pass(image, *prepared, all, false, 2, go, pruned.data());
+    for (std::size_t i = 0; i < pruned.size(); ++i)
+      for (const auto& chosen : {exhaustive, pruned})
+        expect(chosen[i] == static_cast<std::int32_t>(expected.chosen[i]) || expected.gap[i] < 2e-3,
+               "another component", where);
     std::vector<float> first(p.image.size()), other(p.image.size());
-    prior_pass(image, *prepared, 1, go, first.data());
+    prior_pass(image, nullptr, 1, *prepared, all, nullptr, 1, go, first.data());
     double error = 0;
     for (std::size_t i = 0; i < first.size(); ++i)
       error = std::max(error, std::abs(first[i] - expected.pass[i]));
     expect(error < 2e-6, "another image", where);
+    std::vector<std::int32_t> hints = pruned;
     for (const int n_threads : {2, 3, 7}) {
-      prior_pass(image, *prepared, n_threads, go, other.data());
-      expect(first == other, "not bit-identical over threads", where);
+      prior_pass(image, nullptr, 1, *prepared, all, hints.data(), n_threads, go, other.data());
+      expect(first == other, "not bit-identical over threads and hints", where);
     }
+    check_cascade(p, mixture, image, where);
   }
 }
 
 void check_stopping() {
   const Problem p = make_problem(64, 8, 8, 200, 333);
-  const auto prepared =
-      Prepared::make(make_mixture(p, kernels("")), p.noise_var, 1, [](double) { return true; });
+  const auto prepared = Prepared::make(make_mixture(p, kernels("")), exact(p.noise_var), 1, go);
   std::vector<float> result(p.image.size());
   const Image image{p.image.data(), p.rows, p.cols};
   for (const int n_threads : {1, 3}) {
-    double last = -1;
-    const Poll stop = [&](double fraction) { return last = fraction, false; };
-    const bool completed = prior_pass(image, *prepared, n_threads, stop, result.data());
-    expect(completed == (last < 0) && last < 1, "poll cannot stop a pass", "stopping");
+    const Poll stop = [](double) { return false; };
+    expect(!prior_pass(image, nullptr, 1, *prepared, {1, 0, 0}, nullptr, n_threads, stop,
+                       result.data()),
+           "poll cannot stop a pass", "stopping");
   }
 }
 

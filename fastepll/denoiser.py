@@ -1,0 +1,235 @@
+"""Denoiser: what can be checked and made ready once, for many images."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll import _check
+from fastepll._check import Model
+from fastepll._threads import resolve_threads
+from fastepll.backends import get_backend
+from fastepll.color import from_planes, opponent_planes, to_plane
+from fastepll.epll import denoise_plane
+from fastepll.noise import relative_sigma
+from fastepll.settings import Settings, settings_for
+from fastepll.typing import BackendName, FloatArray, Poll, Quality
+
+SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
+NEGLIGIBLE = 1e-6  # sigma / data_range below which the correction is lost in float32 rounding
+
+
+class Denoiser:
+    """`fastepll.denoise` for many images: video, tiles, the denoising step of another method.
+
+    Calling it gives the result of `fastepll.denoise` bit for bit. Arguments are checked once, and
+    the image-sized memory of a call is kept for the next image of the same shape. Calls from
+    several threads at a time are safe; each then has memory of its own.
+
+    Parameters
+    ----------
+    model, sigma, quality, channel_axis, data_range, betas, n_threads, backend
+        As for `fastepll.denoise`.
+    shape : sequence of int, optional
+        Shape of the images to come: memory is made ready now, and so are the tables of the model
+        if sigma is given (for the least data range above it, if that is not). Images of other
+        shapes are welcome too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fastepll.denoise`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastepll
+    >>> rng = np.random.default_rng(0)
+    >>> frames = 0.5 + 0.1 * rng.standard_normal((3, 32, 40))
+    >>> denoiser = fastepll.Denoiser(sigma=0.1, quality="preview")
+    >>> first = fastepll.denoise(frames[0], 0.1, quality="preview")
+    >>> bool(np.array_equal(denoiser(frames[0]), first))
+    True
+    >>> for frame in frames:
+    ...     _ = denoiser(frame, out=frame)
+    >>> bool(np.std(frames) < 0.03)
+    True
+    """
+
+    def __init__(
+        self,
+        model: Model = "gray-8x8-200",
+        sigma: float | None = None,
+        *,
+        quality: Quality | Settings = "balanced",
+        shape: Sequence[int] | None = None,
+        channel_axis: int | None = None,
+        data_range: float | None = None,
+        betas: Sequence[float] | None = None,
+        n_threads: int | None = None,
+        backend: BackendName | None = None,
+    ) -> None:
+        self._model = _check.check_model(model)
+        self._sigma = _check.check_sigma(sigma)
+        self._quality = quality
+        if isinstance(quality, Settings):
+            _check.check_stride(quality.stride, self._model)
+        else:
+            _check.check_quality(quality)
+        self._betas = None if betas is None else _check.check_betas(betas)
+        self._axis = _check.check_axis(channel_axis)
+        self._span = _check.check_data_range(data_range)
+        self._threads = _check.check_threads(n_threads)
+        self._backend = get_backend(_check.check_backend(backend))
+        self._kept: deque[Planes] = deque(maxlen=1)  # hands them to one thread alone, lock or no
+        if shape is not None:
+            self._prepare(_check.check_shape(shape, self._axis, self._model))
+
+    def __call__(
+        self, image: ArrayLike, *, out: NDArray[Any] | None = None, progress: Poll | None = None
+    ) -> NDArray[Any]:
+        """Restore an image.
+
+        Parameters
+        ----------
+        image, progress
+            As for `fastepll.denoise`.
+        out : numpy.ndarray, optional
+            Array of the image's shape and dtype to write to, the image itself if you like. None: a
+            new one.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``out``, or the new array.
+        """
+        array = _check.check_image(image, self._axis)
+        _check.check_size(array.shape, self._axis, self._model)
+        report = _check.check_progress(progress)
+        result = np.empty(array.shape, array.dtype) if out is None else _check.check_out(out, array)
+        span = _check.check_intensities(array, self._span)
+        sigma = _check.scale_sigma(self._sigma, span)
+        source = _check.channels_last(array, self._axis)
+        if sigma is None:
+            sigma = relative_sigma(source, self._model, span)
+        if sigma < NEGLIGIBLE:
+            if report is not None:
+                report(1.0)
+            result[...] = array
+            return result
+        planes = self._take(source.shape[:2])
+        try:
+            self._restore(
+                source,
+                _check.channels_last(result, self._axis),
+                planes,
+                sigma=sigma,
+                span=span,
+                report=report,
+            )
+        finally:
+            self._kept.append(planes)
+        return result
+
+    def _restore(
+        self,
+        source: NDArray[Any],
+        result: NDArray[Any],
+        planes: Planes,
+        *,
+        sigma: float,
+        span: float,
+        report: Poll | None,
+    ) -> None:
+        """Fill the result (height, width, channels) plane by plane of the opponent colours."""
+        opponent = opponent_planes(source.shape[-1])
+        ready = as_plane(result, span, planes.dtype)
+        if ready is not None and np.may_share_memory(result, source):
+            ready = None
+        restored = []
+        for c, (analysis, gain) in enumerate(zip(opponent.analysis, opponent.gains, strict=True)):
+
+            def progress(fraction: float, c: int = c) -> None:
+                if report is not None:
+                    report((c + fraction) / len(opponent.gains))
+
+            noisy = as_plane(source, span, planes.dtype)
+            if noisy is None:
+                noisy = to_plane(source, analysis / span, planes["noisy"])
+            level = sigma * float(gain)
+            restored.append(
+                denoise_plane(
+                    noisy,
+                    self._model,
+                    level,
+                    self._settings(level),
+                    backend=self._backend,
+                    n_threads=resolve_threads(self._threads),
+                    progress=None if report is None else progress,
+                    out=planes[f"restored {c}"] if ready is None else ready,
+                    work=planes["work"],
+                )
+            )
+        if ready is None:
+            from_planes(restored, opponent.synthesis * span, result)
+
+    def _settings(self, sigma: float) -> Settings:
+        """Settings for a plane with noise of standard deviation sigma."""
+        settings = self._quality
+        if not isinstance(settings, Settings):
+            settings = settings_for(settings, sigma, min(self._model.patch_shape))
+        return settings if self._betas is None else settings.with_betas(self._betas)
+
+    def _take(self, shape: tuple[int, ...]) -> Planes:
+        """The planes of the last call if they fit and no other call has them, else new ones."""
+        with contextlib.suppress(IndexError):
+            planes = self._kept.pop()
+            if planes.shape == shape:
+                return planes
+        return Planes(shape, self._backend.dtype)
+
+    def _prepare(self, shape: tuple[int, ...]) -> None:
+        """Make the planes for images (height, width, channels), and the tables of the model."""
+        planes = self._take(shape[:2])
+        for name in ("noisy", "work", *(f"restored {c}" for c in range(shape[2]))):
+            planes[name].fill(0)  # touched now, not in the first call
+        self._kept.append(planes)
+        if self._sigma is None:
+            return
+        span = self._span or next((span for span in SPANS if self._sigma <= span), SPANS[-1])
+        sigma = _check.scale_sigma(self._sigma, span)
+        if sigma is not None and sigma >= NEGLIGIBLE:
+            for gain in {float(gain) for gain in opponent_planes(shape[2]).gains}:
+                denoise_plane(
+                    np.zeros(self._model.patch_shape, self._backend.dtype),
+                    self._model,
+                    sigma * gain,
+                    self._settings(sigma * gain),
+                    backend=self._backend,
+                    n_threads=resolve_threads(self._threads),
+                )
+
+
+class Planes(dict[str, FloatArray]):
+    """Image-sized memory of one call by name, made when it is first asked for."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: type[np.floating[Any]]) -> None:
+        super().__init__()
+        self.shape, self.dtype = shape, dtype
+
+    def __missing__(self, name: str) -> FloatArray:
+        """Make it."""
+        self[name] = plane = np.empty(self.shape, self.dtype)
+        return plane
+
+
+def as_plane(image: NDArray[Any], span: float, dtype: type[np.floating[Any]]) -> FloatArray | None:
+    """The only channel (height, width, 1) where a backend can use it as it is, else None."""
+    if span != 1 or image.shape[-1] != 1 or image.dtype != dtype:
+        return None
+    plane = image[..., 0]
+    return plane if plane.flags.c_contiguous and plane.flags.aligned else None
