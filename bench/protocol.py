@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 import fastepll
 
 Image = NDArray[np.float64]
+Denoise = Callable[[Image, float], Image]  # (noisy, sigma), both in [0, 1], -> restored
 RESULTS = Path(__file__).parent / "results"
 GRAY = np.array([0.298936, 0.587043, 0.114021])
 

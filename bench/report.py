@@ -1,6 +1,7 @@
-"""Write the tables of README.md from bench/results: ``python bench/report.py [--check]``.
+"""Write the tables of both READMEs from bench/results: ``python bench/report.py [--check]``.
 
-A table stands between ``<!-- NAME -->`` and ``<!-- end NAME -->``; nothing else is touched.
+A table stands between ``<!-- NAME -->`` and ``<!-- end NAME -->``; nothing else is touched, nor is
+a table without a result.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
+QUALITIES = ("exact", "high", "balanced", "fast", "preview")
 
 
 def result(name: str) -> dict[str, Any]:
@@ -22,7 +25,7 @@ def result(name: str) -> dict[str, Any]:
     return figures
 
 
-def table(header: list[str], rows: list[list[object]]) -> str:
+def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
     """Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
@@ -78,35 +81,137 @@ def speed() -> str:
     ]
     height, width = figures["image"]
     machine = figures["machine"]
-    memory = figures["peak extra MB"]
     return (
         table(header, rows)
         + f"\n\nOne {width}×{height} image, sigma {figures['sigma']}, medians; {machine['cpu']}, "
-        + f"{machine['level']}. `import fastepll` takes {figures['import seconds']:.2f} s, "
-        + "loading the model and the first call "
-        + f"{figures['load and first call, extra seconds']:.2f} s more than later calls. "
-        + "Peak extra "
-        + f"memory for a {memory['side']}×{memory['side']} float32 image: {memory['MB']:.0f} MB. "
-        + "Command: `python bench/speed.py`."
+        + f"{machine['level']}. Command: `python bench/speed.py`."
+    )
+
+
+def digits(value: float) -> str:
+    """Three significant digits, never with an exponent."""
+    return f"{float(f'{value:.3g}'):.10g}"
+
+
+def duration(seconds: float) -> str:
+    """Three digits, in s or ms."""
+    return f"{digits(seconds)} s" if seconds >= 1 else f"{digits(1e3 * seconds)} ms"
+
+
+def pareto() -> str:
+    """Quality and time of every level and peer, with two threads."""
+    figures = result("pareto")
+    threads = max(row["threads"] for row in figures["rows"])
+    by_method: dict[str, dict[float, dict[str, Any]]] = {}
+    for row in figures["rows"]:
+        if row["threads"] == threads:
+            by_method.setdefault(row["method"], {})[row["sigma"]] = row
+    most = max(row["images"] for row in figures["rows"])
+
+    def decibel(row: dict[str, Any] | None) -> str:
+        if row is None:
+            return ""
+        difference = round(row["psnr"] - row["psnr of exact"], 2) + 0.0  # no -0.00
+        signed = f"{difference:+.2f}".replace("-", "−")
+        return f"{row['psnr']:.2f} ({signed})" + ("" if row["images"] == most else "*")
+
+    rows = []
+    for name, at in sorted(by_method.items(), key=lambda item: item[1][25]["seconds"]):
+        shown = f"**{name}**" if name in QUALITIES else name
+        ratio = f"{digits(at[25]['time / balanced'])}×"
+        cells = [decibel(at.get(sigma)) for sigma in (15, 25, 50)]
+        rows.append([shown, *cells, duration(at[25]["seconds"]), ratio])
+    header = ["method", "sigma 15", "sigma 25", "sigma 50", "time", "time / balanced"]
+    used = [peer for peer in figures["peers"] if peer["measured"]]
+    packages = dict.fromkeys(f"{p['package']} {p['version']} ({p['licence']})" for p in used)
+    few = {row["images"] for row in figures["rows"]} - {most}
+    machine = figures["machine"]
+    return (
+        "![Quality against time](docs/pareto.svg)\n\n"
+        + table(header, rows)
+        + f"\n\nMean PSNR in dB over the first {most} images of `bsd68`, in brackets beside exact "
+        + "EPLL on the same images; median time at sigma 25 and median ratio"
+        + (f"; \\* first {max(few)} images" if few else "")
+        + f". {threads} threads, {machine['cpu']}, {machine['level']}; one interleaved run. "
+        + f"Peers: {', '.join(packages)}. Command: `python bench/pareto.py --images {most}`."
+    )
+
+
+def startup() -> str:
+    """What the first calls of a process cost."""
+    figures = result("startup")
+    threads = max(row["threads"] for row in figures["rows"])
+    columns = ["later calls ms", "first call, extra ms", "new sigma, extra ms"]
+    rows = [
+        [row["quality"], *(digits(row[column]) for column in columns)]
+        for row in figures["rows"]
+        if row["threads"] == threads
+    ]
+    height, width = figures["shape"]
+    machine = figures["machine"]
+    return (
+        table(["quality", *columns], rows)
+        + f"\n\n`import fastepll` takes {figures['import ms']:.0f} ms. {width}×{height} image, "
+        + f"{threads} threads, medians over {figures['processes']} processes; {machine['cpu']}, "
+        + f"{machine['level']}. Command: `python bench/startup.py`."
+    )
+
+
+def scaling() -> str:
+    """Time per pixel and memory by size; patch sides and components."""
+    figures = result("scaling")
+    machine = figures["machine"]
+    sizes = [row for row in figures["rows"] if "side" not in row]
+    models = [row for row in figures["rows"] if "side" in row]
+    first = table(
+        ["megapixels", "quality", "threads", "time", "ns per pixel", "extra memory"],
+        [
+            [row["megapixels"], row["quality"], row["threads"], duration(row["seconds"]),
+             digits(row["ns per pixel"]), f"{row['extra MB']:.0f} MB"]
+            for row in sizes
+        ],
+    )  # fmt: skip
+    second = table(
+        ["patch", "components", "quality", "threads", "time", "ns per pixel"],
+        [
+            [f"{row['side']}×{row['side']}", row["k"], row["quality"], row["threads"],
+             duration(row["seconds"]), digits(row["ns per pixel"])]
+            for row in models
+        ],
+    )  # fmt: skip
+    return (
+        f"{first}\n\nExtra memory includes the result (4 bytes per pixel).\n\n{second}\n\n"
+        + "A photograph mirrored to that size, the second table 481×321, mixtures not trained; "
+        + f"sigma {figures['sigma']}, medians of {figures['rounds']} rounds of processes; "
+        + f"{machine['cpu']}, {machine['level']}. Command: `python bench/scaling.py`."
     )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail if README.md would change")
+    parser.add_argument("--check", action="store_true", help="fail if a file would change")
     args = parser.parse_args()
-    path = ROOT / "README.md"
-    old = new = path.read_text()
-    for section in (restoration, speed):
-        name = section.__name__
-        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-        text = f"{begin}\n{section()}\n{end}"
-        new = re.sub(f"{begin}.*?{end}", lambda _, text=text: text, new, flags=re.DOTALL)
-    if args.check:
-        return int(new != old)
-    path.write_text(new)
-    return 0
+    changed = False
+    for path, sections in FILES.items():
+        old = new = path.read_text()
+        for section in sections:
+            name = section.__name__
+            if not (RESULTS / f"{name}.json").exists():
+                print(f"{name}: no result")
+                continue
+            begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+            text = f"{begin}\n{section()}\n{end}"
+            new = re.sub(f"{begin}.*?{end}", lambda _, text=text: text, new, flags=re.DOTALL)
+        changed |= new != old
+        if not args.check:
+            path.write_text(new)
+    return int(args.check and changed)
 
+
+FILES: dict[Path, list[Callable[[], str]]] = {
+    ROOT / "README.md": [restoration, pareto, speed, startup],
+    ROOT / "bench" / "README.md": [scaling],
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,7 +26,8 @@ struct Spec {
   double noise_var;
   bool exact;              // selection by full costs, else by the cascade
   std::size_t head, dims;  // cascade: leading coefficients of the screen and of the refined cost
-  double margin;           // cascade, nats: how far above the lowest screen cost a candidate may be
+  // Cascade, nats: how far above the lowest screen cost a candidate may be; less in flat patches.
+  double margin;
   bool mean;               // posterior mean over the best components, else the best one
   bool weighted;           // patches count by (1 + sum of gains)^-1/2, else alike
   double rank_tolerance;   // eigenvalues above this many noise variances are filtered one by one
@@ -94,6 +95,7 @@ struct Tile {
   float *weights, *total;  // n x mixed: of the components' estimates in the average; their sum
 
   float *coefs, *energy;   // room x round_up(coefs, kPad); room: of the last band
+  float* power;  // room: squared norm of the patch
   float *best, *limit;     // room x mixed, room: lowest costs, and what cost is worth a look
   std::int32_t* seeds;     // room x 2: components tried first, or -1
   std::size_t list_pitch;  // lists of patches and costs: k of candidates, one more for seeds

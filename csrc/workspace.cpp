@@ -12,6 +12,7 @@ Tile Workspace::fit(const Tables& t) {
     place(tile.corners, kRoom);
     place(tile.coefs, kRoom * round_up(t.coefs, kPad));
     place(tile.energy, kRoom);
+    place(tile.power, kRoom);
     place(tile.best, kRoom * t.mixed);
     place(tile.limit, kRoom);
     place(tile.seeds, kRoom * 2);

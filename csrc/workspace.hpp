@@ -12,7 +12,7 @@ namespace fastepll {
 
 // Most patches of a tile: enough that every component has several of them, few enough for the
 // second-level cache.
-constexpr std::size_t kRoom = 1024;
+constexpr std::size_t kRoom = 512;
 
 class Workspace {
  public:

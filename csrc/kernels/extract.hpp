@@ -36,7 +36,7 @@ void extract(const Tile& tile, const Tables& tables) {
       for (std::size_t j = 0; j < d_pad; j += kWidth)
         square = fma(load(patch + j), load(patch + j), square);
       tile.means[p] = mean;
-      tile.energy[p] = sum(square);
+      tile.power[p] = sum(square);
     }
     multiply(tables.basis, round_up(tables.coefs, kBlock), d, tile.patches + begin * d_pad, d_pad,
              end - begin, nullptr, tile.coefs + begin * coef_pitch, coef_pitch);
@@ -45,7 +45,7 @@ void extract(const Tile& tile, const Tables& tables) {
       vec square = zero();
       std::size_t j = 0;
       for (; j + kWidth <= last; j += kWidth) square = fma(load(c + j), load(c + j), square);
-      float rest = tile.energy[p] - sum(square);
+      float rest = tile.power[p] - sum(square);
       for (; j < last; ++j) rest -= c[j] * c[j];
       tile.energy[p] = rest > 0 ? rest : 0;
     }

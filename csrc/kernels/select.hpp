@@ -89,12 +89,16 @@ inline void weigh(const Tile& tile, const Tables& tables) {
 void select(const Tile& tile, const Tables& tables) {
   const bool exact = tables.spec.exact;
   const float margin = static_cast<float>(2 * tables.spec.margin);
+  const float flat =  // twice the noise that is expected in a patch
+      static_cast<float>(2 * tables.spec.noise_var) * static_cast<float>(tables.q);
   std::int32_t* seeds = tile.seeds;
   clear_choice(tile, tables.mixed);
   for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
     const float lowest = lowest_cost(costs, tables.k_pad);
     seeds[2 * p] = seeds[2 * p + 1] = -1;
-    for_each_below(costs, tables.k_pad, exact ? lowest : lowest + margin, [&](std::size_t c) {
+    const float share = tile.power[p] < flat ? tile.power[p] / flat : 1;
+    const float limit = exact ? lowest : lowest + margin * (share * share);
+    for_each_below(costs, tables.k_pad, limit, [&](std::size_t c) {
       if (costs[c] <= lowest && seeds[2 * p] < 0)
         seeds[2 * p] = static_cast<std::int32_t>(c);
       else if (!exact)
