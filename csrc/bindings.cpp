@@ -86,12 +86,14 @@ std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
 
 std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise_var, bool exact,
                                   std::size_t screen_dims, std::size_t refine_dims, double margin,
-                                  bool mean, bool weighted, double rank_tolerance, int n_threads) {
+                                  bool mean, bool weighted, double rank_tolerance, double window,
+                                  int n_threads) {
   require(noise_var > 0 && n_threads >= 1, "noise_var and n_threads must be positive");
-  require(1 <= screen_dims && screen_dims <= refine_dims && margin >= 0 && rank_tolerance >= 0,
-          "wanted 1 <= screen_dims <= refine_dims, margin >= 0 and rank_tolerance >= 0");
-  const Spec spec{noise_var, exact, screen_dims, refine_dims,
-                  margin,    mean,  weighted,    rank_tolerance};
+  require(1 <= screen_dims && screen_dims <= refine_dims && margin >= 0 && rank_tolerance >= 0 &&
+              window >= 0,
+          "wanted 1 <= screen_dims <= refine_dims, and margin, rank_tolerance and window >= 0");
+  const Spec spec{noise_var, exact,    screen_dims,    refine_dims, margin,
+                  mean,      weighted, rank_tolerance, window};
   PythonPoll poll(py::none{});
   std::unique_ptr<Prepared> result;
   {
@@ -187,7 +189,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_property_readonly("level", [](const Mixture& x) { return x.kernels.level; })
       .def("prepare", &prepare, py::arg("noise_var"), py::arg("exact"), py::arg("screen_dims"),
            py::arg("refine_dims"), py::arg("margin"), py::arg("mean"), py::arg("weighted"),
-           py::arg("rank_tolerance"), py::arg("n_threads"));
+           py::arg("rank_tolerance"), py::arg("window"), py::arg("n_threads"));
   py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared")
       .def_property_readonly("nbytes", &Prepared::nbytes);
   m.def("prior_pass", &run_prior_pass, py::arg("image").noconvert(), py::arg("prepared"),

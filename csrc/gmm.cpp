@@ -2,9 +2,22 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <stdexcept>
 
 namespace fastepll {
+namespace {
+
+// exp(-window u^2), u the distance from the middle in half-sides.
+void fall_off(float* line, std::size_t n, double window) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const double u =
+        (static_cast<double>(2 * i + 1) - static_cast<double>(n)) / static_cast<double>(n);
+    line[i] = static_cast<float>(std::exp(-window * u * u));
+  }
+}
+
+}  // namespace
 
 Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
                  std::size_t patch_height, std::size_t patch_width, const double* weights,
@@ -94,6 +107,9 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
     place(t.gains, m.k * t.d_pad);
     place(t.tail_gain, m.k);
     place(t.weight, m.k);
+    place(t.down, m.height);
+    place(t.across, m.width);
+    place(t.window, t.d_pad);
   };
   std::size_t size = 0;
   carve([&](float*&, std::size_t n) { size += round_up(n, kAlign / sizeof(float)); });
@@ -105,6 +121,9 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
     next += round_up(n, kAlign / sizeof(float));
   });
   t.rank = ranks_.data();
+  fall_off(t.down, m.height, spec.window);
+  fall_off(t.across, m.width, spec.window);
+  for (std::size_t i = 0; i < m.d; ++i) t.window[i] = t.down[i / m.width] * t.across[i % m.width];
   const std::size_t block = m.kernels.block;
   for (std::size_t i = 0; i < t.coefs; ++i)
     for (std::size_t j = 0; j < m.d; ++j)

@@ -28,9 +28,10 @@ struct Spec {
   std::size_t head, dims;  // cascade: leading coefficients of the screen and of the refined cost
   // Cascade, nats: how far above the lowest screen cost a candidate may be; less in flat patches.
   double margin;
-  bool mean;               // posterior mean over the best components, else the best one
-  bool weighted;           // patches count by (1 + sum of gains)^-1/2, else alike
-  double rank_tolerance;   // eigenvalues above this many noise variances are filtered one by one
+  bool mean;              // posterior mean over the best components, else the best one
+  bool weighted;          // patches count by (1 + sum of gains)^-1/2, else alike
+  double rank_tolerance;  // eigenvalues above this many noise variances are filtered one by one
+  double window;          // how steeply the weight of a pixel falls off towards the patch border
 };
 
 // A mixture prepared for one Spec. d values per patch; q = d - 1 coefficients in a shared
@@ -58,9 +59,10 @@ struct Tables {
   float *rows, *cost, *tail;
 
   // Wiener filter: tail_gain z + U (gains - tail_gain) U'z, U the first `rank` eigenvectors
-  float *analysis, *synthesis;  // step rows, d x d: U'; block rows, d x d: U
-  float *gains, *tail_gain;     // d_pad per component, the tail's subtracted; per component
-  float* weight;                // per component
+  float *analysis, *synthesis;    // step rows, d x d: U'; block rows, d x d: U
+  float *gains, *tail_gain;       // d_pad per component, the tail's subtracted; per component
+  float* weight;                  // per component
+  float *down, *across, *window;  // of the pixels of a patch: height, width; their products, d_pad
   std::size_t* rank;
 
   std::size_t mixed;  // components kept per patch: kMixed for a posterior mean, else 1
@@ -95,7 +97,7 @@ struct Tile {
   float *weights, *total;  // n x mixed: of the components' estimates in the average; their sum
 
   float *coefs, *energy;   // room x round_up(coefs, kPad); room: of the last band
-  float* power;  // room: squared norm of the patch
+  float* power;            // room: squared norm of the patch
   float *best, *limit;     // room x mixed, room: lowest costs, and what cost is worth a look
   std::int32_t* seeds;     // room x 2: components tried first, or -1
   std::size_t list_pitch;  // lists of patches and costs: k of candidates, one more for seeds

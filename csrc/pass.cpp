@@ -10,12 +10,13 @@ constexpr std::size_t kRun = 128;     // entries filtered at a time
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
-// Patches over each pixel of an axis.
-std::vector<float> coverage(const std::vector<std::size_t>& at, std::size_t p, std::size_t n) {
-  std::vector<float> count(n);
+// Sum of the weights over each of the n pixels of an axis, from patches that begin at `at`.
+std::vector<float> coverage(const std::vector<std::size_t>& at, const float* weights, std::size_t p,
+                            std::size_t n) {
+  std::vector<float> total(n);
   for (const std::size_t begin : at)
-    for (std::size_t i = begin; i < begin + p; ++i) ++count[i];
-  return count;
+    for (std::size_t i = 0; i < p; ++i) total[begin + i] += weights[i];
+  return total;
 }
 
 // The workspaces of a call, one per thread.
@@ -129,8 +130,8 @@ class Pass {
     const bool weighted = tables_.spec.weighted;
     if (weighted) weights_.resize((covered - finished_) * width);
     if (finished_ == 0) {
-      down_ = coverage(rows_, tables_.height, image_.height);
-      across_ = coverage(cols_, tables_.width, width);
+      down_ = coverage(rows_, tables_.down, tables_.height, image_.height);
+      across_ = coverage(cols_, tables_.across, tables_.width, width);
     }
     const std::size_t n_rows = covered - finished_;
     const std::size_t step =

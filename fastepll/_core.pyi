@@ -28,6 +28,7 @@ class Mixture:
         mean: bool,
         weighted: bool,
         rank_tolerance: float,
+        window: float,
         n_threads: int,
     ) -> Prepared: ...
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastepll.scales import add_coarse, halve
 from fastepll.typing import FloatArray, Overlap, Poll
 
 if TYPE_CHECKING:
     from fastepll.backends import Backend
     from fastepll.models import GaussianMixture
     from fastepll.settings import Settings
+
+SMALLEST = 16  # pixels of the shorter side of an image that corrects another
 
 
 def denoise_plane(
@@ -38,12 +41,17 @@ def denoise_plane(
     published, λ = d/σ²: c is the number of patches over the pixel divided by d, which is below 1
     in the outer rows and columns and leaves noise there. It is defined for a stride of 1.
 
+    ``settings.coarse`` > 0 then corrects the low frequencies by the image at half its size, in
+    which the same noise has half the standard deviation, if that is not too small.
+
     The passes go to and fro between ``out``, which the last one writes to, and ``work``: planes
     like ``noisy`` that share no memory with it, made here where they are not given.
     """
     if overlap == "sum" and settings.stride != 1:
         raise ValueError(f"overlap must be 'mean' with a stride of {settings.stride}, got 'sum'")
     n = len(settings.noise)
+    coarse = settings.coarse > 0 and min(noisy.shape) // 2 >= max(SMALLEST, *model.patch_shape)
+    share = 0.75 if coarse else 1.0  # of the work, in full size
     planes = [out, work]
     hints = None
     if settings.selection == "exact" and settings.stride == 1:
@@ -56,7 +64,7 @@ def denoise_plane(
             planes[target] = np.empty_like(noisy)
 
         def poll(fraction: float, i: int = i) -> None:
-            done = (i + fraction) / n
+            done = share * (i + fraction) / n
             if progress is not None and done < 1:  # 1 is said once, at the end
                 progress(done)
 
@@ -77,6 +85,27 @@ def denoise_plane(
             current *= trust
             current += (1 - blend) * noisy
             current /= 1 - blend + trust
+    if coarse:
+
+        def poll_coarse(fraction: float) -> None:
+            if progress is not None and fraction < 1:
+                progress(share + (1 - share) * fraction)
+
+        h, w = noisy.shape[0] // 2, noisy.shape[1] // 2
+        spare = np.empty_like(noisy) if planes[1] is None else planes[1]
+        small = spare.reshape(-1)[: 3 * h * w].reshape(3, h, w)
+        restored = denoise_plane(
+            halve(noisy, small[0]),
+            model,
+            sigma / 2,
+            settings,
+            backend=backend,
+            n_threads=n_threads,
+            progress=poll_coarse if progress is not None else None,
+            out=small[1],
+            work=small[2],
+        )
+        add_coarse(current, restored, settings.coarse, small[0])
     if progress is not None:
         progress(1.0)
     return current

@@ -32,6 +32,7 @@ class Pass:
     shift : (int, int)
         Row and column at which the grid of patches starts anew, each below the stride.
     stride, selection, screen_dims, refine_dims, margin, estimator, weighting, rank_tolerance
+    window
         As in `Settings`.
     """
 
@@ -45,6 +46,7 @@ class Pass:
     estimator: Estimator = "map"
     weighting: Weighting = "uniform"
     rank_tolerance: float = 0.0
+    window: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +71,22 @@ class Settings:
     screen_dims, refine_dims : int
         Axes of the cascade, 1 <= screen_dims <= refine_dims. More than the patch has mean all.
     margin : float
-        A component within so many nats of the best of the screen is a candidate.
+        A component within so many nats of the best of the screen is a candidate; of a patch z with
+        few structures, whose power ``‖z‖²`` is below that of twice the noise, within margin times
+        the square of the ratio of the two.
     estimator : {"map", "mean"}
         Filter of the best component, or the mean over the best (at most four) of their filters.
     weighting : {"uniform", "confidence"}
         Weight of a patch estimate in the average: 1, or (1 + degrees of freedom of its filter)^-½.
     rank_tolerance : float
         The filter treats directions of variance at most so many times the noise variance alike.
+    window : float
+        Steepness of the weight ``exp(-window (u² + v²))`` of a pixel in its patch, u and v its
+        distances from the middle in half-sides.
+    coarse : float
+        Share, in [0, 1], in which the low frequencies of the result are replaced by those of the
+        noisy image at half its size, restored by the same settings: patches of one scale leave
+        noise there (Papyan & Elad, Multi-scale patch-based image restoration, IEEE TIP 2016).
 
     Raises
     ------
@@ -99,6 +110,8 @@ class Settings:
     estimator: Estimator = "map"
     weighting: Weighting = "uniform"
     rank_tolerance: float = 0.0
+    window: float = 0.0
+    coarse: float = 0.0
 
     def __post_init__(self) -> None:
         checked = {
@@ -109,6 +122,8 @@ class Settings:
             "refine_dims": _check.check_count("refine_dims", self.refine_dims, 1, 1 << 20),
             "margin": _check.check_number("margin", self.margin, 0, 1e6),
             "rank_tolerance": _check.check_number("rank_tolerance", self.rank_tolerance, 0, 1e6),
+            "window": _check.check_number("window", self.window, 0, 100),
+            "coarse": _check.check_number("coarse", self.coarse, 0, 1),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -149,6 +164,7 @@ class Settings:
             estimator=self.estimator,
             weighting=self.weighting,
             rank_tolerance=self.rank_tolerance,
+            window=self.window,
         )
 
 
@@ -173,8 +189,8 @@ def settings_for(quality: Quality, sigma: float, side: int = SIDE) -> Settings:
     ----------
     quality : {"exact", "high", "balanced", "fast", "preview"}
         "exact" is the published method whatever the noise. The others were tuned at some noise
-        levels; between these log noise and logit blend are interpolated linearly in log sigma, and
-        beyond them those of the nearest hold.
+        levels; between these log noise, logit blend and coarse are interpolated linearly in log
+        sigma, and beyond them those of the nearest hold.
     sigma : float
         Noise standard deviation, > 0, in units of the data range.
     side : int
@@ -188,7 +204,7 @@ def settings_for(quality: Quality, sigma: float, side: int = SIDE) -> Settings:
     """
     if quality == "exact":
         return EXACT
-    fixed, sigmas, noises, blends = _tuned(quality)
+    tuned, sigmas, noises, blends, coarse = _tuned(quality)
     at = math.log(255 * sigma)
     high = min(max(bisect_right(sigmas, at), 1), len(sigmas) - 1)
     low = max(high - 1, 0)
@@ -202,22 +218,23 @@ def settings_for(quality: Quality, sigma: float, side: int = SIDE) -> Settings:
     settings = Settings(
         noise=[math.exp(value) for value in noise],
         blend=[1 / (1 + math.exp(-value)) for value in blend],
-        **fixed,
+        coarse=coarse[low] + share * (coarse[high] - coarse[low]),
+        **tuned,
     )
     stride = max(1, settings.stride * side // SIDE)
     return settings if stride >= settings.stride else replace(settings, stride=stride)
 
 
-Tuned = tuple[dict[str, Any], list[float], list[list[float]], list[list[float]]]
+Tuned = tuple[dict[str, Any], list[float], list[list[float]], list[list[float]], list[float]]
 
 
 @cache
 def _tuned(quality: Quality) -> Tuned:
-    """Fixed fields of a level; log sigma, log noise and logit blend, a row for each sigma.
+    """Fixed fields of a level; log sigma, log noise, logit blend and coarse for each sigma.
 
     ``schedules.json`` has for every level but "exact" an object with the fields of `Settings` that
-    do not depend on sigma, and ``sigmas`` (rising, of 255), ``noise`` and ``blend`` (below 1), a
-    row of the latter two for each sigma. `bench/tune.py` writes it.
+    do not depend on sigma, and ``sigmas`` (rising, of 255), ``noise``, ``blend`` (below 1) and
+    ``coarse``, a row or number for each sigma. `bench/tune.py` writes it.
     """
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schedules.json")
     with open(path, encoding="utf-8") as file:
@@ -225,4 +242,4 @@ def _tuned(quality: Quality) -> Tuned:
     sigmas = [math.log(sigma) for sigma in fixed.pop("sigmas")]
     noise = [[math.log(value) for value in row] for row in fixed.pop("noise")]
     blend = [[math.log(value / (1 - value)) for value in row] for row in fixed.pop("blend")]
-    return fixed, sigmas, noise, blend
+    return fixed, sigmas, noise, blend, fixed.pop("coarse")

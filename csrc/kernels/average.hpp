@@ -27,9 +27,10 @@ void average_rows(const Strip& strip, const Tables& tables) {
           for (std::size_t x = 0; x < width; ++x) to[x] += from[x];
       }
       if (!strip.weights) continue;
+      const float *window = tables.window + (first - row) * width, total = strip.total[patch];
       float* to = strip.weights + corner;
-      for (std::size_t y = first; y < last; ++y, to += strip.pitch)
-        for (std::size_t x = 0; x < width; ++x) to[x] += strip.total[patch];
+      for (std::size_t y = first; y < last; ++y, window += width, to += strip.pitch)
+        for (std::size_t x = 0; x < width; ++x) to[x] += total * window[x];
     }
   }
 }

@@ -39,7 +39,8 @@ inline void filter_pairs(const Tables& tables, std::size_t c, const float* const
       for (std::size_t p = 0; p < half && begin + p < count; ++p) FASTEPLL_UNROLL
       for (std::size_t v = 0; v < vecs; ++v)
         store(estimates + (begin + p) * d_pad + i + v * kWidth,
-              mul(set1(weights[begin + p]), add(set1(means[begin + p]), sums.v[p][v])));
+              mul(mul(set1(weights[begin + p]), load(tables.window + i + v * kWidth)),
+                  add(set1(means[begin + p]), sums.v[p][v])));
     }
 }
 

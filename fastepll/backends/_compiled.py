@@ -36,6 +36,7 @@ class Tables(NamedTuple):
     refine: Structured
     gain: Float32  # (k, d, d): Wiener filter on mean-free patches
     confidence: Float32  # (k,): weight of an estimate
+    window: Float32  # (p, q): weight of the pixels of a patch
 
 
 class Block(NamedTuple):
@@ -189,7 +190,7 @@ def structured_cost(stage: Structured, block: Block, k: int) -> None:
 
 
 @jit
-def cascade(t: Tables, block: Block, margin: float) -> None:
+def cascade(t: Tables, block: Block, margin: float, flat: float) -> None:
     """Keep the components of lowest refined cost among those that the screen lets through."""
     energies(t.screen, block)
     limit = np.full(LANES, np.inf, np.float32)
@@ -197,7 +198,9 @@ def cascade(t: Tables, block: Block, margin: float) -> None:
         structured_cost(t.screen, block, k)
         block.screen[k] = block.distance
         limit[:] = np.minimum(limit, block.distance)
-    limit += np.float32(2 * margin)
+    for n in range(LANES):
+        power = block.norms[0, n] ** 2 / flat
+        limit[n] += np.float32(2 * margin * min(power, 1.0) ** 2)
     energies(t.refine, block)
     for k in range(len(block.screen)):
         if (block.screen[k] <= limit).any():
@@ -251,8 +254,9 @@ def spread(t: Tables, block: Block, n: int, total: Float32, weight: Float32) -> 
             wiener(t.gain[k], block.patches[:, n], estimate)
             for a in range(total.shape[0]):
                 for b in range(total.shape[1]):
-                    total[a, b] += share * (estimate[a * total.shape[1] + b] + block.mean[n])
-                    weight[a, b] += share
+                    here = share * t.window[a, b]
+                    total[a, b] += here * (estimate[a * total.shape[1] + b] + block.mean[n])
+                    weight[a, b] += here
 
 
 @jit
@@ -261,17 +265,18 @@ def tile(
     shape: tuple[int, int],
     t: Tables,
     grid: tuple[IntArray, IntArray],
-    kept: tuple[int, float],
+    kept: tuple[int, float, float],
 ) -> tuple[IntArray, Float32, Float32]:
     """One pass for the patches at the rows (at most SIDE) × columns of the grid.
 
-    ``kept`` is how many components a patch is estimated with, and the margin of the cascade.
+    ``kept`` is how many components a patch is estimated with, the margin of the cascade, and from
+    which squared norm on patches have all of it.
     Returns the best components and, per pixel from the first patch on, the weighted sum of the
     patch estimates and the sum of the weights.
     """
     p, q = shape
     rows, cols = grid
-    count, margin = kept
+    count, margin, flat = kept
     choice = np.empty((len(rows), len(cols)), np.int32)
     total = np.zeros((rows[-1] - rows[0] + p, cols[-1] - cols[0] + q), np.float32)
     weight = np.zeros(total.shape, np.float32)
@@ -303,7 +308,7 @@ def tile(
             exact(t.triangular, block, order)
             order = to_front(order, block.chosen[0])
         else:
-            cascade(t, block, margin)
+            cascade(t, block, margin, flat)
         for n in range(LANES):
             i, j = n // SIDE, start + n % SIDE
             if i < len(rows) and j < len(cols):

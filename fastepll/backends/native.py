@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
     from fastepll.settings import Pass
 
-KEPT_BYTES = 64 << 20  # of prepared tables: 1 MB for a fast pass of 200 8x8 components, 2 exact
+KEPT_BYTES = 128 << 20  # of prepared tables: about 1 MB for each pass of 200 8x8 components
 
 
 class NativeBackend:
@@ -95,6 +95,7 @@ class NativeBackend:
                 step.estimator == "mean",
                 step.weighting == "confidence",
                 step.rank_tolerance,
+                step.window,
             )
             key = (mixture, *wanted)
             if key not in self._prepared:

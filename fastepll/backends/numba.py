@@ -21,7 +21,7 @@ from fastepll.backends import _structured, _triangular
 from fastepll.backends._basis import principal_axes
 from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
 from fastepll.backends._triangular import STEP
-from fastepll.backends.reference import MOST, bands, grid
+from fastepll.backends.reference import MOST, bands, fall_off, grid
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def prepare(
         refine=_structured.empty(model, stages[1]),
         gain=np.empty((k, d, d), np.float32),
         confidence=np.ones(k, np.float32),
+        window=np.outer(*(fall_off(p, step.window) for p in model.patch_shape)).astype(np.float32),
     )
 
     def fill(i: slice) -> None:
@@ -157,7 +158,8 @@ class NumbaBackend:
         tables = self._tables(model, step, n_threads)
         pixels = np.require(image, np.float32, ["C", "A", "W"])  # one type, so one compilation
         p, q = model.patch_shape
-        kept = (1 if step.estimator == "map" else MOST, float(step.margin))
+        flat = 2 * (model.d - 1) * float(step.noise_var)
+        kept = (1 if step.estimator == "map" else MOST, float(step.margin), flat)
         work = LANES * model.k * model.d**2 // 2
         width = SIDE * min(TILE_BLOCKS, max(1, TILE_WORK // work))
         pool = ThreadPoolExecutor(n_threads)

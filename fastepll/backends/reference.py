@@ -131,7 +131,9 @@ def costs(patches: Float64, model: GaussianMixture, step: Pass) -> Float64:
         structured_costs(coefficients, model, axes, step.noise_var, edges)
         for edges in bands(step.screen_dims, step.refine_dims, len(axes))
     )
-    considered = screen <= screen.min(axis=1, keepdims=True) + 2 * step.margin
+    power = np.einsum("nd,nd->n", patches, patches) / (2 * len(axes) * step.noise_var)
+    margin = step.margin * np.minimum(power, 1) ** 2
+    considered = screen <= (screen.min(axis=1) + 2 * margin)[:, None]
     return np.where(considered, refine, np.inf)
 
 
@@ -185,6 +187,13 @@ def estimate(
     return total, weight
 
 
+def fall_off(n: int, window: float) -> Float64:
+    """Weight of the n pixels along a side of a patch."""
+    distance = (2 * np.arange(n) + 1 - n) / n  # from the middle, in half-sides
+    result: Float64 = np.exp(-window * distance**2)
+    return result
+
+
 def strips(rows: Indices, n_cols: int) -> Iterator[slice]:
     """Parts of the rows of patches, of about 16000 patches each."""
     size = max(1, (1 << 14) // n_cols)
@@ -221,8 +230,9 @@ class ReferenceBackend:
             sums, weights = estimate(patches, mean, chosen, model, step)
             sums, weights = (a.reshape(len(at[0]), len(cols), -1) for a in (sums, weights))
             for a, b in np.ndindex(p, q):
-                total[np.ix_(at[0] + a, cols + b)] += sums[:, :, a * q + b]
-                weight[np.ix_(at[0] + a, cols + b)] += weights[:, :, 0]
+                share = fall_off(p, step.window)[a] * fall_off(q, step.window)[b]
+                total[np.ix_(at[0] + a, cols + b)] += share * sums[:, :, a * q + b]
+                weight[np.ix_(at[0] + a, cols + b)] += share * weights[:, :, 0]
             if poll is not None:
                 poll(float(at[0][-1] + p) / len(image))
         average = total / weight

@@ -26,6 +26,7 @@ FAST = Pass(
     estimator="mean",
     weighting="confidence",
     rank_tolerance=0.1,
+    window=0.7,
 )
 
 

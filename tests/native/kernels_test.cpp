@@ -135,7 +135,7 @@ Answer naive(const Problem& p) {
 
 const Poll go = [](double) { return true; };
 
-Spec exact(double noise_var) { return {noise_var, true, 8, 32, 0, false, false, 0}; }
+Spec exact(double noise_var) { return {noise_var, true, 8, 32, 0, false, false, 0, 0}; }
 
 // Sparse grids, cascades and weights: tests/backends holds them against the reference, here they
 // run under the sanitizers and emulated.
@@ -144,7 +144,8 @@ void check_cascade(const Problem& p, const std::shared_ptr<const Mixture>& mixtu
   std::vector<float> first(p.image.size()), other(p.image.size());
   for (const std::size_t dims : {1, 9, 64})
     for (const bool mean : {false, true}) {
-      const Spec spec{p.noise_var, false, std::min<std::size_t>(dims, 6), dims, 3, mean, true, 0.3};
+      const Spec spec{p.noise_var, false, std::min<std::size_t>(dims, 6), dims, 3, mean, !mean,
+                      0.3,         0.7};
       const auto prepared = Prepared::make(mixture, spec, 2, go);
       const Grid grid{std::min(p.height, p.width), 1, 2};
       prior_pass(image, p.image.data(), 0.5f, *prepared, grid, nullptr, 1, go, first.data());
