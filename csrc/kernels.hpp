@@ -82,6 +82,11 @@ struct Entry {  // a patch, and the weight of one of its estimates
   float weight;
 };
 
+struct Found {  // a component that may win, with its cost so far
+  std::int32_t component, patch;
+  float cost;
+};
+
 // Some neighbouring patches, and what one thread needs to choose their components.
 struct Tile {
   std::size_t n, room;      // patches, and the most there can be
@@ -96,16 +101,15 @@ struct Tile {
   std::int32_t* chosen;    // n x mixed
   float *weights, *total;  // n x mixed: of the components' estimates in the average; their sum
 
-  float *coefs, *energy;   // room x round_up(coefs, kPad); room: of the last band
-  float* power;            // room: squared norm of the patch
-  float *best, *limit;     // room x mixed, room: lowest costs, and what cost is worth a look
-  std::int32_t* seeds;     // room x 2: components tried first, or -1
-  std::size_t list_pitch;  // lists of patches and costs: k of candidates, one more for seeds
-  std::int32_t *patch_list, *counts;  // (k + 1) x list_pitch; k + 1: how many are in use
-  float* cost_list;                   // (k + 1) x list_pitch
-  std::int32_t* sorted;               // room x 2: seeds by component
-  std::int32_t* starts;               // k + 1
-  float *features, *costs;            // kBatch x features; kBatch x k_pad
+  float *coefs, *energy;        // room x round_up(coefs, kPad); room: of the last band
+  float* power;                 // room: squared norm of the patch
+  float *best, *limit;          // room x mixed, room: lowest costs, and what cost is worth a look
+  std::int32_t* seeds;          // room x 2: components tried first, or -1
+  Found* found;                 // room x (k + 2)
+  std::int32_t *counts, *ends;  // k: entries of a component, and where they end in the lists
+  std::int32_t* patch_list;     // room x (k + 2) + k x kPad: by component, with room between
+  float* cost_list;             // likewise
+  float *features, *costs;      // kBatch x features; kBatch x k_pad
 };
 
 // Rows of the image that one thread adds estimates to.

@@ -7,7 +7,6 @@ namespace fastepll {
 Tile Workspace::fit(const Tables& t) {
   Tile tile{};
   tile.room = kRoom;
-  tile.list_pitch = kRoom + kAlign / sizeof(float);  // room to fill up, and no two in one cache set
   const auto carve = [&](auto place) {
     place(tile.corners, kRoom);
     place(tile.coefs, kRoom * round_up(t.coefs, kPad));
@@ -16,11 +15,11 @@ Tile Workspace::fit(const Tables& t) {
     place(tile.best, kRoom * t.mixed);
     place(tile.limit, kRoom);
     place(tile.seeds, kRoom * 2);
-    place(tile.patch_list, (t.k + 1) * tile.list_pitch);
-    place(tile.cost_list, (t.k + 1) * tile.list_pitch);
-    place(tile.counts, t.k + 1);
-    place(tile.sorted, kRoom * 2);
-    place(tile.starts, t.k + 1);
+    place(tile.found, kRoom * (t.k + 2));
+    place(tile.counts, t.k);
+    place(tile.ends, t.k);
+    place(tile.patch_list, kRoom * (t.k + 2) + t.k * kPad);
+    place(tile.cost_list, kRoom * (t.k + 2) + t.k * kPad);
     place(tile.features, kBatch * std::max(t.features, t.q_pad));
     place(tile.costs, kBatch * t.k_pad);
   };
@@ -38,7 +37,6 @@ Tile Workspace::fit(const Tables& t) {
     array = reinterpret_cast<std::decay_t<decltype(array)>>(next);
     next += bytes(array, n);
   });
-  std::fill_n(tile.counts, t.k + 1, 0);
   return tile;
 }
 

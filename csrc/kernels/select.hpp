@@ -7,7 +7,8 @@ namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
 inline void clear_choice(const Tile& tile, std::size_t mixed) {
-  for (std::size_t p = 0; p < tile.n; ++p) tile.limit[p] = 3e38f;
+  for (std::size_t p = 0; p < tile.n; ++p)
+    tile.limit[p] = 2e38f;  // below that of what fills up lists
   for (std::size_t i = 0; i < tile.n * mixed; ++i) {
     tile.best[i] = 3e38f;
     tile.chosen[i] = -1;
@@ -25,34 +26,25 @@ inline float first_cost(const Tile& tile, const Tables& tables, std::size_t p, s
   return tables.cost[c] + sum(total);
 }
 
-inline void add_to_list(const Tile& tile, std::size_t list, std::size_t p, float cost) {
-  const std::size_t at = list * tile.list_pitch + static_cast<std::size_t>(tile.counts[list]++);
-  tile.patch_list[at] = static_cast<std::int32_t>(p);
-  tile.cost_list[at] = cost;
-}
-
-template <bool prune>
-inline void refine_list(const Tile& tile, const Tables& tables, std::size_t list, std::size_t c) {
-  const std::size_t at = list * tile.list_pitch;
-  refine<prune>(tile, tables, static_cast<std::int32_t>(c), tile.patch_list + at,
-                tile.cost_list + at, static_cast<std::size_t>(tile.counts[list]));
-  tile.counts[list] = 0;
-}
-
-// Tries the seeds of every patch to the end: they set the limits for the others.
-inline void try_seeds(const Tile& tile, const Tables& tables) {
-  std::int32_t* starts = tile.starts;  // counting sort by component
-  const std::size_t n = 2 * tile.n;
-  for (std::size_t c = 0; c <= tables.k; ++c) starts[c] = 0;
-  for (std::size_t i = 0; i < n; ++i)
-    if (tile.seeds[i] >= 0) ++starts[tile.seeds[i]];
-  for (std::size_t c = 1; c <= tables.k; ++c) starts[c] += starts[c - 1];  // the ends, for now
-  for (std::size_t i = n; i-- > 0;)
-    if (tile.seeds[i] >= 0) tile.sorted[--starts[tile.seeds[i]]] = static_cast<std::int32_t>(i / 2);
+// Refines what was found, component by component (a counting sort; refine needs room after a list).
+inline void refine_found(const Tile& tile, const Tables& tables, const Found* found,
+                         const Found* end) {
+  for (std::size_t c = 0; c < tables.k; ++c) tile.counts[c] = 0;
+  for (const Found* f = found; f != end; ++f) ++tile.counts[f->component];
+  std::int32_t at = 0;
   for (std::size_t c = 0; c < tables.k; ++c) {
-    for (std::int32_t i = starts[c]; i < starts[c + 1]; ++i)
-      add_to_list(tile, tables.k, tile.sorted[i], first_cost(tile, tables, tile.sorted[i], c));
-    refine_list<true>(tile, tables, tables.k, c);
+    tile.ends[c] = at;
+    at += tile.counts[c] + static_cast<std::int32_t>(kPairs);
+  }
+  for (const Found* f = found; f != end; ++f) {
+    const std::int32_t to = tile.ends[f->component]++;
+    tile.patch_list[to] = f->patch;
+    tile.cost_list[to] = f->cost;
+  }
+  for (std::size_t c = 0; c < tables.k; ++c) {
+    const std::int32_t begin = tile.ends[c] - tile.counts[c];
+    refine<true>(tile, tables, static_cast<std::int32_t>(c), tile.patch_list + begin,
+                 tile.cost_list + begin, static_cast<std::size_t>(tile.counts[c]));
   }
 }
 
@@ -86,38 +78,51 @@ inline void weigh(const Tile& tile, const Tables& tables) {
   }
 }
 
+// A component that is likely to win is tried first, and the hint: they set the limits.
 void select(const Tile& tile, const Tables& tables) {
   const bool exact = tables.spec.exact;
   const float margin = static_cast<float>(2 * tables.spec.margin);
   const float flat =  // twice the noise that is expected in a patch
       static_cast<float>(2 * tables.spec.noise_var) * static_cast<float>(tables.q);
   std::int32_t* seeds = tile.seeds;
+  Found* found = tile.found;  // the end of what was found
+  const auto add = [&](std::size_t component, std::size_t p, float cost) {
+    *found++ = {static_cast<std::int32_t>(component), static_cast<std::int32_t>(p), cost};
+  };
   clear_choice(tile, tables.mixed);
   for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
     const float lowest = lowest_cost(costs, tables.k_pad);
-    seeds[2 * p] = seeds[2 * p + 1] = -1;
     const float share = tile.power[p] < flat ? tile.power[p] / flat : 1;
     const float limit = exact ? lowest : lowest + margin * (share * share);
+    seeds[2 * p] = seeds[2 * p + 1] = -1;
     for_each_below(costs, tables.k_pad, limit, [&](std::size_t c) {
       if (costs[c] <= lowest && seeds[2 * p] < 0)
         seeds[2 * p] = static_cast<std::int32_t>(c);
       else if (!exact)
-        add_to_list(tile, c, p, first_cost(tile, tables, p, c));
+        add(c, p, first_cost(tile, tables, p, c));
     });
     if (exact && tile.hints && tile.hints[p] != seeds[2 * p] &&
         tile.hints[p] < static_cast<std::int32_t>(tables.k))
       seeds[2 * p + 1] = tile.hints[p];
   });
-  try_seeds(tile, tables);
-  if (exact)
+  const Found* candidates_end = found;
+  for (std::size_t i = 0; i < 2 * tile.n; ++i)
+    if (seeds[i] >= 0) {
+      const std::size_t c = static_cast<std::size_t>(seeds[i]);
+      add(c, i / 2, first_cost(tile, tables, i / 2, c));
+    }
+  refine_found(tile, tables, candidates_end, found);
+  if (exact) {
+    found = tile.found;
     for_each_bounded(tile, tables, [&](std::size_t p, const float* costs) {
       for_each_below(costs, tables.k_pad, tile.limit[p], [&](std::size_t c) {
         const std::int32_t component = static_cast<std::int32_t>(c);
-        if (component != seeds[2 * p] && component != seeds[2 * p + 1])
-          add_to_list(tile, c, p, costs[c]);
+        if (component != seeds[2 * p] && component != seeds[2 * p + 1]) add(c, p, costs[c]);
       });
     });
-  for (std::size_t c = 0; c < tables.k; ++c) refine_list<true>(tile, tables, c, c);
+    candidates_end = found;
+  }
+  refine_found(tile, tables, tile.found, candidates_end);
   weigh(tile, tables);
 }
 
@@ -125,9 +130,12 @@ void select(const Tile& tile, const Tables& tables) {
 void exhaustive(const Tile& tile, const Tables& tables) {
   clear_choice(tile, tables.mixed);
   for (std::size_t c = 0; c < tables.k; ++c) {
-    for (std::size_t p = 0; p < tile.n; ++p)
-      add_to_list(tile, c, p, first_cost(tile, tables, p, c));
-    refine_list<false>(tile, tables, c, c);
+    for (std::size_t p = 0; p < tile.n; ++p) {
+      tile.patch_list[p] = static_cast<std::int32_t>(p);
+      tile.cost_list[p] = first_cost(tile, tables, p, c);
+    }
+    refine<false>(tile, tables, static_cast<std::int32_t>(c), tile.patch_list, tile.cost_list,
+                  tile.n);
   }
   weigh(tile, tables);
 }
