@@ -11,7 +11,7 @@ namespace fastepll {
 std::vector<std::string> compiled_levels();
 
 // Those of them that run here.
-std::vector<std::string> levels();
+const std::vector<std::string>& levels();
 
 // Kernels of the level called `name`, the fastest that runs here if `name` is empty.
 // Throws std::invalid_argument if that level is unknown or does not run here.

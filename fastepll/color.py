@@ -71,7 +71,10 @@ def to_plane(image: NDArray[Any], weights: NDArray[np.float64], out: FloatArray)
     rows = max(1, BLOCK // image[0].size)
     for start in range(0, len(image), rows):
         part = slice(start, start + rows)
-        out[part] = image[part].astype(np.float64) @ weights
+        total = image[part, :, 0] * weights[0]  # no matrix product: its rounding may vary
+        for c in range(1, len(weights)):
+            total += image[part, :, c] * weights[c]
+        out[part] = total
     return out
 
 
@@ -83,10 +86,9 @@ def from_planes(planes: list[FloatArray], mix: NDArray[np.float64], out: NDArray
     rows = max(1, BLOCK // out[0].size)
     for start in range(0, len(out), rows):
         part = slice(start, start + rows)
-        if len(mix) == 1:
-            values = planes[0][part, :, None] * mix[0]
-        else:
-            values = np.stack([plane[part] for plane in planes], axis=-1) @ mix.T
+        values = planes[0][part, :, None] * mix[:, 0]
+        for c in range(1, len(planes)):
+            values += planes[c][part, :, None] * mix[:, c]
         if out.dtype.kind == "u":
             limits = np.iinfo(out.dtype)
             np.rint(values, out=values)

@@ -15,7 +15,7 @@ from fastepll._check import Model
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.color import from_planes, opponent_planes, to_plane
-from fastepll.epll import denoise_plane
+from fastepll.epll import denoise_plane, n_scales
 from fastepll.noise import relative_sigma
 from fastepll.settings import Settings, settings_for
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
@@ -204,14 +204,16 @@ class Denoiser:
         sigma = _check.scale_sigma(self._sigma, span)
         if sigma is not None and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in opponent_planes(shape[2]).gains}:
-                denoise_plane(
-                    np.zeros(self._model.patch_shape, self._backend.dtype),
-                    self._model,
-                    sigma * gain,
-                    self._settings(sigma * gain),
-                    backend=self._backend,
-                    n_threads=resolve_threads(self._threads),
-                )
+                settings = self._settings(sigma * gain)
+                for scale in range(n_scales(shape[:2], self._model, settings)):
+                    denoise_plane(
+                        np.zeros(self._model.patch_shape, self._backend.dtype),
+                        self._model,
+                        sigma * gain / 2**scale,
+                        settings,
+                        backend=self._backend,
+                        n_threads=resolve_threads(self._threads),
+                    )
 
 
 class Planes(dict[str, FloatArray]):

@@ -50,7 +50,7 @@ def denoise_plane(
     if overlap == "sum" and settings.stride != 1:
         raise ValueError(f"overlap must be 'mean' with a stride of {settings.stride}, got 'sum'")
     n = len(settings.noise)
-    coarse = settings.coarse > 0 and min(noisy.shape) // 2 >= max(SMALLEST, *model.patch_shape)
+    coarse = n_scales(noisy.shape, model, settings) > 1
     share = 0.75 if coarse else 1.0  # of the work, in full size
     planes = [out, work]
     hints = None
@@ -109,6 +109,14 @@ def denoise_plane(
     if progress is not None:
         progress(1.0)
     return current
+
+
+def n_scales(shape: tuple[int, ...], model: GaussianMixture, settings: Settings) -> int:
+    """Sizes in which an image is restored: its own, and the halves of ``settings.coarse``."""
+    side, count = min(shape) // 2, 1
+    while settings.coarse > 0 and side >= max(SMALLEST, *model.patch_shape):
+        side, count = side // 2, count + 1
+    return count
 
 
 def coverage(shape: tuple[int, ...], model: GaussianMixture) -> FloatArray:

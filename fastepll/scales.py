@@ -6,7 +6,7 @@ import numpy as np
 
 from fastepll.typing import FloatArray
 
-ROWS = 256  # coarse rows at a time, so that temporaries stay small
+ROWS = 32  # coarse rows at a time, so that temporaries stay small
 
 
 def halve(image: FloatArray, out: FloatArray) -> FloatArray:

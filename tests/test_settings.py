@@ -45,7 +45,7 @@ def test_a_pass_has_the_settings_and_a_variance():
     assert hash(settings) == hash(replace(settings))
     step = settings.pass_(1, 0.2)
     assert step.noise_var == pytest.approx(0.5 * 0.04, rel=1e-15)
-    rest = {k: v for k, v in asdict(settings).items() if k not in ("noise", "blend")}
+    rest = {k: v for k, v in asdict(settings).items() if k not in ("noise", "blend", "coarse")}
     assert step == Pass(noise_var=step.noise_var, shift=(3, 2), **rest)
     with pytest.raises(FrozenInstanceError):
         settings.stride = 2  # type: ignore[misc]
@@ -129,7 +129,8 @@ def test_tuned_levels_interpolate(quality):
     for i, sigma in enumerate(sigmas):
         assert at(sigma).noise == pytest.approx(level["noise"][i], rel=1e-12)
         assert at(sigma).blend == pytest.approx(level["blend"][i], rel=1e-12)
-    fixed = {k: v for k, v in level.items() if k not in ("sigmas", "noise", "blend")}
+        assert at(sigma).coarse == pytest.approx(level["coarse"][i], abs=1e-12)
+    fixed = {k: v for k, v in level.items() if k not in ("sigmas", "noise", "blend", "coarse")}
     assert fixed.items() <= asdict(at(25)).items()
     assert at(sigmas[0] / 7) == at(sigmas[0])
     assert at(sigmas[-1] * 7).noise == pytest.approx(at(sigmas[-1]).noise, rel=1e-12)
@@ -139,16 +140,18 @@ def test_tuned_levels_interpolate(quality):
         np.testing.assert_allclose(between.noise, noise, rtol=1e-12)
         odds = [np.divide(end.blend, 1 - np.array(end.blend)) for end in (between, *ends)]
         np.testing.assert_allclose(odds[0] ** 2, odds[1] * odds[2], rtol=1e-10)
+        assert between.coarse == pytest.approx((ends[0].coarse + ends[1].coarse) / 2, abs=1e-12)
 
 
 def test_a_level_may_be_tuned_at_one_sigma(monkeypatch):
     from fastepll import settings
 
-    one = ({"stride": 3}, [math.log(25)], [[0.0]], [[0.0]])
+    one = ({"stride": 3}, [math.log(25)], [[0.0]], [[0.0]], [0.25])
     monkeypatch.setattr(settings, "_tuned", lambda quality: one)
     for sigma in (2.1, 25.1, 99.1):
         found = settings.settings_for("fast", sigma / 255)
         assert (found.noise, found.blend, found.stride) == ((1.0,), (0.5,), 3)
+        assert found.coarse == 0.25
     settings.settings_for.cache_clear()
 
 

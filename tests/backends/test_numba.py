@@ -103,6 +103,7 @@ def test_every_kind_of_pass_agrees_with_reference(
             estimator=estimator,
             weighting=weighting,
             rank_tolerance=rank_tolerance,
+            window=0.5 * (stride - 1),
         )
         assert_equals_reference(image, model, step)
 

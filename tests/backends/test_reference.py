@@ -90,7 +90,9 @@ def naive_pass(image, model, step):
         )
         if step.selection == "cascade":
             low = min(screen.values())
-            cost = {k: c for k, c in cost.items() if screen[k] <= low + 2 * step.margin}
+            ratio = min(1, (z**2).sum() / (2 * (model.d - 1) * step.noise_var))
+            margin = step.margin * ratio**2
+            cost = {k: c for k, c in cost.items() if screen[k] <= low + 2 * margin}
         ranked = sorted(cost, key=lambda k: (cost[k], k))
         chosen[a, b] = best = ranked[0]
         taken = ranked[:4] if step.estimator == "mean" else ranked[:1]
@@ -98,9 +100,12 @@ def naive_pass(image, model, step):
         shares = np.array([np.exp((cost[best] - cost[k]) / 2) for k in taken])
         for k, share in zip(taken, shares / shares.sum(), strict=True):
             matrix, weight = filters[k]
-            estimate = matrix @ z + patch.mean()
-            total[i : i + p, j : j + q] += share * weight * estimate.reshape(p, q)
-            count[i : i + p, j : j + q] += share * weight
+            estimate = (matrix @ z + patch.mean()).reshape(p, q)
+            for y, x in np.ndindex(p, q):
+                u, v = abs(y - (p - 1) / 2) / (p / 2), abs(x - (q - 1) / 2) / (q / 2)
+                here = share * weight * np.exp(-step.window * (u**2 + v**2))
+                total[i + y, j + x] += here * estimate[y, x]
+                count[i + y, j + x] += here
     return total / count, chosen
 
 
@@ -166,6 +171,7 @@ def test_every_kind_of_pass_equals_naive_loop(patch_shape, k, shape, dims, selec
             estimator=estimator,
             weighting=weighting,
             rank_tolerance=rank_tolerance,
+            window=0.8 * (stride - 1),
         )
         expected, chosen = naive_pass(image, model, step)
         average = reference.backend.prior_pass(image, model, step, n_threads=1)
@@ -189,6 +195,7 @@ def test_kinds_of_pass_differ():
         {"estimator": "mean"},
         {"weighting": "confidence"},
         {"rank_tolerance": 0.3},
+        {"window": 0.8},
     ]
     expected = reference.backend.prior_pass(image, model, base, n_threads=1)
     for change in changes:

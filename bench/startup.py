@@ -1,0 +1,82 @@
+"""What a process pays before its calls are fast: ``python bench/startup.py``.
+
+Import, the first call, the first call with another sigma, later calls; each figure is the median
+over fresh processes, and those of all quality levels are taken in turn. "extra" is what a call
+takes longer than the median of the later ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import get_args
+
+from protocol import write_result
+
+from fastepll.typing import Quality
+
+CHILD = """
+import json, statistics, time
+import numpy as np
+
+image = np.random.default_rng(0).random(({height}, {width}), dtype=np.float32)
+
+def call(sigma):
+    start = time.perf_counter()
+    fastepll.denoise(image, sigma / 255, quality="{quality}", n_threads={threads})
+    return time.perf_counter() - start
+
+start = time.perf_counter()
+import fastepll
+imported = time.perf_counter() - start
+first, later, new, again = call(25), [call(25) for _ in range(3)], call(26.5), call(26.5)
+print(json.dumps([imported, first, statistics.median(later), new, again]))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--qualities", nargs="+", default=get_args(Quality))
+    parser.add_argument("--shape", type=int, nargs=2, default=[321, 481])
+    args = parser.parse_args()
+    height, width = args.shape
+    cases = [(quality, threads) for quality in args.qualities for threads in args.threads]
+    found: dict[tuple[str, int], list[list[float]]] = {case: [] for case in cases}
+    for _ in range(args.repeats):
+        for quality, threads in cases:
+            code = CHILD.format(height=height, width=width, quality=quality, threads=threads)
+            command = [sys.executable, "-c", code]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            found[quality, threads].append(json.loads(done.stdout))
+    rows = []
+    for (quality, threads), runs in found.items():
+        rows.append(
+            {
+                "quality": quality,
+                "threads": threads,
+                "first call ms": milliseconds(run[1] for run in runs),
+                "first call, extra ms": milliseconds(run[1] - run[2] for run in runs),
+                "new sigma, extra ms": milliseconds(run[3] - run[4] for run in runs),
+                "later calls ms": milliseconds(run[2] for run in runs),
+            }
+        )
+        print(rows[-1])
+    imports = milliseconds(run[0] for runs in found.values() for run in runs)
+    print(f"import: {imports} ms")
+    figures = {"shape": args.shape, "processes": args.repeats, "import ms": imports, "rows": rows}
+    write_result("startup", figures)
+
+
+def milliseconds(seconds: Iterable[float]) -> float:
+    """Median in ms, to 10 microseconds."""
+    return round(1e3 * statistics.median(seconds), 2)
+
+
+if __name__ == "__main__":
+    main()
