@@ -187,6 +187,23 @@ def scaling() -> str:
     )
 
 
+def kernels() -> str:
+    """Rates of the kernels."""
+    figures = result("kernels")
+    peaks, machine = figures["peak GF/s"], figures["machine"]
+    rows = [
+        [row["kernel"], row["level"], row["threads"], f"{row['GF/s']:.0f}",
+         f"{100 * row['fraction of peak']:.0f} %"]
+        for row in figures["rows"]
+        if row["kernel"] != "peak"
+    ]  # fmt: skip
+    peak = ", ".join(f"{rate:.0f} GF/s with {n} thread(s)" for n, rate in peaks.items())
+    return (
+        table(["kernel", "level", "threads", "GF/s", "of the peak"], rows)
+        + f"\n\nMultiply-add peak: {peak}; {machine['cpu']}. Command: `python bench/kernels.py`."
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail if a file would change")
@@ -210,7 +227,7 @@ def main() -> int:
 
 FILES: dict[Path, list[Callable[[], str]]] = {
     ROOT / "README.md": [restoration, pareto, speed, startup],
-    ROOT / "bench" / "README.md": [scaling],
+    ROOT / "bench" / "README.md": [scaling, kernels],
 }
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
     from fastepll.settings import Settings
 
-SMALLEST = 16  # pixels of the shorter side of an image that corrects another
+SMALLEST = 48  # pixels of the shorter side of an image that corrects another
 
 
 def denoise_plane(

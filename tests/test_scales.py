@@ -52,14 +52,14 @@ def test_denoising_in_two_scales_is_what_it_says():
     roots = rng.standard_normal((2, 9, 9)) * 0.2
     covariances = roots @ roots.transpose(0, 2, 1)
     model = GaussianMixture.from_covariances([0.5, 0.5], covariances, (3, 3))
-    noisy = rng.random((37, 40))
+    noisy = rng.random((97, 104))
     kind = {"backend": get_backend("reference"), "n_threads": 1}
     one = Settings(noise=[1.0, 0.3], blend=[0.5, 0.9], stride=2)
     two = Settings(noise=[1.0, 0.3], blend=[0.5, 0.9], stride=2, coarse=0.4)
     expected = denoise_plane(noisy, model, 0.2, one, **kind).copy()
-    half = scales.halve(noisy, np.empty((18, 20)))
+    half = scales.halve(noisy, np.empty((48, 52)))
     coarse = denoise_plane(half, model, 0.1, one, **kind)  # too small to be halved again
-    scales.add_coarse(expected, coarse, 0.4, np.empty((18, 20)))
+    scales.add_coarse(expected, coarse, 0.4, np.empty((48, 52)))
     seen: list[float] = []
     result = denoise_plane(noisy, model, 0.2, two, progress=seen.append, **kind)
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-14)
