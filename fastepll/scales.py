@@ -30,19 +30,22 @@ def add_coarse(image: FloatArray, coarse: FloatArray, weight: float, scratch: Fl
     difference = np.subtract(coarse, halve(image, scratch), out=scratch)
     difference *= image.dtype.type(weight)
     height, width = coarse.shape
-    columns = np.clip(np.arange(-1, width + 1), 0, width - 1)
     for start in range(0, height, ROWS):
         stop = min(start + ROWS, height)
         rows = np.clip(np.arange(start - 1, stop + 1), 0, height - 1)
-        part = enlarge(difference[rows][:, columns])
-        image[2 * start : 2 * stop, : 2 * width] += enlarge(part.T).T
+        wide = widen(difference[rows])
+        near, far = wide[1:-1] * image.dtype.type(0.75), wide * image.dtype.type(0.25)
+        for i, other in enumerate((far[:-2], far[2:])):
+            target = image[2 * start + i : 2 * stop : 2, : 2 * width]
+            target += near
+            target += other
 
 
-def enlarge(image: FloatArray) -> FloatArray:
-    """Twice as many rows, by linear interpolation, of all rows but the first and the last."""
-    result = np.empty((2 * len(image) - 4, image.shape[1]), image.dtype)
-    near = image[1:-1] * image.dtype.type(0.75)
-    for i, other in enumerate((image[:-2], image[2:])):
-        np.multiply(other, image.dtype.type(0.25), out=result[i::2])
-        result[i::2] += near
+def widen(image: FloatArray) -> FloatArray:
+    """Twice as many columns, by linear interpolation; constant beyond the border."""
+    result = np.empty((len(image), 2 * image.shape[1]), image.dtype)
+    near, far = image * image.dtype.type(0.75), image * image.dtype.type(0.25)
+    result[:, 0], result[:, -1] = image[:, 0], image[:, -1]
+    np.add(near[:, 1:], far[:, :-1], out=result[:, 2::2])
+    np.add(near[:, :-1], far[:, 1:], out=result[:, 1:-1:2])
     return result
