@@ -54,7 +54,7 @@ struct Tables {
   // and then any number of rows of R, give a lower bound of the cost
   float *bound, *diagonal;  // block rows, k x q; the same numbers, q_pad per component
 
-  // refined cost: cost + energy of the coefficients from `coefs` on / tail + |R c|^2
+  // refined cost: cost + tail x energy of the coefficients from `coefs` on + |R c|^2
   std::size_t blocks;  // of `step` rows of R; block b has (b + 1) * step columns
   float *rows, *cost, *tail;
 
@@ -92,9 +92,8 @@ struct Tile {
   std::size_t n, room;      // patches, and the most there can be
   std::ptrdiff_t* corners;  // offset of each patch's first pixel in the image
   const float* image;
-  std::size_t pitch;  // floats per row of the image
-  std::int32_t*
-      hints;  // per patch a component that may win, or -1; replaced by the winner. Or null
+  std::size_t pitch;    // floats per row of the image
+  std::int32_t* hints;  // null, or per patch a component that may win or -1; becomes the winner
 
   // What comes out, `mixed` components per patch: -1 where there are fewer.
   float *patches, *means;  // n x d_pad, mean-free; n

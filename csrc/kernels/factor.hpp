@@ -72,21 +72,26 @@ inline void cover_diagonally(const double* p, std::size_t n, double variance, co
     state = state * 1664525u + 1013904223u;
     v[i] = static_cast<float>(state >> 8) / 16777216.0f - 0.5f;
   }
+  for (std::size_t i = 0; i < n; ++i) {
+    float square = 1e-30f;
+    for (std::size_t l = 0; l < kRank; ++l) square += v[i * kRank + l] * v[i * kRank + l];
+    const float scale = static_cast<float>(std::sqrt(share[i])) / std::sqrt(square);
+    for (std::size_t l = 0; l < kRank; ++l) v[i * kRank + l] *= scale;
+  }
   for (std::size_t sweep = 0; sweep <= kSweeps; ++sweep)
     for (std::size_t i = 0; i < n; ++i) {
-      float sum[kRank] = {}, square = 1e-30f;
-      const float own = sweep < kSweeps ? m[i * n + i] : 0;
+      const bool last = sweep == kSweeps;
+      float sum[kRank] = {}, square = 0;
       for (std::size_t j = 0; j < n; ++j)
         for (std::size_t l = 0; l < kRank; ++l) sum[l] += m[i * n + j] * v[j * kRank + l];
       for (std::size_t l = 0; l < kRank; ++l) {
-        sum[l] -= own * v[i * kRank + l];
+        if (!last) sum[l] -= m[i * n + i] * v[i * kRank + l];
         square += sum[l] * sum[l];
       }
-      const float norm = std::sqrt(square);
-      const float wanted = static_cast<float>(std::sqrt(share[i]));
-      if (sweep == kSweeps)
-        cover[i] = (norm / wanted + 1e-6f) / variance;
-      else
+      const float wanted = static_cast<float>(std::sqrt(share[i])), norm = std::sqrt(square);
+      if (last)  // the diagonal of M is the least that can do
+        cover[i] = std::fmax(norm / wanted, m[i * n + i] + 1e-6f) / variance;
+      else if (norm > 1e-9f * wanted)  // else coordinate i is alone, and any direction will do
         for (std::size_t l = 0; l < kRank; ++l) v[i * kRank + l] = sum[l] * (wanted / norm);
     }
 }

@@ -124,20 +124,25 @@ bool prepare_exact(const Component& component, std::size_t c, const Tables& t, d
   for (std::size_t i = 0; i < q; ++i) share[i] = 0.5 * component.spread[i] + noise_var;
   cover_diagonally(precision, q, noise_var, share, floats, floats + q * q, cover);
   double* rest = w;
-  for (double scale = 1.004, step = 0.003; scale < 1e3; scale += step, step *= 1.5) {
+  for (double scale = 1.004, step = 0.003;; scale += step, step *= 1.5) {
+    const bool split = scale < 10;  // else without a diagonal, which always does
     for (std::size_t i = 0; i < q * q; ++i) rest[i] = precision[i];
-    for (std::size_t i = 0; i < q; ++i) rest[i * (q + 1)] -= 1 / noise_var - scale * cover[i];
-    if (factor_from_below(rest, q, 1e-9 / noise_var)) {
-      for (std::size_t i = 0; i < q; ++i) {
-        const float value = static_cast<float>(1 / noise_var - scale * cover[i]);
-        t.diagonal[c * t.q_pad + i] = value;
-        at(t.bound, q, c, i) = value;
-      }
-      pack_triangle(rest, q, t.rows + c * t.rows_stride);
-      return true;
+    for (std::size_t i = 0; i < q; ++i) {
+      cover[i] = split ? cover[i] : 1 / (noise_var * scale);
+      rest[i * (q + 1)] -= 1 / noise_var - scale * cover[i];
     }
+    if (!factor_from_below(rest, q, split ? 1e-9 / noise_var : 0)) {
+      if (split) continue;
+      return false;
+    }
+    for (std::size_t i = 0; i < q; ++i) {
+      const float value = static_cast<float>(1 / noise_var - scale * cover[i]);
+      t.diagonal[c * t.q_pad + i] = value;
+      at(t.bound, q, c, i) = value;
+    }
+    pack_triangle(rest, q, t.rows + c * t.rows_stride);
+    return true;
   }
-  return false;
 }
 
 void prepare_filter(const Component& component, std::size_t c, const Tables& t) {

@@ -117,6 +117,20 @@ def test_hints_change_nothing(level, n_wrong):
     assert np.array_equal(plain, hinted)
 
 
+def test_axes_that_all_components_share(level):
+    """Precisions that are diagonal in the common axes leave nothing but the diagonal."""
+    rng = np.random.default_rng(0)
+    vectors = np.linalg.qr(np.c_[np.ones(16), rng.standard_normal((16, 15))])[0]
+    spectra = 10.0 ** rng.uniform(-5, -1, (6, 16))
+    spectra[0] = 0.0
+    covariances = [(vectors * spectrum) @ vectors.T for spectrum in spectra]
+    model = GaussianMixture.from_covariances(np.full(6, 1 / 6), covariances, (4, 4))
+    image, step = scene((30, 31), 1e-3), Pass(noise_var=1e-3)
+    ours = native.backend.prior_pass(image, model, step, n_threads=2)
+    theirs = reference.backend.prior_pass(image.astype(np.float64), model, step, n_threads=1)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
+
+
 def test_many_components(level):
     model = mixture((3, 3), 2048)
     image, step = scene((20, 30), 1e-3), Pass(noise_var=1e-3)
