@@ -56,40 +56,6 @@ def restoration() -> str:
     )
 
 
-def speed() -> str:
-    """Time of the exact method and what bounds it."""
-    figures = result("speed")
-    rows: list[list[object]] = []
-    for roof, run in zip(figures["roofline"], figures["denoising"], strict=True):
-        rows.append(
-            [
-                roof["threads"],
-                f"{run['native seconds']:.2f} s",
-                f"{run['numba seconds']:.2f} s",
-                f"{roof['selection GF/s']:.0f}",
-                f"{roof['matrix product GF/s']:.0f}",
-                f"{100 * roof['fraction']:.0f} %",
-                f"{roof['bounded speed-up']:.1f}×",
-            ]
-        )
-    header = [
-        "threads",
-        "native",
-        "numba",
-        "selection GF/s",
-        "NumPy matrix product GF/s",
-        "fraction",
-        "gained by giving up early",
-    ]
-    height, width = figures["image"]
-    machine = figures["machine"]
-    return (
-        table(header, rows)
-        + f"\n\nOne {width}×{height} image, sigma {figures['sigma']}, medians; {machine['cpu']}, "
-        + f"{machine['level']}. Command: `python bench/speed.py`."
-    )
-
-
 def digits(value: float) -> str:
     """Three significant digits, never with an exponent."""
     return f"{float(f'{value:.3g}'):.10g}"
@@ -228,7 +194,7 @@ def main() -> int:
 
 
 FILES: dict[Path, list[Callable[[], str]]] = {
-    ROOT / "README.md": [restoration, pareto, speed, startup],
+    ROOT / "README.md": [restoration, pareto, startup],
     ROOT / "bench" / "README.md": [scaling, kernels],
 }
 

@@ -39,10 +39,11 @@ def denoise(
     model : str, path or GaussianMixture
         Prior of gray patches: a name of `fastepll.list_models`, a file, or the mixture itself.
     quality : {"exact", "high", "balanced", "fast", "preview"} or Settings
-        "exact" computes the published method. The others approximate its choice of components and
-        take fewer patches and passes, tuned for each noise level: "high" is as good as the method
-        gets, the others are faster in this order and each a little worse. `fastepll.Settings` says
-        in numbers what they do, and gives any other trade of accuracy for time.
+        "exact" computes the published method. The others take fewer patches, approximate the choice
+        of components and correct the low frequencies by the image at half its size, in a schedule
+        tuned for each noise level: "high" restores best, "balanced" about as well as "exact" in a
+        small part of its time, "fast" and "preview" a little worse and faster still.
+        `fastepll.Settings` says in numbers what they do, and gives any other trade.
     channel_axis : int, optional
         Axis of the channels. They are restored one by one in the orthonormal opponent planes of
         `fastepll.color.opponent_planes`. None: the image is gray.
