@@ -60,8 +60,8 @@ std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
                                       const Array<double>& eigenvectors, const Array<double>& basis,
                                       std::size_t height, std::size_t width,
                                       const std::string& level, int n_threads) {
-  require(2 <= height && height <= 64 && 2 <= width && width <= 64 && height * width <= 1024,
-          "patch sides must be 2 to 64, with at most 1024 values");
+  require(2 <= height && height <= 64 && 2 <= width && width <= 64 && height * width <= 256,
+          "patch sides must be 2 to 64, with at most 256 values");
   require(n_threads >= 1, "n_threads must be positive");
   const py::ssize_t k = weights.size(), d = static_cast<py::ssize_t>(height * width);
   const auto has = [](const py::array& a, std::initializer_list<py::ssize_t> shape) {

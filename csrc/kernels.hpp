@@ -15,7 +15,7 @@ constexpr std::size_t kMixed = 4;
 constexpr float kMixedCost = 14;
 // Patches that extract and screen work on at a time.
 constexpr std::size_t kBatch = 24;
-constexpr std::size_t kMaxBands = 10;
+constexpr std::size_t kMaxBands = 10;  // enough for 256 values per patch: 1, 2, 4 ... 128, the rest
 
 constexpr std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
@@ -89,7 +89,7 @@ struct Found {  // a component that may win, with its cost so far
 
 // Some neighbouring patches, and what one thread needs to choose their components.
 struct Tile {
-  std::size_t n, room;      // patches, and the most there can be
+  std::size_t n;            // patches, at most kRoom (workspace.hpp): the room below
   std::ptrdiff_t* corners;  // offset of each patch's first pixel in the image
   const float* image;
   std::size_t pitch;    // floats per row of the image

@@ -6,7 +6,6 @@ namespace fastepll {
 
 Tile Workspace::fit(const Tables& t) {
   Tile tile{};
-  tile.room = kRoom;
   const auto carve = [&](auto place) {
     place(tile.corners, kRoom);
     place(tile.coefs, kRoom * round_up(t.coefs, kPad));

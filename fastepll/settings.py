@@ -7,7 +7,7 @@ import math
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
 from typing import Any, get_args
 
@@ -22,7 +22,22 @@ SIDE = 8  # patch side that the strides of the quality levels are meant for
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pass:
+class Kind:
+    """What `Settings` and each `Pass` of them have in common; described there."""
+
+    stride: int = 1
+    selection: Selection = "exact"
+    screen_dims: int = 8
+    refine_dims: int = 32
+    margin: float = 6.0
+    estimator: Estimator = "map"
+    weighting: Weighting = "uniform"
+    rank_tolerance: float = 0.0
+    window: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass(Kind):
     """One pass of the prior; what the fields mean is written in `fastepll.backends.reference`.
 
     Attributes
@@ -37,20 +52,11 @@ class Pass:
     """
 
     noise_var: float
-    stride: int = 1
     shift: tuple[int, int] = (0, 0)
-    selection: Selection = "exact"
-    screen_dims: int = 8
-    refine_dims: int = 32
-    margin: float = 6.0
-    estimator: Estimator = "map"
-    weighting: Weighting = "uniform"
-    rank_tolerance: float = 0.0
-    window: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Kind):
     """Every number that decides what `fastepll.denoise` computes, and how fast.
 
     Parameters
@@ -102,15 +108,6 @@ class Settings:
 
     noise: Sequence[float]
     blend: Sequence[float]
-    stride: int = 1
-    selection: Selection = "exact"
-    screen_dims: int = 8
-    refine_dims: int = 32
-    margin: float = 6.0
-    estimator: Estimator = "map"
-    weighting: Weighting = "uniform"
-    rank_tolerance: float = 0.0
-    window: float = 0.0
     coarse: float = 0.0
 
     def __post_init__(self) -> None:
@@ -153,19 +150,8 @@ class Settings:
     def pass_(self, i: int, sigma: float) -> Pass:
         """Pass number i for an image with noise of standard deviation sigma."""
         row, col = (int(self.stride * (i * step % 1.0)) for step in PLASTIC)
-        return Pass(
-            noise_var=self.noise[i] * (sigma * sigma),
-            stride=self.stride,
-            shift=(row, col),
-            selection=self.selection,
-            screen_dims=self.screen_dims,
-            refine_dims=self.refine_dims,
-            margin=self.margin,
-            estimator=self.estimator,
-            weighting=self.weighting,
-            rank_tolerance=self.rank_tolerance,
-            window=self.window,
-        )
+        kind = {field.name: getattr(self, field.name) for field in fields(Kind)}
+        return Pass(noise_var=self.noise[i] * (sigma * sigma), shift=(row, col), **kind)
 
 
 def _schedule(betas: Sequence[float]) -> dict[str, Any]:

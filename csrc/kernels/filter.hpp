@@ -18,9 +18,7 @@ inline void filter_pairs(const Tables& tables, std::size_t c, const float* const
   for (std::size_t p = 0; p < kPairs; ++p) y[p] = scratch + p * d_pad;
   for (std::size_t i = 0; i < rank; i += kStep, analysis += d * kStep) {
     Sums<steps, kPairs> sums;
-    FASTEPLL_UNROLL
-    for (std::size_t p = 0; p < kPairs; ++p) FASTEPLL_UNROLL
-    for (std::size_t s = 0; s < steps; ++s) sums.v[p][s] = zero();
+    clear(sums);
     accumulate(sums, analysis, d, x);
     FASTEPLL_UNROLL
     for (std::size_t p = 0; p < kPairs; ++p) FASTEPLL_UNROLL

@@ -11,6 +11,13 @@ struct Sums {
   vec v[n][vecs];
 };
 
+template <std::size_t vecs, std::size_t n>
+inline void clear(Sums<vecs, n>& sums) {
+  FASTEPLL_UNROLL
+  for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
+  for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = zero();
+}
+
 // sums += packed (vecs * kWidth rows, column by column) times x[p] (cols values each); the first
 // `skipped` vectors of the rows are known to be zero.
 template <std::size_t vecs, std::size_t n, std::size_t skipped = 0>

@@ -23,9 +23,7 @@ inline void block_distance(const float* packed, std::size_t before, const float*
                            float* distance) {
   constexpr std::size_t vecs = kStep / kWidth;
   Sums<vecs, kPairs> sums;
-  FASTEPLL_UNROLL
-  for (std::size_t p = 0; p < kPairs; ++p) FASTEPLL_UNROLL
-  for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = zero();
+  clear(sums);
   accumulate(sums, packed, before, x);
   FASTEPLL_UNROLL
   for (std::size_t p = 0; p < kPairs; ++p) x[p] += before;

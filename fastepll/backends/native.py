@@ -99,12 +99,12 @@ class NativeBackend:
             )
             key = (mixture, *wanted)
             if key not in self._prepared:
-                self._prepared[key] = mixture.prepare(*wanted, n_threads)
+                result = self._prepared[key] = mixture.prepare(*wanted, n_threads)
+                while sum(kept.nbytes for kept in self._prepared.values()) > KEPT_BYTES:
+                    self._prepared.popitem(last=False)
+                return result
             self._prepared.move_to_end(key)
-            result = self._prepared[key]
-            while sum(kept.nbytes for kept in self._prepared.values()) > KEPT_BYTES:
-                self._prepared.popitem(last=False)
-            return result
+            return self._prepared[key]
 
 
 def native_mixture(model: GaussianMixture, level: str, n_threads: int) -> _core.Mixture:

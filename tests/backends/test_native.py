@@ -221,6 +221,8 @@ def test_the_core_refuses_what_python_should_have_checked():
         run(good, replace(FAST, screen_dims=12))
     with pytest.raises(ValueError, match="patch sides"):
         run(good, model=mixture((1, 4), 2))
+    with pytest.raises(ValueError, match="at most 256 values"):
+        run(np.zeros((20, 20), np.float32), model=mixture((17, 16), 1))
     with pytest.raises(ValueError, match="only exact"):
         native.backend.select(good, model, FAST, n_threads=1, exhaustive=True)
 
