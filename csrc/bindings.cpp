@@ -13,6 +13,7 @@
 #include "dispatch.hpp"
 #include "gmm.hpp"
 #include "pass.hpp"
+#include "scales.hpp"
 
 namespace py = pybind11;
 using namespace fastepll;
@@ -86,14 +87,14 @@ std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
 
 std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise_var, bool exact,
                                   std::size_t screen_dims, std::size_t refine_dims, double margin,
-                                  bool mean, bool weighted, double rank_tolerance, double window,
-                                  int n_threads) {
+                                  double middle_margin, bool mean, bool weighted,
+                                  double rank_tolerance, double window, int n_threads) {
   require(noise_var > 0 && n_threads >= 1, "noise_var and n_threads must be positive");
-  require(1 <= screen_dims && screen_dims <= refine_dims && margin >= 0 && rank_tolerance >= 0 &&
-              window >= 0,
-          "wanted 1 <= screen_dims <= refine_dims, and margin, rank_tolerance and window >= 0");
-  const Spec spec{noise_var, exact,    screen_dims,    refine_dims, margin,
-                  mean,      weighted, rank_tolerance, window};
+  require(1 <= screen_dims && screen_dims <= refine_dims && margin >= 0 && middle_margin >= 0 &&
+              rank_tolerance >= 0 && window >= 0,
+          "wanted 1 <= screen_dims <= refine_dims; margins, rank_tolerance and window >= 0");
+  const Spec spec{noise_var,     exact, screen_dims, refine_dims,    margin,
+                  middle_margin, mean,  weighted,    rank_tolerance, window};
   PythonPoll poll(py::none{});
   std::unique_ptr<Prepared> result;
   {
@@ -126,6 +127,13 @@ std::vector<py::ssize_t> grid_shape(const Image& view, const Mixture& m, const G
     return static_cast<py::ssize_t>(positions(n, p, grid.stride, shift).size());
   };
   return {count(view.height, m.height, grid.shift_y), count(view.width, m.width, grid.shift_x)};
+}
+
+void require_halves(const Array<float>& image, const Array<float>& half, int n_threads) {
+  require(image.ndim() == 2 && half.ndim() == 2 && half.size() > 0 &&
+              half.shape(0) == image.shape(0) / 2 && half.shape(1) == image.shape(1) / 2,
+          "wanted an image and others of half its size");
+  require(n_threads >= 1, "n_threads must be positive");
 }
 
 template <class T>
@@ -178,6 +186,22 @@ Array<std::int32_t> run_select(const Array<float>& image, const Prepared& prepar
   return result;
 }
 
+void run_halve(const Array<float>& image, Array<float> out, int n_threads) {
+  require_halves(image, out, n_threads);
+  float* result = out.mutable_data();
+  py::gil_scoped_release release;
+  halve(image.data(), image.shape(0), image.shape(1), n_threads, result);
+}
+
+void run_add_coarse(Array<float> image, const Array<float>& coarse, float weight,
+                    Array<float> scratch, int n_threads) {
+  require_halves(image, coarse, n_threads);
+  require_halves(image, scratch, n_threads);
+  float *target = image.mutable_data(), *spare = scratch.mutable_data();
+  py::gil_scoped_release release;
+  add_coarse(target, image.shape(0), image.shape(1), coarse.data(), weight, n_threads, spare);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -188,8 +212,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            py::arg("level"), py::arg("n_threads"))
       .def_property_readonly("level", [](const Mixture& x) { return x.kernels.level; })
       .def("prepare", &prepare, py::arg("noise_var"), py::arg("exact"), py::arg("screen_dims"),
-           py::arg("refine_dims"), py::arg("margin"), py::arg("mean"), py::arg("weighted"),
-           py::arg("rank_tolerance"), py::arg("window"), py::arg("n_threads"));
+           py::arg("refine_dims"), py::arg("margin"), py::arg("middle_margin"), py::arg("mean"),
+           py::arg("weighted"), py::arg("rank_tolerance"), py::arg("window"), py::arg("n_threads"));
   py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared")
       .def_property_readonly("nbytes", &Prepared::nbytes);
   m.def("prior_pass", &run_prior_pass, py::arg("image").noconvert(), py::arg("prepared"),
@@ -198,6 +222,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         py::arg("n_threads"), py::arg("poll"));
   m.def("select", &run_select, py::arg("image").noconvert(), py::arg("prepared"), py::arg("stride"),
         py::arg("shift_y"), py::arg("shift_x"), py::arg("exhaustive"), py::arg("n_threads"));
+  m.def("halve", &run_halve, py::arg("image").noconvert(), py::arg("out").noconvert(),
+        py::arg("n_threads"));
+  m.def("add_coarse", &run_add_coarse, py::arg("image").noconvert(), py::arg("coarse").noconvert(),
+        py::arg("weight"), py::arg("scratch").noconvert(), py::arg("n_threads"));
   m.def("levels", &levels);
   m.def("compiled_levels", &compiled_levels);
   m.def("resolve_level", [](const std::string& name) { return kernels(name).level; });

@@ -48,10 +48,8 @@ Tables Mixture::tables() const {
   t.k_pad = round_up(k, kernels.block);
   t.q_pad = round_up(q, kernels.block);
   t.d_pad = round_up(d, kPad);
-  t.analysis_stride = round_up(d, kernels.step) * d;
-  t.synthesis_stride = round_up(d, kernels.block) * d;
-  t.analysis = analysis_.get();
-  t.synthesis = synthesis_.get();
+  t.vectors_stride = round_up(d, 4) * t.d_pad;
+  t.vectors = vectors_.get();
   return t;
 }
 
@@ -62,8 +60,7 @@ std::shared_ptr<Mixture> Mixture::make(const KernelTable& kernels, std::size_t k
   std::shared_ptr<Mixture> result(new Mixture(kernels, k, height, width, weights, eigenvalues));
   Mixture& m = *result;
   const std::size_t d = m.d;
-  m.analysis_ = Buffer<float>(k * m.tables().analysis_stride);
-  m.synthesis_ = Buffer<float>(k * m.tables().synthesis_stride);
+  m.vectors_ = Buffer<float>(k * m.tables().vectors_stride);
   m.basis_.assign(basis + d, basis + d * d);
   std::vector<double> columns(d * d), scratch(d * d * n_threads);
   for (std::size_t i = 0; i < d * d; ++i) columns[i % d * d + i / d] = basis[i];
@@ -88,12 +85,16 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
   t.spec.dims = std::min(spec.dims, m.q);
   t.mixed = spec.mean ? kMixed : 1;
   t.coefs = spec.exact ? m.q : t.spec.dims;
-  for (std::size_t edge = t.spec.head; edge < t.spec.dims; edge *= 2) t.edges[t.bands++] = edge;
-  t.edges[t.bands++] = t.spec.dims;
+  t.edges[t.bands++] = t.spec.head;
+  for (std::size_t edge = 2; edge < t.spec.dims; edge *= 2)
+    if (edge > t.spec.head) t.edges[t.bands++] = edge;
+  if (t.spec.head < t.spec.dims) t.edges[t.bands++] = t.spec.dims;
   t.edges[t.bands] = m.q;
   t.features = t.spec.head * (t.spec.head + 1) / 2 + t.bands;
   t.blocks = round_up(t.coefs, m.kernels.step) / m.kernels.step;
   t.rows_stride = t.blocks * (t.blocks + 1) / 2 * m.kernels.step * m.kernels.step;
+  if (!spec.exact && t.spec.head < kMiddle && kMiddle < t.coefs)
+    t.middle_blocks = kMiddle / m.kernels.step;
   const std::size_t exact = spec.exact ? 1 : 0;
   const auto carve = [&](auto place) {  // all arrays in one buffer
     place(t.basis, round_up(t.coefs, m.kernels.block) * m.d);
@@ -104,6 +105,8 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
     place(t.rows, m.k * t.rows_stride);
     place(t.cost, t.k_pad);
     place(t.tail, m.k);
+    place(t.middle_cost, t.k_pad);
+    place(t.middle_tail, m.k);
     place(t.gains, m.k * t.d_pad);
     place(t.tail_gain, m.k);
     place(t.weight, m.k);
@@ -137,23 +140,23 @@ std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
   const Mixture& m = result->mixture();
   const Tables& t = result->tables();
   const std::size_t n = 3 * m.q * m.q + 2 * m.q, n_floats = m.q * m.q + 8 * m.q;
-  std::vector<double> costs(2 * m.k), scratch(n * n_threads);
+  std::vector<double> costs(3 * m.k), scratch(n * n_threads);
   std::vector<float> floats(n_floats * n_threads);
   std::atomic<bool> definite{true};
   const auto prepare = [&](std::size_t c, int thread) {
-    if (!m.kernels.prepare(m.component(c), c, t, &costs[2 * c], scratch.data() + n * thread,
+    if (!m.kernels.prepare(m.component(c), c, t, &costs[3 * c], scratch.data() + n * thread,
                            floats.data() + n_floats * thread))
       definite = false;
   };
   if (!parallel_for(m.k, n_threads, prepare, poll, 0, 0)) return nullptr;
   if (!definite) throw std::invalid_argument("a covariance of the model is not positive definite");
-  for (const std::size_t which : {0, 1}) {  // float32 holds differences to the lowest
-    float* target = which == 0 ? t.screen_cost : t.cost;
+  float* const targets[] = {t.screen_cost, t.cost, t.middle_cost};
+  for (std::size_t which = 0; which < 3; ++which) {  // float32 holds differences to the lowest
     double lowest = costs[which];
-    for (std::size_t c = 0; c < m.k; ++c) lowest = std::min(lowest, costs[2 * c + which]);
-    std::fill_n(target, t.k_pad, 3e38f);
+    for (std::size_t c = 0; c < m.k; ++c) lowest = std::min(lowest, costs[3 * c + which]);
+    std::fill_n(targets[which], t.k_pad, 3e38f);
     for (std::size_t c = 0; c < m.k; ++c)
-      target[c] = static_cast<float>(costs[2 * c + which] - lowest);
+      targets[which][c] = static_cast<float>(costs[3 * c + which] - lowest);
   }
   return result;
 }

@@ -24,7 +24,8 @@ class Mixture {
 
   const KernelTable& kernels;
   const std::size_t k, height, width, d, q;
-  WorkspacePool& workspaces() const { return workspaces_; }
+  WorkspacePool& workspaces() const { return workspaces_; }  // for tiles
+  WorkspacePool& bands() const { return bands_; }
 
  private:
   friend class Prepared;
@@ -35,8 +36,8 @@ class Mixture {
 
   std::vector<double> weights_, eigenvalues_, spread_, basis_;
   Buffer<double> covariances_;  // d x d each, in the basis
-  Buffer<float> analysis_, synthesis_;
-  mutable WorkspacePool workspaces_;
+  Buffer<float> vectors_;
+  mutable WorkspacePool workspaces_, bands_;
 };
 
 // A mixture ready for one Spec.

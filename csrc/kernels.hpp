@@ -16,6 +16,11 @@ constexpr float kMixedCost = 14;
 // Patches that extract and screen work on at a time.
 constexpr std::size_t kBatch = 24;
 constexpr std::size_t kMaxBands = 10;  // enough for 256 values per patch: 1, 2, 4 ... 128, the rest
+constexpr std::size_t kMiddle = 16;    // leading coefficients of the cascade's middle cost
+constexpr std::size_t kRoom = 512;     // most patches of a tile
+// Room in the list of a component for all of them and a group to fill up. An odd number of cache
+// lines, whether of patches or costs, so that the lists do not compete for the same sets.
+constexpr std::size_t kListRoom = kRoom + 32;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
@@ -26,8 +31,9 @@ struct Spec {
   double noise_var;
   bool exact;              // selection by full costs, else by the cascade
   std::size_t head, dims;  // cascade: leading coefficients of the screen and of the refined cost
-  // Cascade, nats: how far above the lowest screen cost a candidate may be; less in flat patches.
-  double margin;
+  // Cascade, nats: how far above the lowest cost of the screen, and of the middle stage, a
+  // candidate may be; less in flat patches.
+  double margin, middle_margin;
   bool mean;              // posterior mean over the best components, else the best one
   bool weighted;          // patches count by (1 + sum of gains)^-1/2, else alike
   double rank_tolerance;  // eigenvalues above this many noise variances are filtered one by one
@@ -58,8 +64,13 @@ struct Tables {
   std::size_t blocks;  // of `step` rows of R; block b has (b + 1) * step columns
   float *rows, *cost, *tail;
 
+  // middle cost: the same with the first `middle_blocks` blocks only (0: no such stage), and with
+  // middle_tail x energy of the coefficients from kMiddle to `coefs`
+  std::size_t middle_blocks;
+  float *middle_cost, *middle_tail;
+
   // Wiener filter: tail_gain z + U (gains - tail_gain) U'z, U the first `rank` eigenvectors
-  float *analysis, *synthesis;    // step rows, d x d: U'; block rows, d x d: U
+  float* vectors;                 // d rows of d_pad per component: U', as many as a multiple of 4
   float *gains, *tail_gain;       // d_pad per component, the tail's subtracted; per component
   float* weight;                  // per component
   float *down, *across, *window;  // of the pixels of a patch: height, width; their products, d_pad
@@ -67,7 +78,7 @@ struct Tables {
 
   std::size_t mixed;  // components kept per patch: kMixed for a posterior mean, else 1
   std::size_t k_pad, q_pad, d_pad;
-  std::size_t rows_stride, analysis_stride, synthesis_stride;  // floats per component
+  std::size_t rows_stride, vectors_stride;  // floats per component
 };
 
 // What a component brings to its tables, float64.
@@ -82,14 +93,9 @@ struct Entry {  // a patch, and the weight of one of its estimates
   float weight;
 };
 
-struct Found {  // a component that may win, with its cost so far
-  std::int32_t component, patch;
-  float cost;
-};
-
 // Some neighbouring patches, and what one thread needs to choose their components.
 struct Tile {
-  std::size_t n;            // patches, at most kRoom (workspace.hpp): the room below
+  std::size_t n;            // patches, at most kRoom, the room below
   std::ptrdiff_t* corners;  // offset of each patch's first pixel in the image
   const float* image;
   std::size_t pitch;    // floats per row of the image
@@ -100,15 +106,17 @@ struct Tile {
   std::int32_t* chosen;    // n x mixed
   float *weights, *total;  // n x mixed: of the components' estimates in the average; their sum
 
-  float *coefs, *energy;        // room x round_up(coefs, kPad); room: of the last band
-  float* power;                 // room: squared norm of the patch
-  float *best, *limit;          // room x mixed, room: lowest costs, and what cost is worth a look
-  std::int32_t* seeds;          // room x 2: components tried first, or -1
-  Found* found;                 // room x (k + 2)
-  std::int32_t *counts, *ends;  // k: entries of a component, and where they end in the lists
-  std::int32_t* patch_list;     // room x (k + 2) + k x kPad: by component, with room between
-  float* cost_list;             // likewise
-  float *features, *costs;      // kBatch x features; kBatch x k_pad
+  float* coefs;              // room x round_up(coefs, kPad)
+  float *energy, *middle;    // room: squared norm of those from `coefs` on, from kMiddle to `coefs`
+  float* power;              // room: squared norm of the patch
+  float *best, *limit;       // room x mixed, room: lowest costs, and what cost is worth a look
+  float *least, *slack;      // room: lowest middle cost, and the margin above it
+  std::int32_t* seeds;       // room: components tried first
+  std::int32_t* candidates;  // k_pad + kPad: of one patch
+  std::int32_t* counts;      // k: patches of which a component is a candidate
+  std::int16_t* patch_list;  // k x kListRoom: these patches
+  float* cost_list;          // k x kListRoom: their costs so far
+  float *features, *costs;   // kBatch x features, and kPad more; kBatch x k_pad
 };
 
 // Rows of the image that one thread adds estimates to.
@@ -134,11 +142,12 @@ struct KernelTable {
                  const float* patches, const float* means, float* estimates, float* scratch);
   void (*average)(const Strip&, const Tables&);
   // Per mixture and component: its covariance in the basis, given transposed (d x d), and its
-  // eigenvectors (d x d, as columns) packed. Scratch: d d doubles.
+  // eigenvectors, which come as columns (d x d), as rows. Scratch: d d doubles.
   void (*rotate)(const double* vectors, const double* columns, const Component& component,
                  std::size_t c, const Tables& tables, double* covariance, double* scratch);
-  // Per Spec and component: all other tables, but the costs come back as numbers, of the screen and
-  // refined. False if not positive definite. Scratch: 3 q q + 2 q doubles, q q + 8 q floats.
+  // Per Spec and component: all other tables, but the costs come back as numbers, of the screen,
+  // refined and middle. False if not positive definite. Scratch: 3 q q + 2 q doubles, q q + 8 q
+  // floats.
   bool (*prepare)(const Component& component, std::size_t c, const Tables& tables, double* costs,
                   double* scratch, float* floats);
 };

@@ -1,6 +1,7 @@
 #include "pass.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace fastepll {
 namespace {
@@ -22,20 +23,16 @@ std::vector<float> coverage(const std::vector<std::size_t>& at, const float* wei
 // The workspaces of a call, one per thread.
 class Team {
  public:
-  Team(const Prepared& prepared, int n_threads) : pool_(prepared.mixture().workspaces()) {
+  Team(const Prepared& prepared, int n_threads) {
     for (int t = 0; t < n_threads; ++t) {
-      workspaces_.push_back(pool_.take());
-      tiles_.push_back(workspaces_.back()->fit(prepared.tables()));
+      workspaces_.push_back(prepared.mixture().workspaces().take());
+      tiles_.push_back(workspaces_.back()->tile(prepared.tables()));
     }
-  }
-  ~Team() {
-    for (std::unique_ptr<Workspace>& workspace : workspaces_) pool_.give(std::move(workspace));
   }
   Tile& operator[](int thread) { return tiles_[thread]; }
 
  private:
-  WorkspacePool& pool_;
-  std::vector<std::unique_ptr<Workspace>> workspaces_;
+  std::vector<decltype(std::declval<WorkspacePool>().take())> workspaces_;
   std::vector<Tile> tiles_;
 };
 
@@ -43,20 +40,25 @@ class Team {
 struct Band {
   std::size_t begin = 0, end = 0;  // rows of the grid
   std::size_t n = 0;               // patches
-  Buffer<float> patches, means, weights, total, scratch;
-  std::vector<float> estimates;
-  std::vector<Entry> sorted;  // by component
-  std::vector<std::int32_t> chosen, starts, place;
+  float *patches, *means, *weights, *total, *estimates;
+  float* scratch;  // kPad * d_pad per thread
+  Entry* sorted;   // by component
+  std::int32_t *chosen, *place;
+  std::vector<std::int32_t> starts;
 
-  Band(std::size_t room, const Tables& t, int n_threads)
-      : patches(room * t.d_pad),
-        means(room),
-        weights(room * t.mixed),
-        total(room),
-        scratch(kPad * t.d_pad * n_threads),
-        chosen(room * t.mixed),
-        starts(t.k + 1),
-        place(room * t.mixed) {}
+  Band(std::size_t room, const Tables& t, int n_threads, Workspace& memory) : starts(t.k + 1) {
+    memory.hold([&](auto hold) {
+      hold(patches, room * t.d_pad);
+      hold(estimates, room * t.mixed * t.d_pad);
+      hold(means, room);
+      hold(weights, room * t.mixed);
+      hold(total, room);
+      hold(scratch, kPad * t.d_pad * n_threads);
+      hold(sorted, room * t.mixed);
+      hold(chosen, room * t.mixed);
+      hold(place, room * t.mixed);
+    });
+  }
 };
 
 class Pass {
@@ -73,7 +75,8 @@ class Pass {
         poll_(poll),
         team_(prepared, n_threads),
         band_rows_(std::min(rows_.size(), std::max<std::size_t>(1, kBand / cols_.size()))),
-        band_(band_rows_ * cols_.size(), tables_, n_threads) {}
+        memory_(prepared.mixture().bands().take()),
+        band_(band_rows_ * cols_.size(), tables_, n_threads, *memory_) {}
 
   // Chooses components band by band and has `use(band)` done with them; false stops.
   template <class Use>
@@ -84,12 +87,13 @@ class Pass {
       band_.begin = begin;
       band_.end = std::min(begin + band_rows_, rows_.size());
       band_.n = (band_.end - begin) * cols_.size();
+      const std::size_t size = tile_size(band_.n);
       const auto work = [&](std::size_t i, int thread) {
-        const Tile& tile = place(team_[thread], i * kRoom);
+        const Tile& tile = place(team_[thread], i * size, size);
         kernels_.extract(tile, tables_);
         choose(tile, tables_);
       };
-      if (!parallel_for(ceil_div(band_.n, kRoom), n_threads_, work, poll_,
+      if (!parallel_for(ceil_div(band_.n, size), n_threads_, work, poll_,
                         static_cast<double>(begin) / n_rows,
                         static_cast<double>(band_.end) / n_rows) ||
           !use())
@@ -104,22 +108,22 @@ class Pass {
   // Estimates of all patches of the band, component by component.
   bool filter() {
     sort();
-    band_.estimates.resize(band_.sorted.size() * tables_.d_pad);
+    const std::size_t n = static_cast<std::size_t>(band_.starts[tables_.k]);
     const auto work = [&](std::size_t i, int thread) {
       std::size_t at = i * kRun;
-      const std::size_t end = std::min(at + kRun, band_.sorted.size());
+      const std::size_t end = std::min(at + kRun, n);
       std::size_t c = std::upper_bound(band_.starts.begin(), band_.starts.end(),
                                        static_cast<std::int32_t>(at)) -
                       band_.starts.begin() - 1;
       for (; at < end; ++c) {
         const std::size_t stop = std::min<std::size_t>(end, band_.starts[c + 1]);
-        kernels_.filter(tables_, c, band_.sorted.data() + at, stop - at, band_.patches.get(),
-                        band_.means.get(), band_.estimates.data() + at * tables_.d_pad,
-                        band_.scratch.get() + kPad * tables_.d_pad * thread);
+        kernels_.filter(tables_, c, band_.sorted + at, stop - at, band_.patches, band_.means,
+                        band_.estimates + at * tables_.d_pad,
+                        band_.scratch + kPad * tables_.d_pad * thread);
         at = stop;
       }
     };
-    return parallel_for(ceil_div(band_.sorted.size(), kRun), n_threads_, work, idle, 0, 0);
+    return parallel_for(ceil_div(n, kRun), n_threads_, work, idle, 0, 0);
   }
 
   // Adds the estimates to `result`; rows that no later band covers become the blend.
@@ -144,9 +148,9 @@ class Pass {
       strip.n_rows = band_.end - band_.begin;
       strip.cols = cols_.data();
       strip.n_cols = cols_.size();
-      strip.estimates = band_.estimates.data();
-      strip.place = band_.place.data();
-      strip.total = band_.total.get();
+      strip.estimates = band_.estimates;
+      strip.place = band_.place;
+      strip.total = band_.total;
       strip.sums = result + strip.top * width;
       strip.weights = weighted ? weights_.data() + (strip.top - finished_) * width : nullptr;
       strip.pitch = width;
@@ -176,22 +180,28 @@ class Pass {
  private:
   static bool idle(double) { return true; }
 
-  // The tile of the patches of the band from `begin` on.
-  const Tile& place(Tile& tile, std::size_t begin) {
+  // Tiles of about the same size, as many for every thread.
+  std::size_t tile_size(std::size_t n) const {
+    const std::size_t threads = static_cast<std::size_t>(n_threads_);
+    return ceil_div(n, ceil_div(n, kRoom * threads) * threads);
+  }
+
+  // The tile of the patches of the band from `begin` on, `size` at most.
+  const Tile& place(Tile& tile, std::size_t begin, std::size_t size) {
     tile.image = image_.data;
     tile.pitch = image_.width;
-    tile.n = std::min(kRoom, band_.n - begin);
+    tile.n = std::min(size, band_.n - begin);
     for (std::size_t p = 0; p < tile.n; ++p) {
       const std::size_t row = band_.begin + (begin + p) / cols_.size();
       const std::size_t col = (begin + p) % cols_.size();
       tile.corners[p] = static_cast<std::ptrdiff_t>(rows_[row] * image_.width + cols_[col]);
     }
     tile.hints = hints_ ? hints_ + band_.begin * cols_.size() + begin : nullptr;
-    tile.patches = band_.patches.get() + begin * tables_.d_pad;
-    tile.means = band_.means.get() + begin;
-    tile.chosen = band_.chosen.data() + begin * tables_.mixed;
-    tile.weights = band_.weights.get() + begin * tables_.mixed;
-    tile.total = band_.total.get() + begin;
+    tile.patches = band_.patches + begin * tables_.d_pad;
+    tile.means = band_.means + begin;
+    tile.chosen = band_.chosen + begin * tables_.mixed;
+    tile.weights = band_.weights + begin * tables_.mixed;
+    tile.total = band_.total + begin;
     return tile;
   }
 
@@ -204,11 +214,10 @@ class Pass {
     for (std::size_t i = 0; i < n; ++i)
       if (b.chosen[i] >= 0) ++b.starts[b.chosen[i]];
     for (std::size_t c = 1; c <= tables_.k; ++c) b.starts[c] += b.starts[c - 1];
-    b.sorted.resize(b.starts[tables_.k]);
     for (std::size_t i = n; i-- > 0;) {
       b.place[i] = b.chosen[i] >= 0 ? --b.starts[b.chosen[i]] : -1;
       if (b.place[i] >= 0)
-        b.sorted[b.place[i]] = {static_cast<std::int32_t>(i / tables_.mixed), b.weights.get()[i]};
+        b.sorted[b.place[i]] = {static_cast<std::int32_t>(i / tables_.mixed), b.weights[i]};
     }
   }
 
@@ -221,6 +230,7 @@ class Pass {
   const Poll& poll_;
   Team team_;
   const std::size_t band_rows_;
+  const decltype(std::declval<WorkspacePool>().take()) memory_;
   Band band_;
   std::size_t finished_ = 0, begun_ = 0;  // rows of the result: done, and holding sums
   std::vector<float> weights_;            // of the rows that are not finished

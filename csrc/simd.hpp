@@ -7,9 +7,6 @@
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
-#if defined(_MSC_VER)
-#include <intrin.h>
-#endif
 
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
@@ -57,7 +54,6 @@ inline vec sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 inline vec mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 inline vec fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 inline vec min(vec a, vec b) { return _mm512_min_ps(a, b); }
-inline unsigned bits_le(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 inline __m256 halves(vec a) {
   const __m256d high = _mm512_extractf64x4_pd(_mm512_castps_pd(a), 1);
   return _mm256_add_ps(_mm512_castps512_ps256(a), _mm256_castpd_ps(high));
@@ -73,7 +69,7 @@ inline float least(vec a) { return _mm512_reduce_min_ps(a); }
 
 #elif defined(__AVX2__)
 
-constexpr std::size_t kWidth = 8, kBlock = 16, kPatches = 6, kStep = 16, kPairs = 4;
+constexpr std::size_t kWidth = 8, kBlock = 16, kPatches = 6, kStep = 16, kPairs = 6;
 using vec = __m256;
 inline vec zero() { return _mm256_setzero_ps(); }
 inline vec set1(float a) { return _mm256_set1_ps(a); }
@@ -84,9 +80,6 @@ inline vec sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
 inline vec mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 inline vec fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 inline vec min(vec a, vec b) { return _mm256_min_ps(a, b); }
-inline unsigned bits_le(vec a, vec b) {
-  return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LE_OQ));
-}
 inline void store_sums4(float* p, const vec* v) { _mm_storeu_ps(p, sums4(v[0], v[1], v[2], v[3])); }
 inline float sum(vec a) {
   return sum(_mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
@@ -108,7 +101,6 @@ inline vec sub(vec a, vec b) { return _mm_sub_ps(a, b); }
 inline vec mul(vec a, vec b) { return _mm_mul_ps(a, b); }
 inline vec fma(vec a, vec b, vec c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
 inline vec min(vec a, vec b) { return _mm_min_ps(a, b); }
-inline unsigned bits_le(vec a, vec b) { return _mm_movemask_ps(_mm_cmple_ps(a, b)); }
 inline void store_sums4(float* p, const vec* v) {
   vec a = v[0], b = v[1], c = v[2], d = v[3];
   _MM_TRANSPOSE4_PS(a, b, c, d);
@@ -128,10 +120,6 @@ inline vec sub(vec a, vec b) { return vsubq_f32(a, b); }
 inline vec mul(vec a, vec b) { return vmulq_f32(a, b); }
 inline vec fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 inline vec min(vec a, vec b) { return vminq_f32(a, b); }
-inline unsigned bits_le(vec a, vec b) {
-  const std::uint32_t weights[4] = {1, 2, 4, 8};
-  return vaddvq_u32(vandq_u32(vcleq_f32(a, b), vld1q_u32(weights)));
-}
 inline void store_sums4(float* p, const vec* v) {
   store(p, vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3])));
 }
@@ -151,7 +139,6 @@ inline vec sub(vec a, vec b) { return a - b; }
 inline vec mul(vec a, vec b) { return a * b; }
 inline vec fma(vec a, vec b, vec c) { return a * b + c; }
 inline vec min(vec a, vec b) { return a < b ? a : b; }
-inline unsigned bits_le(vec a, vec b) { return a <= b; }
 inline void store_sums4(float* p, const vec* v) {
   for (std::size_t i = 0; i < 4; ++i) p[i] = v[i];
 }
@@ -160,48 +147,47 @@ inline float least(vec a) { return a; }
 
 #endif
 
-inline unsigned lowest_bit(unsigned bits) {
-#if defined(_MSC_VER)
-  unsigned long index;
-  _BitScanForward(&index, bits);
-  return index;
-#else
-  return static_cast<unsigned>(__builtin_ctz(bits));
-#endif
+// Writes first + i for those of kWidth costs that are not above the limit, in order; the target has
+// room for kWidth. Returns how many.
+#if defined(__AVX512F__)
+inline std::size_t below(const float* costs, float limit, std::int32_t first,
+                         std::int32_t* target) {
+  const __m512i all = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __mmask16 bits = _mm512_cmp_ps_mask(load(costs), set1(limit), _CMP_LE_OQ);
+  const __m512i kept = _mm512_maskz_compress_epi32(bits, all);
+  _mm512_storeu_si512(target, _mm512_add_epi32(kept, _mm512_set1_epi32(first)));
+  return static_cast<std::size_t>(_mm_popcnt_u32(bits));
 }
-
-// Copies those of four pairs of a cost and a patch whose cost is not above its limit to the front
-// of the targets, of which four elements may be written; returns how many.
-#if defined(__AVX2__)
-inline std::size_t keep4(const float* costs, const std::int32_t* patches, const float* limits,
-                         float* cost_target, std::int32_t* patch_target) {
-  alignas(16) static const std::int32_t order[16][4] = {
-      {0, 0, 0, 0}, {0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {2, 0, 0, 0}, {0, 2, 0, 0},
-      {1, 2, 0, 0}, {0, 1, 2, 0}, {3, 0, 0, 0}, {0, 3, 0, 0}, {1, 3, 0, 0}, {0, 1, 3, 0},
-      {2, 3, 0, 0}, {0, 2, 3, 0}, {1, 2, 3, 0}, {0, 1, 2, 3}};
-  const __m128 cost = _mm_loadu_ps(costs), patch = _mm_loadu_ps((const float*)patches);
-  const int bits = _mm_movemask_ps(_mm_cmple_ps(cost, _mm_loadu_ps(limits)));
-  const __m128i from = _mm_load_si128((const __m128i*)order[bits]);
-  _mm_storeu_ps(cost_target, _mm_permutevar_ps(cost, from));
-  _mm_storeu_ps((float*)patch_target, _mm_permutevar_ps(patch, from));
+#elif defined(__AVX2__)
+struct Orders {  // per set of lanes: their numbers
+  std::uint8_t lanes[256][8];
+  constexpr Orders() : lanes() {
+    for (int set = 0; set < 256; ++set)
+      for (int lane = 0, n = 0; lane < 8; ++lane)
+        if ((set >> lane & 1) != 0) lanes[set][n++] = static_cast<std::uint8_t>(lane);
+  }
+};
+constexpr Orders kOrders;
+inline std::size_t below(const float* costs, float limit, std::int32_t first,
+                         std::int32_t* target) {
+  const int bits = _mm256_movemask_ps(_mm256_cmp_ps(load(costs), set1(limit), _CMP_LE_OQ));
+  const __m256i kept = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kOrders.lanes[bits]));
+  _mm256_storeu_si256((__m256i*)target, _mm256_add_epi32(kept, _mm256_set1_epi32(first)));
   return static_cast<std::size_t>(_mm_popcnt_u32(static_cast<unsigned>(bits)));
 }
 #else
-inline std::size_t keep4(const float* costs, const std::int32_t* patches, const float* limits,
-                         float* cost_target, std::int32_t* patch_target) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    const float cost = costs[i];
-    const std::int32_t patch = patches[i];
-    cost_target[kept] = cost;
-    patch_target[kept] = patch;
-    kept += cost <= limits[i];
+inline std::size_t below(const float* costs, float limit, std::int32_t first,
+                         std::int32_t* target) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < kWidth; ++i) {
+    target[n] = first + static_cast<std::int32_t>(i);
+    n += costs[i] <= limit;
   }
-  return kept;
+  return n;
 }
 #endif
 
-static_assert(kBlock % kWidth == 0 && kStep % kWidth == 0 && kPairs % 4 == 0);
+static_assert(kBlock % kWidth == 0 && kStep % kWidth == 0 && kMiddle % kStep == 0);
 static_assert(kPad % kBlock == 0 && kPad % kStep == 0 && kBatch % kPatches == 0);
 
 }  // namespace

@@ -25,6 +25,7 @@ class Mixture:
         screen_dims: int,
         refine_dims: int,
         margin: float,
+        middle_margin: float,
         mean: bool,
         weighted: bool,
         rank_tolerance: float,
@@ -58,6 +59,16 @@ def select(
     exhaustive: bool,
     n_threads: int,
 ) -> NDArray[np.int32]: ...
+def halve(
+    image: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]], n_threads: int
+) -> None: ...
+def add_coarse(
+    image: NDArray[np.floating[Any]],
+    coarse: NDArray[np.floating[Any]],
+    weight: float,
+    scratch: NDArray[np.floating[Any]],
+    n_threads: int,
+) -> None: ...
 def levels() -> list[str]: ...
 def compiled_levels() -> list[str]: ...
 def resolve_level(name: str) -> str: ...

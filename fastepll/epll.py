@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastepll.scales import add_coarse, halve
 from fastepll.typing import FloatArray, Overlap, Poll
 
 if TYPE_CHECKING:
@@ -95,20 +95,26 @@ def denoise_plane(
         spare = np.empty_like(noisy) if planes[1] is None else planes[1]
         small = spare.reshape(-1)[: 3 * h * w].reshape(3, h, w)
         restored = denoise_plane(
-            halve(noisy, small[0]),
+            backend.halve(noisy, small[0], n_threads=n_threads),
             model,
             sigma / 2,
-            settings,
+            coarser(settings, model),
             backend=backend,
             n_threads=n_threads,
             progress=poll_coarse if progress is not None else None,
             out=small[1],
             work=small[2],
         )
-        add_coarse(current, restored, settings.coarse, small[0])
+        backend.add_coarse(current, restored, settings.coarse, small[0], n_threads=n_threads)
     if progress is not None:
         progress(1.0)
     return current
+
+
+def coarser(settings: Settings, model: GaussianMixture) -> Settings:
+    """Settings for the image at half its size: less depends on it, so twice the stride will do."""
+    most = max(settings.stride, min(model.patch_shape[:2]) - 1)
+    return replace(settings, stride=min(2 * settings.stride, most))
 
 
 def n_scales(shape: tuple[int, ...], model: GaussianMixture, settings: Settings) -> int:

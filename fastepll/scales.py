@@ -1,4 +1,4 @@
-"""Two scales of an image: what the coarser one knows better."""
+"""Two scales of an image: what the coarser one knows better. NumPy, on one thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastepll.typing import FloatArray
 ROWS = 32  # coarse rows at a time, so that temporaries stay small
 
 
-def halve(image: FloatArray, out: FloatArray) -> FloatArray:
+def halve(image: FloatArray, out: FloatArray, *, n_threads: int = 1) -> FloatArray:
     """Means of 2x2 pixels, (h // 2, w // 2), written to ``out``; an odd last row or column is left.
 
     White noise in the image is white in the result, of half the standard deviation.
@@ -22,7 +22,14 @@ def halve(image: FloatArray, out: FloatArray) -> FloatArray:
     return out
 
 
-def add_coarse(image: FloatArray, coarse: FloatArray, weight: float, scratch: FloatArray) -> None:
+def add_coarse(
+    image: FloatArray,
+    coarse: FloatArray,
+    weight: float,
+    scratch: FloatArray,
+    *,
+    n_threads: int = 1,
+) -> None:
     """Add weight * enlarged(coarse - halve(image)) to the image; ``scratch`` is like ``coarse``.
 
     Enlarged by linear interpolation between the centres of the coarse pixels.

@@ -30,6 +30,7 @@ class Kind:
     screen_dims: int = 8
     refine_dims: int = 32
     margin: float = 6.0
+    middle_margin: float = 3.0
     estimator: Estimator = "map"
     weighting: Weighting = "uniform"
     rank_tolerance: float = 0.0
@@ -46,8 +47,8 @@ class Pass(Kind):
         Variance of the noise that the pass assumes in its image.
     shift : (int, int)
         Row and column at which the grid of patches starts anew, each below the stride.
-    stride, selection, screen_dims, refine_dims, margin, estimator, weighting, rank_tolerance
-    window
+    stride, selection, screen_dims, refine_dims, margin, middle_margin, estimator, weighting
+    rank_tolerance, window
         As in `Settings`.
     """
 
@@ -72,14 +73,16 @@ class Settings(Kind):
     selection : {"exact", "cascade"}
         "exact" compares all components of the mixture by their posterior probability. "cascade"
         compares them by that of their covariance outside few leading principal axes of the mixture
-        replaced by its mean variance: first in ``screen_dims`` axes, then the candidates in
-        ``refine_dims``.
+        replaced by its mean variance: first in ``screen_dims`` axes, then the candidates in 16, if
+        that is between the two, then those left in ``refine_dims``.
     screen_dims, refine_dims : int
         Axes of the cascade, 1 <= screen_dims <= refine_dims. More than the patch has mean all.
     margin : float
         A component within so many nats of the best of the screen is a candidate; of a patch z with
         few structures, whose power ``‖z‖²`` is below that of twice the noise, within margin times
         the square of the ratio of the two.
+    middle_margin : float
+        The same in 16 axes: candidates within so many nats of the best of them are left.
     estimator : {"map", "mean"}
         Filter of the best component, or the mean over the best (at most four) of their filters.
     weighting : {"uniform", "confidence"}
@@ -118,6 +121,7 @@ class Settings(Kind):
             "screen_dims": _check.check_count("screen_dims", self.screen_dims, 1, 1 << 20),
             "refine_dims": _check.check_count("refine_dims", self.refine_dims, 1, 1 << 20),
             "margin": _check.check_number("margin", self.margin, 0, 1e6),
+            "middle_margin": _check.check_number("middle_margin", self.middle_margin, 0, 1e6),
             "rank_tolerance": _check.check_number("rank_tolerance", self.rank_tolerance, 0, 1e6),
             "window": _check.check_number("window", self.window, 0, 100),
             "coarse": _check.check_number("coarse", self.coarse, 0, 1),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastepll
-from fastepll import Denoiser, denoiser
+from fastepll import Denoiser, denoiser, scales
 from fastepll.backends import get_backend
 
 from .scenes import noisy, scene, smooth_mixture
@@ -47,6 +47,9 @@ class Recorder:
         self.calls.append((image.shape, step.noise_var))
         out[:] = image
         return out
+
+    halve = staticmethod(scales.halve)
+    add_coarse = staticmethod(scales.add_coarse)
 
 
 @pytest.fixture

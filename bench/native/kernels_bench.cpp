@@ -72,7 +72,7 @@ struct Job {  // one thread's tile
   std::vector<Entry> entries;
 
   Job(const Tables& t, const std::vector<float>& image)
-      : tile(workspace.fit(t)),
+      : tile(workspace.tile(t)),
         patches(kRoom * t.d_pad),
         means(kRoom),
         weights(kRoom * t.mixed),
@@ -129,9 +129,10 @@ int main() {
     for (const std::string& level : levels()) {
       const auto mixture = Mixture::make(kernels(level), kK, kPatch, kPatch, weights.data(),
                                          values.data(), vectors.data(), basis.data(), 1, go);
-      const auto exact = Prepared::make(mixture, {0.01, true, 8, 32, 0, false, false, 0, 0}, 1, go);
+      const auto exact =
+          Prepared::make(mixture, {0.01, true, 8, 32, 0, 0, false, false, 0, 0}, 1, go);
       const auto fast =
-          Prepared::make(mixture, {0.01, false, 8, 32, 0, false, false, 0.3, 0}, 1, go);
+          Prepared::make(mixture, {0.01, false, 8, 32, 0, 0, false, false, 0.3, 0}, 1, go);
       const KernelTable& table = kernels(level);
       std::vector<std::unique_ptr<Job>> slow_jobs, fast_jobs;
       for (int t = 0; t < n_threads; ++t) {

@@ -5,41 +5,64 @@
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
+// y[p] = 4 rows times x[p], d_pad values each, for n patches.
+template <std::size_t n>
+inline void project4(const float* rows, std::size_t d_pad, const float* const* x, float* const* y) {
+  Sums<4, n> sums;
+  clear(sums);
+  for (std::size_t j = 0; j < d_pad; j += kWidth) {
+    vec row[4];
+    FASTEPLL_UNROLL
+    for (std::size_t r = 0; r < 4; ++r) row[r] = load(rows + r * d_pad + j);
+    FASTEPLL_UNROLL
+    for (std::size_t p = 0; p < n; ++p) {
+      const vec values = load(x[p] + j);
+      FASTEPLL_UNROLL
+      for (std::size_t r = 0; r < 4; ++r) sums.v[p][r] = fma(row[r], values, sums.v[p][r]);
+    }
+  }
+  FASTEPLL_UNROLL
+  for (std::size_t p = 0; p < n; ++p) store_sums4(y[p], sums.v[p]);
+}
+
 // Of kPairs entries, of which the first `count` are not repetitions.
 inline void filter_pairs(const Tables& tables, std::size_t c, const float* const* x,
                          const float* means, const float* weights, std::size_t count,
                          float* estimates, float* scratch) {
-  constexpr std::size_t steps = kStep / kWidth, vecs = kBlock / kWidth, half = 4;
+  constexpr std::size_t vecs = kBlock / kWidth, part = kPairs / 2;
   const std::size_t d = tables.d, d_pad = tables.d_pad, rank = tables.rank[c];
-  const float *analysis = tables.analysis + c * tables.analysis_stride,
-              *synthesis = tables.synthesis + c * tables.synthesis_stride,
+  const float *vectors = tables.vectors + c * tables.vectors_stride,
               *gains = tables.gains + c * d_pad;
+  for (std::size_t i = 0; i < rank; i += 4)
+    for (std::size_t begin = 0; begin < kPairs; begin += part) {
+      float* y[part];
+      for (std::size_t p = 0; p < part; ++p) y[p] = scratch + (begin + p) * d_pad + i;
+      project4<part>(vectors + i * d_pad, d_pad, x + begin, y);
+    }
   const float* y[kPairs];
-  for (std::size_t p = 0; p < kPairs; ++p) y[p] = scratch + p * d_pad;
-  for (std::size_t i = 0; i < rank; i += kStep, analysis += d * kStep) {
-    Sums<steps, kPairs> sums;
-    clear(sums);
-    accumulate(sums, analysis, d, x);
-    FASTEPLL_UNROLL
-    for (std::size_t p = 0; p < kPairs; ++p) FASTEPLL_UNROLL
-    for (std::size_t s = 0; s < steps; ++s)
-      store(scratch + p * d_pad + i + s * kWidth, mul(sums.v[p][s], load(gains + i + s * kWidth)));
+  for (std::size_t p = 0; p < kPairs; ++p) {
+    float* values = scratch + p * d_pad;
+    for (std::size_t i = 0; i < rank; i += kWidth)
+      store(values + i, mul(load(values + i), load(gains + i)));
+    y[p] = values;
   }
   const vec tail = set1(tables.tail_gain[c]);
-  for (std::size_t i = 0; i < d; i += kBlock, synthesis += d * kBlock)
-    for (std::size_t begin = 0; begin < count; begin += half) {
-      Sums<vecs, half> sums;
+  for (std::size_t i = 0; i < d; i += kBlock) {
+    Sums<vecs, kPairs> sums;
+    FASTEPLL_UNROLL
+    for (std::size_t p = 0; p < kPairs; ++p) FASTEPLL_UNROLL
+    for (std::size_t v = 0; v < vecs; ++v) sums.v[p][v] = mul(tail, load(x[p] + i + v * kWidth));
+    accumulate(sums, vectors + i, rank, y, d_pad);
+    FASTEPLL_UNROLL
+    for (std::size_t p = 0; p < kPairs; ++p) {
+      if (p >= count) break;
       FASTEPLL_UNROLL
-      for (std::size_t p = 0; p < half; ++p) FASTEPLL_UNROLL
       for (std::size_t v = 0; v < vecs; ++v)
-        sums.v[p][v] = mul(tail, load(x[begin + p] + i + v * kWidth));
-      accumulate(sums, synthesis, rank, y + begin);
-      for (std::size_t p = 0; p < half && begin + p < count; ++p) FASTEPLL_UNROLL
-      for (std::size_t v = 0; v < vecs; ++v)
-        store(estimates + (begin + p) * d_pad + i + v * kWidth,
-              mul(mul(set1(weights[begin + p]), load(tables.window + i + v * kWidth)),
-                  add(set1(means[begin + p]), sums.v[p][v])));
+        store(estimates + p * d_pad + i + v * kWidth,
+              mul(mul(set1(weights[p]), load(tables.window + i + v * kWidth)),
+                  add(set1(means[p]), sums.v[p][v])));
     }
+  }
 }
 
 void filter(const Tables& tables, std::size_t c, const Entry* entries, std::size_t n,

@@ -5,16 +5,6 @@
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-// Blocks of `block` rows, column by column; rows beyond the last are left alone.
-inline void pack(const double* matrix, std::size_t row_pitch, std::size_t column_pitch,
-                 std::size_t rows, std::size_t cols, std::size_t block, float* packed) {
-  for (std::size_t begin = 0; begin < rows; begin += block, packed += block * cols)
-    for (std::size_t r = 0; r < block && begin + r < rows; ++r)
-      for (std::size_t j = 0; j < cols; ++j)
-        packed[j * block + r] =
-            static_cast<float>(matrix[(begin + r) * row_pitch + j * column_pitch]);
-}
-
 // The lower triangle in blocks of kStep rows, block b with (b + 1) * kStep columns.
 inline void pack_triangle(const double* lower, std::size_t n, float* packed) {
   for (std::size_t begin = 0; begin < n; begin += kStep) {
@@ -44,8 +34,10 @@ void rotate(const double* vectors, const double* columns, const Component& compo
                  a + 1);
   for (std::size_t a = 0; a < d; ++a)
     for (std::size_t b = 0; b < a; ++b) covariance[b * d + a] = covariance[a * d + b];
-  pack(vectors, 1, d, d, d, kStep, tables.analysis + c * tables.analysis_stride);
-  pack(vectors, d, 1, d, d, kBlock, tables.synthesis + c * tables.synthesis_stride);
+  float* rows = tables.vectors + c * tables.vectors_stride;
+  for (std::size_t i = 0; i < d; ++i)
+    for (std::size_t j = 0; j < d; ++j)
+      rows[j * tables.d_pad + i] = static_cast<float>(vectors[i * d + j]);
 }
 
 // Covariance of the leading n coefficients under noise.
@@ -95,14 +87,19 @@ bool prepare_screen(const Component& component, std::size_t c, const Tables& t, 
 }
 
 bool prepare_refined(const Component& component, std::size_t c, const Tables& t, double& log_det,
-                     double* scratch) {
+                     double& middle_log_det, double* scratch) {
   const std::size_t n = t.coefs;
   const double noise_var = t.spec.noise_var;
-  double* w = scratch + n * n;
+  double *w = scratch + n * n, tail_log_det = 0;
   noisy_corner(component, t.d, n, noise_var, scratch);
   if (!whiten(scratch, n, w, log_det)) return false;
   pack_triangle(w, n, t.rows + c * t.rows_stride);
-  t.tail[c] = band_precision(component, t.d, n, t.q, noise_var, log_det);
+  t.tail[c] = band_precision(component, t.d, n, t.q, noise_var, tail_log_det);
+  log_det += tail_log_det;
+  middle_log_det += tail_log_det;
+  if (t.middle_blocks == 0) return true;
+  for (std::size_t i = 0; i < kMiddle; ++i) middle_log_det -= 2 * std::log(w[i * (n + 1)]);
+  t.middle_tail[c] = band_precision(component, t.d, kMiddle, n, noise_var, middle_log_det);
   return true;
 }
 
@@ -169,11 +166,11 @@ void prepare_filter(const Component& component, std::size_t c, const Tables& t) 
 
 bool prepare(const Component& component, std::size_t c, const Tables& tables, double* costs,
              double* scratch, float* floats) {
-  costs[0] = costs[1] = -2 * std::log(component.weight);
+  costs[0] = costs[1] = costs[2] = -2 * std::log(component.weight);
   if (!prepare_screen(component, c, tables, costs[0], scratch)) return false;
   prepare_filter(component, c, tables);
   return tables.spec.exact ? prepare_exact(component, c, tables, costs[1], scratch, floats)
-                           : prepare_refined(component, c, tables, costs[1], scratch);
+                           : prepare_refined(component, c, tables, costs[1], costs[2], scratch);
 }
 
 }  // namespace

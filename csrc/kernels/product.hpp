@@ -18,12 +18,12 @@ inline void clear(Sums<vecs, n>& sums) {
   for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = zero();
 }
 
-// sums += packed (vecs * kWidth rows, column by column) times x[p] (cols values each); the first
-// `skipped` vectors of the rows are known to be zero.
+// sums += packed (vecs * kWidth rows, column by column, `pitch` floats apart) times x[p] (cols
+// values each); the first `skipped` vectors of the rows are known to be zero.
 template <std::size_t vecs, std::size_t n, std::size_t skipped = 0>
 inline void accumulate(Sums<vecs, n>& sums, const float* packed, std::size_t cols,
-                       const float* const* x) {
-  for (std::size_t j = 0; j < cols; ++j, packed += vecs * kWidth) {
+                       const float* const* x, std::size_t pitch = vecs * kWidth) {
+  for (std::size_t j = 0; j < cols; ++j, packed += pitch) {
     vec w[vecs];
     FASTEPLL_UNROLL
     for (std::size_t i = skipped; i < vecs; ++i) w[i] = load(packed + i * kWidth);

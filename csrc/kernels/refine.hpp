@@ -28,13 +28,15 @@ inline void block_distance(const float* packed, std::size_t before, const float*
   FASTEPLL_UNROLL
   for (std::size_t p = 0; p < kPairs; ++p) x[p] += before;
   accumulate_corner<0>(sums, packed + before * kStep, x);
-  vec squares[kPairs];
+  vec squares[round_up(kPairs, 4)];
   FASTEPLL_UNROLL
-  for (std::size_t p = 0; p < kPairs; ++p) {
-    squares[p] = mul(sums.v[p][0], sums.v[p][0]);
+  for (std::size_t p = 0; p < round_up(kPairs, 4); ++p) {
+    squares[p] = zero();
     FASTEPLL_UNROLL
-    for (std::size_t i = 1; i < vecs; ++i) squares[p] = fma(sums.v[p][i], sums.v[p][i], squares[p]);
+    for (std::size_t i = 0; p < kPairs && i < vecs; ++i)
+      squares[p] = fma(sums.v[p][i], sums.v[p][i], squares[p]);
   }
+  FASTEPLL_UNROLL
   for (std::size_t p = 0; p < kPairs; p += 4) store_sums4(distance + p, squares + p);
 }
 
@@ -57,38 +59,59 @@ inline void record(const Tile& tile, std::size_t mixed, std::int32_t p, std::int
   tile.limit[p] = best[0] * (1 + 1e-5f) + 1e-4f + (mixed > 1 ? kMixedCost : 0.0f);
 }
 
-// The n patches of a list with their costs so far, without the rows; the list is used up, and has
-// room for kPairs more.
+// A list of patches, with the costs that a component has so far.
+struct List {
+  std::int16_t* patches;  // room for kPairs more
+  float* costs;           // likewise
+  std::size_t n;
+};
+
+inline List list_of(const Tile& tile, std::size_t component) {
+  return {tile.patch_list + component * kListRoom, tile.cost_list + component * kListRoom,
+          static_cast<std::size_t>(tile.counts[component])};
+}
+
+// Adds the distances of one block of rows. Drops the patches whose cost goes beyond their limit, if
+// wanted.
 template <bool prune>
-inline void refine(const Tile& tile, const Tables& tables, std::int32_t component,
-                   std::int32_t* patches, float* costs, std::size_t n) {
-  const float* packed = tables.rows + component * tables.rows_stride;
-  const std::size_t pitch = round_up(tables.coefs, kPad);
-  alignas(kAlign) float distance[kPairs], limits[kPairs];
+inline void refine_block(const Tile& tile, const Tables& tables, std::size_t component,
+                         std::size_t block, List& list) {
+  const std::size_t pitch = round_up(tables.coefs, kPad), before = block * kStep;
+  const float* packed =
+      tables.rows + component * tables.rows_stride + block * (block + 1) / 2 * kStep * kStep;
+  alignas(kAlign) float distance[round_up(kPairs, 4)];
   const float* x[kPairs];
-  for (std::size_t block = 0; block < tables.blocks && n > 0; ++block) {
-    const std::size_t before = block * kStep;
-    for (std::size_t p = 0; p < kPairs; ++p) {  // the last group is filled up, never to be kept
-      patches[n + p] = patches[n - 1];
-      costs[n + p] = 3e38f;
-    }
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < n; i += kPairs) {
+  for (std::size_t p = 0; p < kPairs; ++p) list.patches[list.n + p] = list.patches[list.n - 1];
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < list.n; i += kPairs) {
+    FASTEPLL_UNROLL
+    for (std::size_t p = 0; p < kPairs; ++p) x[p] = tile.coefs + list.patches[i + p] * pitch;
+    block_distance(packed, before, x, distance);
+    if (!prune) {
       FASTEPLL_UNROLL
-      for (std::size_t p = 0; p < kPairs; ++p) {
-        x[p] = tile.coefs + patches[i + p] * pitch;
-        limits[p] = prune ? tile.limit[patches[i + p]] : 2e38f;
-      }
-      block_distance(packed, before, x, distance);
-      FASTEPLL_UNROLL
-      for (std::size_t p = 0; p < kPairs; ++p) distance[p] += costs[i + p];
-      for (std::size_t p = 0; p < kPairs; p += 4)
-        kept += keep4(distance + p, patches + i + p, limits + p, costs + kept, patches + kept);
+      for (std::size_t p = 0; p < kPairs; ++p) list.costs[i + p] += distance[p];
+      continue;
     }
-    n = kept;
-    packed += (before + kStep) * kStep;
+    for (std::size_t p = 0; p < kPairs && i + p < list.n; ++p) {
+      const std::int16_t patch = list.patches[i + p];
+      const float cost = list.costs[i + p] + distance[p];
+      list.patches[kept] = patch;
+      list.costs[kept] = cost;
+      kept += cost <= tile.limit[patch];
+    }
   }
-  for (std::size_t i = 0; i < n; ++i) record(tile, tables.mixed, patches[i], component, costs[i]);
+  if (prune) list.n = kept;
+}
+
+// Adds all blocks from the first one on, and records what comes out.
+template <bool prune>
+inline void refine(const Tile& tile, const Tables& tables, std::size_t component, std::size_t first,
+                   List list) {
+  for (std::size_t block = first; block < tables.blocks && list.n > 0; ++block)
+    refine_block<prune>(tile, tables, component, block, list);
+  for (std::size_t i = 0; i < list.n; ++i)
+    record(tile, tables.mixed, list.patches[i], static_cast<std::int32_t>(component),
+           list.costs[i]);
 }
 
 }  // namespace

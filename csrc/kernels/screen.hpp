@@ -5,21 +5,28 @@
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-// Products c_i c_j, i <= j, of the head; then the energies of the bands.
-inline void head_and_bands(const Tables& tables, const float* c, float energy, float* features) {
+// Products c_i c_j, i <= j, of the head; then the energies of the bands. Writes up to kPad floats
+// behind them, too. Returns the energy of the bands from kMiddle on, but for the last.
+inline float head_and_bands(const Tables& tables, const float* c, float energy, float* features) {
   const std::size_t head = tables.spec.head;
-  for (std::size_t i = 0; i < head; ++i)
-    for (std::size_t j = i; j < head; ++j) *features++ = c[i] * c[j];
+  for (std::size_t i = 0; i < head; features += head - i, ++i)
+    for (std::size_t j = i; j < head; j += kWidth)
+      store(features + j - i, mul(set1(c[i]), load(c + j)));
+  float beyond = 0;
   for (std::size_t b = 0; b + 1 < tables.bands; ++b) {
     std::size_t j = tables.edges[b];
+    const std::size_t end = tables.edges[b + 1];
+    float total = 0;
+    for (; j < end && j % kWidth != 0; ++j) total += c[j] * c[j];
     vec square = zero();
-    for (; j + kWidth <= tables.edges[b + 1]; j += kWidth)
-      square = fma(load(c + j), load(c + j), square);
-    float total = sum(square);
-    for (; j < tables.edges[b + 1]; ++j) total += c[j] * c[j];
+    for (; j + kWidth <= end; j += kWidth) square = fma(load(c + j), load(c + j), square);
+    total += sum(square);
+    for (; j < end; ++j) total += c[j] * c[j];
+    if (tables.edges[b] >= kMiddle) beyond += total;
     *features++ = total;
   }
   *features = energy;
+  return beyond;
 }
 
 inline void squares(const float* c, std::size_t q_pad, float* features) {
@@ -34,8 +41,9 @@ inline void for_each_screened(const Tile& tile, const Tables& tables, const Visi
   for (std::size_t begin = 0; begin < tile.n; begin += kBatch) {
     const std::size_t n = tile.n - begin < kBatch ? tile.n - begin : kBatch;
     for (std::size_t p = 0; p < n; ++p)
-      head_and_bands(tables, tile.coefs + (begin + p) * pitch, tile.energy[begin + p],
-                     tile.features + p * tables.features);
+      tile.middle[begin + p] =
+          head_and_bands(tables, tile.coefs + (begin + p) * pitch, tile.energy[begin + p],
+                         tile.features + p * tables.features);
     multiply(tables.screen, round_up(tables.k, kBlock), tables.features, tile.features,
              tables.features, n, tables.screen_cost, tile.costs, tables.k_pad);
     for (std::size_t p = 0; p < n; ++p) visit(begin + p, tile.costs + p * tables.k_pad);
@@ -66,13 +74,13 @@ inline float lowest_cost(const float* costs, std::size_t k_pad) {
   return least(min(min(low[0], low[1]), min(low[2], low[3])));
 }
 
-// Calls visit(component) for every cost that is not above the limit.
-template <class Visit>
-inline void for_each_below(const float* costs, std::size_t k_pad, float limit, const Visit& visit) {
-  const vec bar = set1(limit);
+// The components whose cost is not above the limit; room for kWidth more. Returns how many.
+inline std::size_t all_below(const float* costs, std::size_t k_pad, float limit,
+                             std::int32_t* components) {
+  std::size_t n = 0;
   for (std::size_t i = 0; i < k_pad; i += kWidth)
-    for (unsigned bits = bits_le(load(costs + i), bar); bits != 0; bits &= bits - 1)
-      visit(i + lowest_bit(bits));
+    n += below(costs + i, limit, static_cast<std::int32_t>(i), components + n);
+  return n;
 }
 
 }  // namespace

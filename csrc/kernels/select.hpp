@@ -15,9 +15,8 @@ inline void clear_choice(const Tile& tile, std::size_t mixed) {
   }
 }
 
-// Cost of a component without the rows of its matrix.
+// Exact: the cost of a component without the rows of its matrix.
 inline float first_cost(const Tile& tile, const Tables& tables, std::size_t p, std::size_t c) {
-  if (!tables.spec.exact) return tables.cost[c] + tables.tail[c] * tile.energy[p];
   const float *x = tile.coefs + p * round_up(tables.coefs, kPad),
               *weights = tables.diagonal + c * tables.q_pad;
   vec total = zero();
@@ -26,26 +25,18 @@ inline float first_cost(const Tile& tile, const Tables& tables, std::size_t p, s
   return tables.cost[c] + sum(total);
 }
 
-// Refines what was found, component by component (a counting sort; refine needs room after a list).
-inline void refine_found(const Tile& tile, const Tables& tables, const Found* found,
-                         const Found* end) {
-  for (std::size_t c = 0; c < tables.k; ++c) tile.counts[c] = 0;
-  for (const Found* f = found; f != end; ++f) ++tile.counts[f->component];
-  std::int32_t at = 0;
-  for (std::size_t c = 0; c < tables.k; ++c) {
-    tile.ends[c] = at;
-    at += tile.counts[c] + static_cast<std::int32_t>(kPairs);
-  }
-  for (const Found* f = found; f != end; ++f) {
-    const std::int32_t to = tile.ends[f->component]++;
-    tile.patch_list[to] = f->patch;
-    tile.cost_list[to] = f->cost;
-  }
-  for (std::size_t c = 0; c < tables.k; ++c) {
-    const std::int32_t begin = tile.ends[c] - tile.counts[c];
-    refine<true>(tile, tables, static_cast<std::int32_t>(c), tile.patch_list + begin,
-                 tile.cost_list + begin, static_cast<std::size_t>(tile.counts[c]));
-  }
+inline void clear_lists(const Tile& tile, std::size_t k) {
+  for (std::size_t c = 0; c < k; ++c) tile.counts[c] = 0;
+}
+
+inline void add_to_list(const Tile& tile, std::size_t component, std::size_t patch) {
+  const std::size_t at = static_cast<std::size_t>(tile.counts[component]++);
+  tile.patch_list[component * kListRoom + at] = static_cast<std::int16_t>(patch);
+}
+
+inline void add_to_list(const Tile& tile, std::size_t component, std::size_t patch, float cost) {
+  tile.cost_list[component * kListRoom + static_cast<std::size_t>(tile.counts[component])] = cost;
+  add_to_list(tile, component, patch);
 }
 
 // exp(-x / 2) for x in [0, kMixedCost]: the tenth power of two of a power series of -x / 2048.
@@ -78,64 +69,114 @@ inline void weigh(const Tile& tile, const Tables& tables) {
   }
 }
 
-// A component that is likely to win is tried first, and the hint: they set the limits.
-void select(const Tile& tile, const Tables& tables) {
-  const bool exact = tables.spec.exact;
+// Exact: one component that is likely to win, the hint or the first of the screen, is tried before
+// the others; it sets the limit for them.
+void select_exact(const Tile& tile, const Tables& tables) {
+  std::int32_t* seeds = tile.seeds;
+  bool known = tile.hints != nullptr;
+  for (std::size_t p = 0; p < tile.n && known; ++p) {
+    seeds[p] = tile.hints[p];
+    known = 0 <= seeds[p] && static_cast<std::size_t>(seeds[p]) < tables.k;
+  }
+  if (!known)
+    for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
+      all_below(costs, tables.k_pad, lowest_cost(costs, tables.k_pad), tile.candidates);
+      seeds[p] = tile.candidates[0];
+    });
+  clear_lists(tile, tables.k);
+  for (std::size_t p = 0; p < tile.n; ++p) {
+    const std::size_t seed = static_cast<std::size_t>(seeds[p]);
+    add_to_list(tile, seed, p, first_cost(tile, tables, p, seed));
+  }
+  for (std::size_t c = 0; c < tables.k; ++c) refine<true>(tile, tables, c, 0, list_of(tile, c));
+  clear_lists(tile, tables.k);
+  for_each_bounded(tile, tables, [&](std::size_t p, const float* costs) {
+    const std::size_t n = all_below(costs, tables.k_pad, tile.limit[p], tile.candidates);
+    for (std::size_t i = 0; i < n; ++i)
+      if (const std::int32_t c = tile.candidates[i]; c != seeds[p])
+        add_to_list(tile, static_cast<std::size_t>(c), p, costs[c]);
+  });
+  for (std::size_t c = 0; c < tables.k; ++c) refine<true>(tile, tables, c, 0, list_of(tile, c));
+}
+
+// Middle costs of the candidates, of which those within the margin are left in the lists with their
+// refined costs so far.
+inline void narrow(const Tile& tile, const Tables& tables) {
+  for (std::size_t p = 0; p < tile.n; ++p) tile.least[p] = 3e38f;
+  for (std::size_t c = 0; c < tables.k; ++c) {
+    List list = list_of(tile, c);
+    if (list.n == 0) continue;
+    const float cost = tables.middle_cost[c], near = tables.middle_tail[c], far = tables.tail[c];
+    for (std::size_t i = 0; i < list.n; ++i)
+      list.costs[i] =
+          cost + near * tile.middle[list.patches[i]] + far * tile.energy[list.patches[i]];
+    for (std::size_t block = 0; block < tables.middle_blocks; ++block)
+      refine_block<false>(tile, tables, c, block, list);
+    for (std::size_t i = 0; i < list.n; ++i) {
+      float& least = tile.least[list.patches[i]];
+      least = list.costs[i] < least ? list.costs[i] : least;
+    }
+  }
+  for (std::size_t c = 0; c < tables.k; ++c) {
+    const List list = list_of(tile, c);
+    const float change = tables.cost[c] - tables.middle_cost[c], near = tables.middle_tail[c];
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < list.n; ++i) {
+      const std::int16_t p = list.patches[i];
+      const float cost = list.costs[i];
+      list.patches[kept] = p;
+      list.costs[kept] = cost + (change - near * tile.middle[p]);
+      kept += cost <= tile.least[p] + tile.slack[p];
+    }
+    tile.counts[c] = static_cast<std::int32_t>(kept);
+  }
+}
+
+// The cascade: screen, middle cost, refined cost.
+void select_cascade(const Tile& tile, const Tables& tables) {
   const float margin = static_cast<float>(2 * tables.spec.margin);
+  const float middle_margin = static_cast<float>(2 * tables.spec.middle_margin);
   const float flat =  // twice the noise that is expected in a patch
       static_cast<float>(2 * tables.spec.noise_var) * static_cast<float>(tables.q);
-  std::int32_t* seeds = tile.seeds;
-  Found* found = tile.found;  // the end of what was found
-  const auto add = [&](std::size_t component, std::size_t p, float cost) {
-    *found++ = {static_cast<std::int32_t>(component), static_cast<std::int32_t>(p), cost};
-  };
-  clear_choice(tile, tables.mixed);
+  clear_lists(tile, tables.k);
   for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
-    const float lowest = lowest_cost(costs, tables.k_pad);
     const float share = tile.power[p] < flat ? tile.power[p] / flat : 1;
-    const float limit = exact ? lowest : lowest + margin * (share * share);
-    seeds[2 * p] = seeds[2 * p + 1] = -1;
-    for_each_below(costs, tables.k_pad, limit, [&](std::size_t c) {
-      if (costs[c] <= lowest && seeds[2 * p] < 0)
-        seeds[2 * p] = static_cast<std::int32_t>(c);
-      else if (!exact)
-        add(c, p, first_cost(tile, tables, p, c));
-    });
-    if (exact && tile.hints && tile.hints[p] != seeds[2 * p] &&
-        tile.hints[p] < static_cast<std::int32_t>(tables.k))
-      seeds[2 * p + 1] = tile.hints[p];
+    const float limit = lowest_cost(costs, tables.k_pad) + margin * (share * share);
+    tile.slack[p] = middle_margin * (share * share);
+    const std::size_t n = all_below(costs, tables.k_pad, limit, tile.candidates);
+    for (std::size_t i = 0; i < n; ++i)
+      add_to_list(tile, static_cast<std::size_t>(tile.candidates[i]), p);
   });
-  const Found* candidates_end = found;
-  for (std::size_t i = 0; i < 2 * tile.n; ++i)
-    if (seeds[i] >= 0) {
-      const std::size_t c = static_cast<std::size_t>(seeds[i]);
-      add(c, i / 2, first_cost(tile, tables, i / 2, c));
+  if (tables.middle_blocks > 0) {
+    narrow(tile, tables);
+  } else {
+    for (std::size_t c = 0; c < tables.k; ++c) {
+      const List list = list_of(tile, c);
+      for (std::size_t i = 0; i < list.n; ++i)
+        list.costs[i] = tables.cost[c] + tables.tail[c] * tile.energy[list.patches[i]];
     }
-  refine_found(tile, tables, candidates_end, found);
-  if (exact) {
-    found = tile.found;
-    for_each_bounded(tile, tables, [&](std::size_t p, const float* costs) {
-      for_each_below(costs, tables.k_pad, tile.limit[p], [&](std::size_t c) {
-        const std::int32_t component = static_cast<std::int32_t>(c);
-        if (component != seeds[2 * p] && component != seeds[2 * p + 1]) add(c, p, costs[c]);
-      });
-    });
-    candidates_end = found;
   }
-  refine_found(tile, tables, tile.found, candidates_end);
+  for (std::size_t c = 0; c < tables.k; ++c)
+    refine<true>(tile, tables, c, tables.middle_blocks, list_of(tile, c));
+}
+
+void select(const Tile& tile, const Tables& tables) {
+  clear_choice(tile, tables.mixed);
+  if (tables.spec.exact)
+    select_exact(tile, tables);
+  else
+    select_cascade(tile, tables);
   weigh(tile, tables);
 }
 
 // Exact selection that computes every cost: the yardstick of the one above.
 void exhaustive(const Tile& tile, const Tables& tables) {
   clear_choice(tile, tables.mixed);
+  clear_lists(tile, tables.k);
   for (std::size_t c = 0; c < tables.k; ++c) {
-    for (std::size_t p = 0; p < tile.n; ++p) {
-      tile.patch_list[p] = static_cast<std::int32_t>(p);
-      tile.cost_list[p] = first_cost(tile, tables, p, c);
-    }
-    refine<false>(tile, tables, static_cast<std::int32_t>(c), tile.patch_list, tile.cost_list,
-                  tile.n);
+    for (std::size_t p = 0; p < tile.n; ++p)
+      add_to_list(tile, c, p, first_cost(tile, tables, p, c));
+    refine<false>(tile, tables, c, 0, list_of(tile, c));
   }
   weigh(tile, tables);
 }

@@ -58,6 +58,20 @@ class Backend(Protocol):
     ) -> IntArray:
         """Best component of each patch, (rows, columns) of the grid of the pass."""
 
+    def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
+        """See `fastepll.scales.halve`."""
+
+    def add_coarse(
+        self,
+        image: FloatArray,
+        coarse: FloatArray,
+        weight: float,
+        scratch: FloatArray,
+        *,
+        n_threads: int,
+    ) -> None:
+        """See `fastepll.scales.add_coarse`."""
+
 
 def why_not(name: BackendName) -> str | None:
     """Reason why a backend cannot be used here, None if it can."""

@@ -3,7 +3,8 @@
 Patches are taken in blocks of 8 x 8 positions, in the coordinates of
 `fastepll.backends._triangular`. Exact selection visits the components with those chosen in the
 block before first and leaves each as soon as its bound excludes it in all lanes: it stays exact.
-The cascade computes the screen of all components, and the refinement of those a lane considers.
+The cascade computes the screen of all components, and the stages after it of those that a lane
+considers.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Tables(NamedTuple):
     basis: Float32  # (q, d): coordinates from pixels
     triangular: Triangular  # for exact selection, of no components for the cascade
     screen: Structured  # for the cascade, of no components for exact selection
+    middle: Structured  # of no components without this stage
     refine: Structured
     gain: Float32  # (k, d, d): Wiener filter on mean-free patches
     confidence: Float32  # (k,): weight of an estimate
@@ -50,7 +52,7 @@ class Block(NamedTuple):
     y: Float32  # (4, lanes): four rows of W times x
     distance: Float32  # (lanes,): over the rows of W done so far
     energy: Float32  # (bands, lanes): of the coordinates in each band
-    screen: Float32  # (k, lanes): costs of the first stage of the cascade
+    costs: Float32  # (k, lanes): of a stage of the cascade, infinite for those not considered
     best: Float32  # (m, lanes): minus the lowest costs so far, best first
     chosen: IntArray  # (m, lanes): their components
 
@@ -190,23 +192,39 @@ def structured_cost(stage: Structured, block: Block, k: int) -> None:
 
 
 @jit
-def cascade(t: Tables, block: Block, margin: float, flat: float) -> None:
-    """Keep the components of lowest refined cost among those that the screen lets through."""
-    energies(t.screen, block)
+def narrow(stage: Structured, block: Block, margin: float, flat: float) -> None:
+    """Costs of a stage for the components considered so far; leaves those within the margin."""
+    energies(stage, block)
     limit = np.full(LANES, np.inf, np.float32)
-    for k in range(len(block.screen)):
-        structured_cost(t.screen, block, k)
-        block.screen[k] = block.distance
-        limit[:] = np.minimum(limit, block.distance)
+    for k in range(len(block.costs)):
+        costs = block.costs[k]
+        if (costs < np.inf).any():
+            structured_cost(stage, block, k)
+            for n in range(LANES):
+                costs[n] = block.distance[n] if costs[n] < np.inf else np.inf
+                limit[n] = min(limit[n], costs[n])
     for n in range(LANES):
         power = block.norms[0, n] ** 2 / flat
         limit[n] += np.float32(2 * margin * min(power, 1.0) ** 2)
+    for k in range(len(block.costs)):
+        for n in range(LANES):
+            if block.costs[k, n] > limit[n]:
+                block.costs[k, n] = np.inf
+
+
+@jit
+def cascade(t: Tables, block: Block, margins: tuple[float, float], flat: float) -> None:
+    """Keep the components of lowest refined cost among those that the other stages leave."""
+    block.costs[:] = 0
+    narrow(t.screen, block, margins[0], flat)
+    if len(t.middle.edges) > 0:
+        narrow(t.middle, block, margins[1], flat)
     energies(t.refine, block)
-    for k in range(len(block.screen)):
-        if (block.screen[k] <= limit).any():
+    for k in range(len(block.costs)):
+        if (block.costs[k] < np.inf).any():
             structured_cost(t.refine, block, k)
             for n in range(LANES):
-                if block.screen[k, n] <= limit[n]:
+                if block.costs[k, n] < np.inf:
                     keep(block, n, k, -block.distance[n])
 
 
@@ -265,18 +283,18 @@ def tile(
     shape: tuple[int, int],
     t: Tables,
     grid: tuple[IntArray, IntArray],
-    kept: tuple[int, float, float],
+    kept: tuple[int, tuple[float, float], float],
 ) -> tuple[IntArray, Float32, Float32]:
     """One pass for the patches at the rows (at most SIDE) × columns of the grid.
 
-    ``kept`` is how many components a patch is estimated with, the margin of the cascade, and from
-    which squared norm on patches have all of it.
+    ``kept`` is how many components a patch is estimated with, the margins of the cascade, and from
+    which squared norm on patches have all of them.
     Returns the best components and, per pixel from the first patch on, the weighted sum of the
     patch estimates and the sum of the weights.
     """
     p, q = shape
     rows, cols = grid
-    count, margin, flat = kept
+    count, margins, flat = kept
     choice = np.empty((len(rows), len(cols)), np.int32)
     total = np.zeros((rows[-1] - rows[0] + p, cols[-1] - cols[0] + q), np.float32)
     weight = np.zeros(total.shape, np.float32)
@@ -308,7 +326,7 @@ def tile(
             exact(t.triangular, block, order)
             order = to_front(order, block.chosen[0])
         else:
-            cascade(t, block, margin, flat)
+            cascade(t, block, margins, flat)
         for n in range(LANES):
             i, j = n // SIDE, start + n % SIDE
             if i < len(rows) and j < len(cols):

@@ -69,6 +69,23 @@ class NativeBackend:
         prepared = self.prepare(model, step, n_threads)
         return _core.select(image, prepared, step.stride, *step.shift, exhaustive, n_threads)
 
+    def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
+        """See `fastepll.scales.halve`."""
+        _core.halve(image, out, n_threads)
+        return out
+
+    def add_coarse(
+        self,
+        image: FloatArray,
+        coarse: FloatArray,
+        weight: float,
+        scratch: FloatArray,
+        *,
+        n_threads: int,
+    ) -> None:
+        """See `fastepll.scales.add_coarse`."""
+        _core.add_coarse(image, coarse, weight, scratch, n_threads)
+
     def level(self) -> str:
         """Instruction-set level in use; ValueError if FASTEPLL_SIMD asks for what is not there."""
         wanted = os.environ.get("FASTEPLL_SIMD", "")
@@ -92,6 +109,7 @@ class NativeBackend:
                 8 if exact else step.screen_dims,
                 32 if exact else step.refine_dims,
                 0.0 if exact else step.margin,
+                0.0 if exact else step.middle_margin,
                 step.estimator == "mean",
                 step.weighting == "confidence",
                 step.rank_tolerance,

@@ -22,6 +22,7 @@ from fastepll.backends._basis import principal_axes
 from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
 from fastepll.backends._triangular import STEP
 from fastepll.backends.reference import MOST, bands, fall_off, grid
+from fastepll.scales import add_coarse, halve
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def prepare(
     basis = np.zeros((q, width), np.float32)
     basis[: d - 1, :d] = axes[1:]
     exact = step.selection == "exact"
-    stages = ([], []) if exact else bands(step.screen_dims, step.refine_dims, d - 1)
+    edges = ([], [], []) if exact else bands(step.screen_dims, step.refine_dims, d - 1)
+    stages = [_structured.empty(model, each) for each in edges]
     tables = Tables(
         basis=basis,
         triangular=_triangular.empty(model, step.noise_var, k if exact else 0),
-        screen=_structured.empty(model, stages[0]),
-        refine=_structured.empty(model, stages[1]),
+        screen=stages[0],
+        middle=stages[1],
+        refine=stages[2],
         gain=np.empty((k, d, d), np.float32),
         confidence=np.ones(k, np.float32),
         window=np.outer(*(fall_off(p, step.window) for p in model.patch_shape)).astype(np.float32),
@@ -59,16 +62,16 @@ def prepare(
     def fill(i: slice) -> None:
         if exact:
             _triangular.fill(tables.triangular, i, model, step.noise_var, axes)
-        else:
-            _structured.fill(tables.screen, i, model, step.noise_var, axes)
-            _structured.fill(tables.refine, i, model, step.noise_var, axes)
+        for stage in stages:
+            if len(stage.edges) > 0:
+                _structured.fill(stage, i, model, step.noise_var, axes)
         fill_filters(tables, i, model, step)
 
     parts = max(1, (1 << 18) // d**2)  # components at a time: 2 MB for a float64 matrix of each
     with ThreadPoolExecutor(n_threads) as pool:
         for done in [pool.submit(fill, slice(i, i + parts)) for i in range(0, k, parts)]:
             done.result()
-    for stage in (tables.screen, tables.refine):  # costs near 0 have more digits
+    for stage in stages:  # costs near 0 have more digits
         stage.constant[:] -= stage.constant.min(initial=np.inf)
     return tables
 
@@ -99,6 +102,8 @@ class NumbaBackend:
 
     name: BackendName = "numba"
     dtype = np.float32
+    halve = staticmethod(halve)
+    add_coarse = staticmethod(add_coarse)
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -159,7 +164,8 @@ class NumbaBackend:
         pixels = np.require(image, np.float32, ["C", "A", "W"])  # one type, so one compilation
         p, q = model.patch_shape
         flat = 2 * (model.d - 1) * float(step.noise_var)
-        kept = (1 if step.estimator == "map" else MOST, float(step.margin), flat)
+        margins = float(step.margin), float(step.middle_margin)
+        kept = (1 if step.estimator == "map" else MOST, margins, flat)
         work = LANES * model.k * model.d**2 // 2
         width = SIDE * min(TILE_BLOCKS, max(1, TILE_WORK // work))
         pool = ThreadPoolExecutor(n_threads)
@@ -179,7 +185,7 @@ class NumbaBackend:
 
     def _tables(self, model: GaussianMixture, step: Pass, n_threads: int) -> Tables:
         """`prepare`, or what it gave for one of the last kinds of pass of the model."""
-        kind = replace(step, stride=1, shift=(0, 0), margin=0.0, estimator="map")
+        kind = replace(step, stride=1, shift=(0, 0), margin=0.0, middle_margin=0.0, estimator="map")
         with self._lock:
             if model not in self._kept:
                 self._kept[model] = Kept(principal_axes(model), {})

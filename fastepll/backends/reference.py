@@ -25,6 +25,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from fastepll.backends._basis import principal_axes
+from fastepll.scales import add_coarse, halve
 from fastepll.typing import BackendName, Estimator, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
+MIDDLE = 16  # axes of the cascade's middle stage
 MOST = 4  # components that the posterior mean is taken over
 NEAR = 14.0  # their cost beyond the lowest, at most
 
@@ -112,13 +114,15 @@ def structured_costs(
     return result
 
 
-def bands(screen: int, refine: int, q: int) -> tuple[list[int], list[int]]:
-    """Edges of `structured_costs` of the screen and of the refinement."""
+def bands(screen: int, refine: int, q: int) -> tuple[list[int], list[int], list[int]]:
+    """Edges of `structured_costs` of the screen, the middle stage and the refinement.
+
+    There are edges of the middle stage only if `MIDDLE` is between ``screen`` and ``refine``.
+    """
     screen, refine = min(screen, q), min(refine, q)
-    doubling = [screen]
-    while 2 * doubling[-1] < refine:
-        doubling.append(2 * doubling[-1])
-    return sorted({*doubling, refine, q}), sorted({refine, q})
+    powers = [2**i for i in range(refine.bit_length()) if screen < 2**i < refine]
+    middle = sorted({MIDDLE, refine, q}) if screen < MIDDLE < refine else []
+    return sorted({screen, *powers, refine, q}), middle, sorted({refine, q})
 
 
 def costs(patches: Float64, model: GaussianMixture, step: Pass) -> Float64:
@@ -127,14 +131,17 @@ def costs(patches: Float64, model: GaussianMixture, step: Pass) -> Float64:
         return -2 * scores(patches, model, step.noise_var)
     axes = principal_axes(model)[1:]  # but for the constant one
     coefficients = patches @ axes.T
-    screen, refine = (
-        structured_costs(coefficients, model, axes, step.noise_var, edges)
-        for edges in bands(step.screen_dims, step.refine_dims, len(axes))
-    )
+    screen, middle, refine = bands(step.screen_dims, step.refine_dims, len(axes))
     power = np.einsum("nd,nd->n", patches, patches) / (2 * len(axes) * step.noise_var)
-    margin = step.margin * np.minimum(power, 1) ** 2
-    considered = screen <= (screen.min(axis=1) + 2 * margin)[:, None]
-    return np.where(considered, refine, np.inf)
+    share = np.minimum(power, 1) ** 2
+    considered = np.ones((len(patches), model.k), bool)
+    for edges, margin in ((screen, step.margin), (middle, step.middle_margin)):
+        if edges:
+            cost = structured_costs(coefficients, model, axes, step.noise_var, edges)
+            cost[~considered] = np.inf
+            considered = cost <= (cost.min(axis=1) + 2 * margin * share)[:, None]
+    cost = structured_costs(coefficients, model, axes, step.noise_var, refine)
+    return np.where(considered, cost, np.inf)
 
 
 def choose(costs: Float64, estimator: Estimator) -> tuple[Indices, Float64]:
@@ -205,6 +212,8 @@ class ReferenceBackend:
 
     name: BackendName = "reference"
     dtype = np.float64
+    halve = staticmethod(halve)
+    add_coarse = staticmethod(add_coarse)
 
     def prior_pass(
         self,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 
+from fastepll import scales
 from fastepll.backends import get_backend, reference
 from fastepll.epll import denoise_plane
 from fastepll.models import GaussianMixture
@@ -76,6 +78,8 @@ def test_exact_selection_agrees_with_reference(level, noise_var, patch_shape, k,
         {"estimator": "map", "weighting": "uniform"},
         {"estimator": "map", "screen_dims": 1, "refine_dims": 1, "stride": 1, "shift": (0, 0)},
         {"screen_dims": 5, "refine_dims": 1000, "stride": 4, "shift": (3, 0)},
+        {"screen_dims": 1, "refine_dims": 1000, "margin": 1e6, "middle_margin": 1.0},
+        {"screen_dims": 6, "refine_dims": 32, "margin": 1e6, "middle_margin": 1e6},
         {"selection": "exact", "rank_tolerance": 0.0},
         {"selection": "exact", "estimator": "map", "stride": 2, "shift": (1, 1)},
         {"weighting": "uniform", "rank_tolerance": 100.0, "margin": 0.0, "stride": 5},
@@ -103,6 +107,32 @@ def test_every_kind_of_pass_agrees_with_reference(level, change, patch_shape, k,
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=4e-6)
     chosen = native.backend.select(image, model, step, n_threads=2)
     assert np.array_equal(chosen, reference.backend.select(image, model, step, n_threads=1))
+
+
+@pytest.mark.parametrize(
+    ("head", "refine"),
+    [dims for dims in product([4, 6, 8, 20], [16, 24, 32, 48]) if dims[0] <= dims[1]],
+)
+def test_stages_of_the_cascade_agree_with_reference(level, head, refine):
+    model, image = mixture((8, 8), 33), scene((45, 83), 1e-2)
+    plane = image.astype(np.float64)
+    choices = []
+    for middle_margin in (0.0, 1.0, 3.0):
+        step = replace(
+            FAST,
+            noise_var=1e-2,
+            screen_dims=head,
+            refine_dims=refine,
+            middle_margin=middle_margin,
+        )
+        ours = native.backend.prior_pass(image, model, step, n_threads=2)
+        theirs = reference.backend.prior_pass(plane, model, step, n_threads=1)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=4e-6)
+        chosen = native.backend.select(image, model, step, n_threads=2)
+        assert np.array_equal(chosen, reference.backend.select(plane, model, step, n_threads=1))
+        choices.append(chosen)
+    changed = np.mean(choices[0] != choices[-1])
+    assert changed > 0.05 if head < 16 < refine else changed == 0
 
 
 @pytest.mark.parametrize("n_wrong", [0, 1, 5])
@@ -219,6 +249,9 @@ def test_the_core_refuses_what_python_should_have_checked():
         run(good, Pass(noise_var=1e-2, stride=5))
     with pytest.raises(ValueError, match="screen_dims"):
         run(good, replace(FAST, screen_dims=12))
+    for name in ("margin", "middle_margin"):
+        with pytest.raises(ValueError, match="margins"):
+            run(good, replace(FAST, **{name: -1.0}))
     with pytest.raises(ValueError, match="patch sides"):
         run(good, model=mixture((1, 4), 2))
     with pytest.raises(ValueError, match="at most 256 values"):
@@ -233,3 +266,36 @@ def test_unsupported_level_is_a_clear_error(monkeypatch):
         get_backend("native").select(
             np.zeros((9, 9), np.float32), mixture((4, 4), 2), Pass(noise_var=1e-2), n_threads=1
         )
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 5), (16, 18), (41, 67), (131, 90)])
+def test_scales_agree_with_numpy(shape):
+    rng = np.random.default_rng(1)
+    image = rng.random(shape, np.float32)
+    half = (shape[0] // 2, shape[1] // 2)
+    coarse, scratch = rng.random(half, np.float32), np.empty(half, np.float32)
+    expected = image.astype(np.float64)
+    halved = scales.halve(expected, np.empty(half))
+    scales.add_coarse(expected, coarse, 0.7, np.empty(half))
+    results = []
+    for n_threads in (1, 2, 3, 7):
+        result = image.copy()
+        np.testing.assert_allclose(
+            native.backend.halve(image, scratch, n_threads=n_threads), halved, rtol=0, atol=2e-7
+        )
+        native.backend.add_coarse(result, coarse, 0.7, scratch, n_threads=n_threads)
+        results.append(result)
+        np.testing.assert_array_equal(result, results[0])
+    np.testing.assert_allclose(results[0], expected, rtol=0, atol=5e-7)
+
+
+def test_scales_refuse_what_does_not_fit():
+    image = np.zeros((8, 10), np.float32)
+    good, bad = np.zeros((4, 5), np.float32), np.zeros((4, 4), np.float32)
+    for coarse, scratch in ((bad, good), (good, bad)):
+        with pytest.raises(ValueError, match="half its size"):
+            native.backend.add_coarse(image, coarse, 0.5, scratch, n_threads=1)
+    with pytest.raises(ValueError, match="half its size"):
+        native.backend.halve(image[:1], good[:0], n_threads=1)
+    with pytest.raises(TypeError):
+        native.backend.halve(image.astype(np.float64), good, n_threads=1)

@@ -100,12 +100,28 @@ def test_every_kind_of_pass_agrees_with_reference(
             screen_dims=dims[0],
             refine_dims=dims[1],
             margin=2,
+            middle_margin=1,
             estimator=estimator,
             weighting=weighting,
             rank_tolerance=rank_tolerance,
             window=0.5 * (stride - 1),
         )
         assert_equals_reference(image, model, step)
+
+
+@pytest.mark.parametrize(
+    ("head", "refine"),
+    [dims for dims in product([4, 6, 8, 20], [16, 24, 32, 48]) if dims[0] <= dims[1]],
+)
+def test_stages_of_the_cascade_agree_with_reference(head, refine):
+    model, image = mixture((8, 8), 40), scene((45, 83), 1e-2)
+    step = replace(CASCADE, noise_var=1e-2, screen_dims=head, refine_dims=refine, margin=4.0)
+    choices = [
+        assert_equals_reference(image, model, replace(step, middle_margin=middle_margin))
+        for middle_margin in (0.0, 1.0, 3.0)
+    ]
+    changed = np.mean(choices[0] != choices[-1])
+    assert changed > 0.05 if head < 16 < refine else changed == 0
 
 
 def test_blends_with_the_noisy_image_and_writes_to_out():
@@ -276,7 +292,8 @@ def test_tables_are_kept_for_some_noise_levels_and_go_with_the_model(monkeypatch
     for noise_var in range(1, compiled.N_KEPT + 3):
         step = Pass(noise_var=noise_var)
         tables = ours._tables(model, step, 1)
-        moved = replace(step, stride=2, shift=(1, 0), estimator="mean", margin=2.0)
+        margins = {"margin": 2.0, "middle_margin": 1.0}
+        moved = replace(step, stride=2, shift=(1, 0), estimator="mean", **margins)
         assert ours._tables(model, moved, 1) is tables
         assert ours._tables(model, replace(step, selection="cascade"), 1) is not tables
     assert len(ours._kept[model].tables) == compiled.N_KEPT

@@ -28,18 +28,21 @@ def mixture(patch_shape: tuple[int, int], k: int) -> GaussianMixture:
 
 
 def naive_costs(model, step):
-    """For each component, matrix and constant of the screen cost and of the cost to choose by."""
+    """For each component, matrix and constant of the costs in turn; chosen is by the last."""
     axes = principal_axes(model)[1:]
     q = len(axes)
     screen, refine = min(step.screen_dims, q), min(step.refine_dims, q)
-    edges = {screen, refine, q} | {screen * 2**i for i in range(9) if screen * 2**i < refine}
+    edges = [{screen, refine, q} | {2**i for i in range(9) if screen < 2**i < refine}]
+    if screen < 16 < refine:
+        edges.append({16, refine, q})
+    edges.append({refine, q})
     for weight, cov in zip(model.weights, model.covariances, strict=True):
         if step.selection == "exact":
-            stages = [(cov + step.noise_var * np.eye(model.d), np.eye(model.d))] * 2
+            stages = [(cov + step.noise_var * np.eye(model.d), np.eye(model.d))]
         else:
             shared = axes @ cov @ axes.T
             stages = []
-            for limits in (sorted(edges), sorted({refine, q})):
+            for limits in map(sorted, edges):
                 simple = np.zeros((q, q))
                 simple[: limits[0], : limits[0]] = shared[: limits[0], : limits[0]]
                 for a, b in pairwise(limits):
@@ -51,6 +54,17 @@ def naive_costs(model, step):
             (basis.T @ np.linalg.inv(c) @ basis, np.linalg.slogdet(c)[1] - 2 * np.log(weight))
             for c, basis in stages
         ]
+
+
+def naive_candidates(stages, z, step):
+    """Costs of a patch in the last stage, and the components before and after each other one."""
+    *early, last = ([z @ m @ z + c for m, c in stage] for stage in zip(*stages, strict=True))
+    ratio = min(1, (z**2).sum() / (2 * (len(z) - 1) * step.noise_var))
+    left = [list(range(len(last)))]
+    for costs, margin in zip(early, (step.margin, step.middle_margin), strict=False):
+        low = min(costs[k] for k in left[-1])
+        left.append([k for k in left[-1] if costs[k] <= low + 2 * margin * ratio**2])
+    return last, left
 
 
 def naive_filter(model, k, step):
@@ -85,15 +99,8 @@ def naive_pass(image, model, step):
         i, j = rows[a], cols[b]
         patch = image[i : i + p, j : j + q].ravel()
         z = patch - patch.mean()
-        screen, cost = (
-            {k: z @ s[n][0] @ z + s[n][1] for k, s in enumerate(stages)} for n in (0, 1)
-        )
-        if step.selection == "cascade":
-            low = min(screen.values())
-            ratio = min(1, (z**2).sum() / (2 * (model.d - 1) * step.noise_var))
-            margin = step.margin * ratio**2
-            cost = {k: c for k, c in cost.items() if screen[k] <= low + 2 * margin}
-        ranked = sorted(cost, key=lambda k: (cost[k], k))
+        cost, left = naive_candidates(stages, z, step)
+        ranked = sorted(left[-1], key=lambda k: (cost[k], k))
         chosen[a, b] = best = ranked[0]
         taken = ranked[:4] if step.estimator == "mean" else ranked[:1]
         taken = [k for k in taken if cost[k] <= cost[best] + 14]
@@ -150,6 +157,7 @@ GRIDS = [(1, (0, 0)), (2, (1, 0)), (3, (1, 2)), (3, (0, 0))]
         ((5, 4), 6, (13, 9), (3, 40)),
         ((3, 3), 5, (3, 12), (5, 5)),
         ((4, 5), 7, (9, 10), (1, 8)),
+        ((5, 5), 6, (9, 8), (6, 20)),
     ],
 )
 @pytest.mark.parametrize("selection", ["exact", "cascade"])
@@ -167,7 +175,8 @@ def test_every_kind_of_pass_equals_naive_loop(patch_shape, k, shape, dims, selec
             selection=selection,
             screen_dims=dims[0],
             refine_dims=dims[1],
-            margin=0.5,
+            margin=2.0,
+            middle_margin=0.5,
             estimator=estimator,
             weighting=weighting,
             rank_tolerance=rank_tolerance,
@@ -182,9 +191,9 @@ def test_every_kind_of_pass_equals_naive_loop(patch_shape, k, shape, dims, selec
 
 def test_kinds_of_pass_differ():
     """Otherwise the test above would not see what it compares."""
-    model, image = mixture((3, 3), 7), 0.7 * np.random.default_rng(1).random((21, 18))
-    cascade = {"selection": "cascade", "screen_dims": 3, "refine_dims": 6, "margin": 0.5}
-    base = Pass(noise_var=1e-2, stride=2, **cascade)
+    model, image = mixture((5, 5), 7), 2 * np.random.default_rng(1).random((21, 18))
+    cascade = {"selection": "cascade", "screen_dims": 3, "refine_dims": 20}
+    base = Pass(noise_var=0.1, stride=2, margin=2.0, middle_margin=0.5, **cascade)
     changes = [
         {"stride": 1},
         {"shift": (1, 0)},
@@ -192,6 +201,8 @@ def test_kinds_of_pass_differ():
         {"screen_dims": 1},
         {"refine_dims": 3},
         {"margin": 0.0},
+        {"middle_margin": 0.0},
+        {"middle_margin": 1.0},
         {"estimator": "mean"},
         {"weighting": "confidence"},
         {"rank_tolerance": 0.3},
@@ -220,15 +231,64 @@ def test_positions(n, p, stride, shift, expected):
 @pytest.mark.parametrize(
     ("screen", "refine", "q", "expected"),
     [
-        (8, 32, 63, ([8, 16, 32, 63], [32, 63])),
-        (6, 32, 63, ([6, 12, 24, 32, 63], [32, 63])),
-        (4, 4, 63, ([4, 63], [4, 63])),
-        (8, 32, 24, ([8, 16, 24], [24])),
-        (9, 32, 8, ([8], [8])),
+        (8, 32, 63, ([8, 16, 32, 63], [16, 32, 63], [32, 63])),
+        (6, 32, 63, ([6, 8, 16, 32, 63], [16, 32, 63], [32, 63])),
+        (1, 17, 63, ([1, 2, 4, 8, 16, 17, 63], [16, 17, 63], [17, 63])),
+        (15, 40, 63, ([15, 16, 32, 40, 63], [16, 40, 63], [40, 63])),
+        (1, 999, 255, ([1, 2, 4, 8, 16, 32, 64, 128, 255], [16, 255], [255])),
+        (8, 32, 24, ([8, 16, 24], [16, 24], [24])),
+        (6, 16, 63, ([6, 8, 16, 63], [], [16, 63])),
+        (16, 32, 63, ([16, 32, 63], [], [32, 63])),
+        (20, 48, 63, ([20, 32, 48, 63], [], [48, 63])),
+        (6, 32, 16, ([6, 8, 16], [], [16])),
+        (4, 4, 63, ([4, 63], [], [4, 63])),
+        (9, 32, 8, ([8], [], [8])),
     ],
 )
 def test_bands(screen, refine, q, expected):
     assert reference.bands(screen, refine, q) == expected
+
+
+def patches_of_rising_contrast() -> np.ndarray:
+    """Some of less power than twice the noise of variance 0.1, for which margins are smaller."""
+    image = np.random.default_rng(1).random((16, 16)) * np.linspace(0.1, 3, 16)
+    return reference.extract(image, (6, 6))[0]
+
+
+@pytest.mark.parametrize(
+    ("dims", "n_stages"),
+    [((4, 24), 3), ((6, 17), 3), ((15, 99), 3), ((6, 16), 2), ((16, 24), 2), ((20, 30), 2)],
+)
+@pytest.mark.parametrize("margins", [(2.0, 0.0), (2.0, 0.5), (0.5, 0.2), (4.0, 1.0)])
+def test_costs_are_infinite_beyond_either_margin(dims, n_stages, margins):
+    model, patches = mixture((6, 6), 12), patches_of_rising_contrast()
+    step = Pass(
+        noise_var=0.1,
+        selection="cascade",
+        screen_dims=dims[0],
+        refine_dims=dims[1],
+        margin=margins[0],
+        middle_margin=margins[1],
+    )
+    stages = list(naive_costs(model, step))
+    expected = np.full((len(patches), model.k), np.inf)
+    counts = np.zeros(n_stages)
+    for z, row in zip(patches, expected, strict=True):
+        cost, left = naive_candidates(stages, z, step)
+        row[left[-1]] = np.array(cost)[left[-1]]
+        counts += [len(candidates) for candidates in left]
+    np.testing.assert_allclose(reference.costs(patches, model, step), expected, rtol=1e-10)
+    assert all(after < before for before, after in pairwise(counts))
+
+
+def test_an_endless_middle_margin_is_no_middle_stage(monkeypatch):
+    model, patches = mixture((6, 6), 12), patches_of_rising_contrast()
+    step = Pass(noise_var=0.1, selection="cascade", screen_dims=6, margin=2.0, middle_margin=0.5)
+    narrow = reference.costs(patches, model, step)
+    endless = reference.costs(patches, model, replace(step, middle_margin=1e6))
+    assert np.isfinite(narrow).sum() < 0.5 * np.isfinite(endless).sum()
+    monkeypatch.setattr(reference, "MIDDLE", 32)
+    np.testing.assert_array_equal(reference.costs(patches, model, step), endless)
 
 
 def test_blends_with_the_noisy_image_and_writes_to_out():

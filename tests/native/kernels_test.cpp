@@ -135,16 +135,16 @@ Answer naive(const Problem& p) {
 
 const Poll go = [](double) { return true; };
 
-Spec exact(double noise_var) { return {noise_var, true, 8, 32, 0, false, false, 0, 0}; }
+Spec exact(double noise_var) { return {noise_var, true, 8, 32, 0, 0, false, false, 0, 0}; }
 
 // Sparse grids, cascades and weights: tests/backends holds them against the reference, here they
 // run under the sanitizers and emulated.
 void check_cascade(const Problem& p, const std::shared_ptr<const Mixture>& mixture,
                    const Image& image, const std::string& where) {
   std::vector<float> first(p.image.size()), other(p.image.size());
-  for (const std::size_t dims : {1, 9, 64})
+  for (const std::size_t dims : {1, 9, 17, 64})
     for (const bool mean : {false, true}) {
-      const Spec spec{p.noise_var, false, std::min<std::size_t>(dims, 6), dims, 3, mean, !mean,
+      const Spec spec{p.noise_var, false, std::min<std::size_t>(dims, 6), dims, 3, 1, mean, !mean,
                       0.3,         0.7};
       const auto prepared = Prepared::make(mixture, spec, 2, go);
       const Grid grid{std::min(p.height, p.width), 1, 2};
