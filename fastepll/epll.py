@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,7 +99,7 @@ def denoise_plane(
             backend.halve(noisy, small[0], n_threads=n_threads),
             model,
             sigma / 2,
-            coarser(settings, model),
+            coarser(settings, min(model.patch_shape[:2])),
             backend=backend,
             n_threads=n_threads,
             progress=poll_coarse if progress is not None else None,
@@ -111,10 +112,10 @@ def denoise_plane(
     return current
 
 
-def coarser(settings: Settings, model: GaussianMixture) -> Settings:
+@lru_cache(maxsize=64)
+def coarser(settings: Settings, side: int) -> Settings:
     """Settings for the image at half its size: less depends on it, so twice the stride will do."""
-    most = max(settings.stride, min(model.patch_shape[:2]) - 1)
-    return replace(settings, stride=min(2 * settings.stride, most))
+    return replace(settings, stride=min(2 * settings.stride, max(settings.stride, side - 1)))
 
 
 def n_scales(shape: tuple[int, ...], model: GaussianMixture, settings: Settings) -> int:
