@@ -147,16 +147,19 @@ inline float least(vec a) { return a; }
 
 #endif
 
-// Writes first + i for those of kWidth costs that are not above the limit, in order; the target has
-// room for kWidth. Returns how many.
+// Writes the numbers of the costs that are not above the limit, in order; n is a multiple of kWidth,
+// and the target has room for kWidth more. Returns how many.
 #if defined(__AVX512F__)
-inline std::size_t below(const float* costs, float limit, std::int32_t first,
-                         std::int32_t* target) {
-  const __m512i all = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __mmask16 bits = _mm512_cmp_ps_mask(load(costs), set1(limit), _CMP_LE_OQ);
-  const __m512i kept = _mm512_maskz_compress_epi32(bits, all);
-  _mm512_storeu_si512(target, _mm512_add_epi32(kept, _mm512_set1_epi32(first)));
-  return static_cast<std::size_t>(_mm_popcnt_u32(bits));
+inline std::size_t all_below(const float* costs, std::size_t n, float limit, std::int32_t* target) {
+  __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const std::int32_t* const begin = target;
+  for (std::size_t i = 0; i < n; i += kWidth) {
+    const __mmask16 set = _mm512_cmp_ps_mask(load(costs + i), set1(limit), _CMP_LE_OQ);
+    _mm512_storeu_si512(target, _mm512_maskz_compress_epi32(set, number));
+    number = _mm512_add_epi32(number, _mm512_set1_epi32(kWidth));
+    target += _mm_popcnt_u32(set);
+  }
+  return static_cast<std::size_t>(target - begin);
 }
 #elif defined(__AVX2__)
 struct Orders {  // per set of lanes: their numbers
@@ -168,22 +171,27 @@ struct Orders {  // per set of lanes: their numbers
   }
 };
 constexpr Orders kOrders;
-inline std::size_t below(const float* costs, float limit, std::int32_t first,
-                         std::int32_t* target) {
-  const int bits = _mm256_movemask_ps(_mm256_cmp_ps(load(costs), set1(limit), _CMP_LE_OQ));
-  const __m256i kept = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kOrders.lanes[bits]));
-  _mm256_storeu_si256((__m256i*)target, _mm256_add_epi32(kept, _mm256_set1_epi32(first)));
-  return static_cast<std::size_t>(_mm_popcnt_u32(static_cast<unsigned>(bits)));
+inline std::size_t all_below(const float* costs, std::size_t n, float limit, std::int32_t* target) {
+  __m256i first = _mm256_setzero_si256();
+  const std::int32_t* const begin = target;
+  for (std::size_t i = 0; i < n; i += kWidth) {
+    const __m256 kept = _mm256_cmp_ps(load(costs + i), set1(limit), _CMP_LE_OQ);
+    const unsigned set = static_cast<unsigned>(_mm256_movemask_ps(kept));
+    const __m256i lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kOrders.lanes[set]));
+    _mm256_storeu_si256((__m256i*)target, _mm256_add_epi32(lanes, first));
+    first = _mm256_add_epi32(first, _mm256_set1_epi32(kWidth));
+    target += _mm_popcnt_u32(set);
+  }
+  return static_cast<std::size_t>(target - begin);
 }
 #else
-inline std::size_t below(const float* costs, float limit, std::int32_t first,
-                         std::int32_t* target) {
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < kWidth; ++i) {
-    target[n] = first + static_cast<std::int32_t>(i);
-    n += costs[i] <= limit;
+inline std::size_t all_below(const float* costs, std::size_t n, float limit, std::int32_t* target) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    target[kept] = static_cast<std::int32_t>(i);
+    kept += costs[i] <= limit;
   }
-  return n;
+  return kept;
 }
 #endif
 

@@ -14,6 +14,24 @@ inline void copy_patch(const float* from, std::size_t pitch, std::size_t height,
     for (std::size_t x = 0; x < width; ++x) to[y * width + x] = from[y * pitch + x];
 }
 
+// Subtracts the mean of d values, padded by zeros that stay. Returns their squared norm. `fixed` is
+// d_pad where the compiler may know it and d is the same, else 0.
+template <std::size_t fixed>
+inline float remove_mean(float* patch, std::size_t d, std::size_t d_pad, float& mean) {
+  if constexpr (fixed != 0) d = d_pad = fixed;
+  vec total = zero(), square = zero();
+  for (std::size_t j = 0; j < d_pad; j += kWidth) total = add(total, load(patch + j));
+  mean = sum(total) / static_cast<float>(d);
+  const vec shift = set1(mean);
+  for (std::size_t j = 0; j < d_pad; j += kWidth) store(patch + j, sub(load(patch + j), shift));
+  for (std::size_t j = d; j < d_pad; ++j) patch[j] = 0;
+  for (std::size_t j = 0; j < d_pad; j += kWidth) {
+    const vec values = load(patch + j);
+    square = fma(values, values, square);
+  }
+  return sum(square);
+}
+
 void extract(const Tile& tile, const Tables& tables) {
   const std::size_t d = tables.d, d_pad = tables.d_pad, last = tables.edges[tables.bands - 1];
   const std::size_t coef_pitch = round_up(tables.coefs, kPad);
@@ -26,17 +44,9 @@ void extract(const Tile& tile, const Tables& tables) {
         copy_patch<8>(corner, tile.pitch, tables.height, 8, patch);
       else
         copy_patch<0>(corner, tile.pitch, tables.height, tables.width, patch);
-      vec total = zero(), square = zero();
       for (std::size_t j = d; j < d_pad; ++j) patch[j] = 0;
-      for (std::size_t j = 0; j < d_pad; j += kWidth) total = add(total, load(patch + j));
-      const float mean = sum(total) / static_cast<float>(d);
-      for (std::size_t j = 0; j < d_pad; j += kWidth)
-        store(patch + j, sub(load(patch + j), set1(mean)));
-      for (std::size_t j = d; j < d_pad; ++j) patch[j] = 0;
-      for (std::size_t j = 0; j < d_pad; j += kWidth)
-        square = fma(load(patch + j), load(patch + j), square);
-      tile.means[p] = mean;
-      tile.power[p] = sum(square);
+      tile.power[p] = d == 64 ? remove_mean<64>(patch, d, d_pad, tile.means[p])
+                              : remove_mean<0>(patch, d, d_pad, tile.means[p]);
     }
     multiply(tables.basis, round_up(tables.coefs, kBlock), d, tile.patches + begin * d_pad, d_pad,
              end - begin, nullptr, tile.coefs + begin * coef_pitch, coef_pitch);

@@ -67,8 +67,9 @@ struct List {
 };
 
 inline List list_of(const Tile& tile, std::size_t component) {
-  return {tile.patch_list + component * kListRoom, tile.cost_list + component * kListRoom,
-          static_cast<std::size_t>(tile.counts[component])};
+  const std::size_t begin = component * kListRoom;
+  return {tile.patch_list + begin, tile.cost_list + begin,
+          static_cast<std::size_t>(tile.ends[component]) - begin};
 }
 
 // Adds the distances of one block of rows. Drops the patches whose cost goes beyond their limit, if

@@ -74,14 +74,5 @@ inline float lowest_cost(const float* costs, std::size_t k_pad) {
   return least(min(min(low[0], low[1]), min(low[2], low[3])));
 }
 
-// The components whose cost is not above the limit; room for kWidth more. Returns how many.
-inline std::size_t all_below(const float* costs, std::size_t k_pad, float limit,
-                             std::int32_t* components) {
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < k_pad; i += kWidth)
-    n += below(costs + i, limit, static_cast<std::int32_t>(i), components + n);
-  return n;
-}
-
 }  // namespace
 }  // namespace fastepll::FASTEPLL_LEVEL

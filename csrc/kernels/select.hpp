@@ -26,16 +26,15 @@ inline float first_cost(const Tile& tile, const Tables& tables, std::size_t p, s
 }
 
 inline void clear_lists(const Tile& tile, std::size_t k) {
-  for (std::size_t c = 0; c < k; ++c) tile.counts[c] = 0;
+  for (std::size_t c = 0; c < k; ++c) tile.ends[c] = static_cast<std::int32_t>(c * kListRoom);
 }
 
 inline void add_to_list(const Tile& tile, std::size_t component, std::size_t patch) {
-  const std::size_t at = static_cast<std::size_t>(tile.counts[component]++);
-  tile.patch_list[component * kListRoom + at] = static_cast<std::int16_t>(patch);
+  tile.patch_list[tile.ends[component]++] = static_cast<std::int16_t>(patch);
 }
 
 inline void add_to_list(const Tile& tile, std::size_t component, std::size_t patch, float cost) {
-  tile.cost_list[component * kListRoom + static_cast<std::size_t>(tile.counts[component])] = cost;
+  tile.cost_list[tile.ends[component]] = cost;
   add_to_list(tile, component, patch);
 }
 
@@ -117,6 +116,7 @@ inline void narrow(const Tile& tile, const Tables& tables) {
       least = list.costs[i] < least ? list.costs[i] : least;
     }
   }
+  for (std::size_t p = 0; p < tile.n; ++p) tile.least[p] += tile.slack[p];
   for (std::size_t c = 0; c < tables.k; ++c) {
     const List list = list_of(tile, c);
     const float change = tables.cost[c] - tables.middle_cost[c], near = tables.middle_tail[c];
@@ -125,10 +125,12 @@ inline void narrow(const Tile& tile, const Tables& tables) {
       const std::int16_t p = list.patches[i];
       const float cost = list.costs[i];
       list.patches[kept] = p;
-      list.costs[kept] = cost + (change - near * tile.middle[p]);
-      kept += cost <= tile.least[p] + tile.slack[p];
+      list.costs[kept] = cost;
+      kept += cost <= tile.least[p];
     }
-    tile.counts[c] = static_cast<std::int32_t>(kept);
+    for (std::size_t i = 0; i < kept; ++i)
+      list.costs[i] += change - near * tile.middle[list.patches[i]];
+    tile.ends[c] = static_cast<std::int32_t>(c * kListRoom + kept);
   }
 }
 
