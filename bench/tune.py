@@ -24,11 +24,23 @@ SCHEDULES = Path(__file__).parents[1] / "fastepll" / "schedules.json"
 SIGMAS = (25.0, 50.0, 100.0, 15.0, 7.0, 2.0)  # 15 continues from 25
 SIDE = 240  # of a crop
 CASCADE = {"selection": "cascade", "estimator": "map", "weighting": "uniform"}
+FIXED = (
+    "stride",
+    "screen_dims",
+    "refine_dims",
+    "margin",
+    "middle_margin",
+    "rank_tolerance",
+    "window",
+)
 LEVELS: dict[str, dict[str, Any]] = {
-    "high": {"stride": 3, "screen_dims": 6, "refine_dims": 32, "margin": 8.0, "window": 0.6},
-    "balanced": {"stride": 4, "screen_dims": 6, "refine_dims": 32, "margin": 5.0, "window": 0.8},
-    "fast": {"stride": 6, "screen_dims": 4, "refine_dims": 32, "margin": 3.0, "window": 1.2},
-    "preview": {"stride": 6, "screen_dims": 4, "refine_dims": 16, "margin": 2.0, "window": 1.2},
+    name: dict(zip(FIXED, values, strict=True))
+    for name, values in {
+        "high": (3, 8, 48, 8.0, 4.0, 0.5, 0.6),
+        "balanced": (4, 6, 32, 4.0, 2.5, 0.5, 0.8),
+        "fast": (5, 6, 32, 2.5, 2.0, 0.3, 1.0),
+        "preview": (7, 6, 16, 3.0, 2.0, 0.3, 1.4),
+    }.items()
 }
 STARTS = {  # noise and blend at sigma 25
     "high": ((1.0, 0.25, 0.125, 0.06, 0.026), (0.51, 0.8, 0.89, 0.955, 0.985)),
@@ -42,7 +54,7 @@ def main() -> None:
     """Tune what the arguments name; keep the rest of the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
-    parser.add_argument("--crops", type=int, default=16)
+    parser.add_argument("--crops", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=60, help="trials per sigma; 3x at the first")
     arguments = parser.parse_args()
     files = sorted((data_dir() / "bsds300" / "train").glob("*.jpg"))
@@ -50,7 +62,7 @@ def main() -> None:
     images = images[:: len(images) // arguments.crops][: arguments.crops]
     schedules = json.loads(SCHEDULES.read_text())
     for level in arguments.levels:
-        fixed = {**CASCADE, **LEVELS[level], "rank_tolerance": 0.3}
+        fixed = {**CASCADE, **LEVELS[level]}
         found: dict[float, Settings] = {}
         for sigma in SIGMAS:
             start = found.get(
@@ -99,7 +111,7 @@ def to_point(settings: Settings) -> np.ndarray:
 def to_settings(point: np.ndarray, like: Settings) -> Settings:
     """The inverse; other fields as in ``like``."""
     n = len(like.noise)
-    fields = {name: getattr(like, name) for name in (*CASCADE, *LEVELS["high"], "rank_tolerance")}
+    fields = {name: getattr(like, name) for name in (*CASCADE, *FIXED)}
     return Settings(
         noise=np.exp(point[:n]).tolist(),
         blend=(1 / (1 + np.exp(-np.minimum(point[n : 2 * n], 9)))).tolist(),

@@ -113,9 +113,10 @@ struct Tile {
   float *least, *slack;      // room: lowest middle cost, and the margin above it
   std::int32_t* seeds;       // room: components tried first
   std::int32_t* candidates;  // k_pad + kPad: of one patch
-  std::int16_t* patch_list;  // k x kListRoom: patches of which a component is a candidate
-  float* cost_list;          // k x kListRoom: their costs so far
-  std::int32_t* ends;        // k: where these lists end
+  // Lists by component; of padding components too, which a patch with NaN may choose.
+  std::int16_t* patch_list;  // k_pad x kListRoom: patches of which a component is a candidate
+  float* cost_list;          // k_pad x kListRoom: their costs so far
+  std::int32_t* ends;        // k_pad: where these lists end
   float *features, *costs;   // kBatch x features, and kPad more; kBatch x k_pad
 };
 

@@ -147,8 +147,8 @@ inline float least(vec a) { return a; }
 
 #endif
 
-// Writes the numbers of the costs that are not above the limit, in order; n is a multiple of kWidth,
-// and the target has room for kWidth more. Returns how many.
+// Writes the numbers of the costs that are not above the limit, in order; n is a multiple of
+// kWidth, and the target has room for kWidth more. Returns how many.
 #if defined(__AVX512F__)
 inline std::size_t all_below(const float* costs, std::size_t n, float limit, std::int32_t* target) {
   __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

@@ -18,9 +18,9 @@ Tile Workspace::tile(const Tables& t) {
     place(tile.slack, kRoom);
     place(tile.seeds, kRoom);
     place(tile.candidates, t.k_pad + kPad);
-    place(tile.patch_list, t.k * kListRoom);
-    place(tile.cost_list, t.k * kListRoom);
-    place(tile.ends, t.k);
+    place(tile.patch_list, t.k_pad * kListRoom);
+    place(tile.cost_list, t.k_pad * kListRoom);
+    place(tile.ends, t.k_pad);
     place(tile.features, kBatch * std::max(t.features, t.q_pad) + kPad);
     place(tile.costs, kBatch * t.k_pad);
   });

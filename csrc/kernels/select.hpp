@@ -25,8 +25,8 @@ inline float first_cost(const Tile& tile, const Tables& tables, std::size_t p, s
   return tables.cost[c] + sum(total);
 }
 
-inline void clear_lists(const Tile& tile, std::size_t k) {
-  for (std::size_t c = 0; c < k; ++c) tile.ends[c] = static_cast<std::int32_t>(c * kListRoom);
+inline void clear_lists(const Tile& tile, std::size_t k_pad) {
+  for (std::size_t c = 0; c < k_pad; ++c) tile.ends[c] = static_cast<std::int32_t>(c * kListRoom);
 }
 
 inline void add_to_list(const Tile& tile, std::size_t component, std::size_t patch) {
@@ -79,16 +79,18 @@ void select_exact(const Tile& tile, const Tables& tables) {
   }
   if (!known)
     for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
-      all_below(costs, tables.k_pad, lowest_cost(costs, tables.k_pad), tile.candidates);
-      seeds[p] = tile.candidates[0];
+      const float lowest = lowest_cost(costs, tables.k_pad);
+      const bool found = all_below(costs, tables.k_pad, lowest, tile.candidates) > 0 &&
+                         static_cast<std::size_t>(tile.candidates[0]) < tables.k;
+      seeds[p] = found ? tile.candidates[0] : 0;
     });
-  clear_lists(tile, tables.k);
+  clear_lists(tile, tables.k_pad);
   for (std::size_t p = 0; p < tile.n; ++p) {
     const std::size_t seed = static_cast<std::size_t>(seeds[p]);
     add_to_list(tile, seed, p, first_cost(tile, tables, p, seed));
   }
   for (std::size_t c = 0; c < tables.k; ++c) refine<true>(tile, tables, c, 0, list_of(tile, c));
-  clear_lists(tile, tables.k);
+  clear_lists(tile, tables.k_pad);
   for_each_bounded(tile, tables, [&](std::size_t p, const float* costs) {
     const std::size_t n = all_below(costs, tables.k_pad, tile.limit[p], tile.candidates);
     for (std::size_t i = 0; i < n; ++i)
@@ -140,7 +142,7 @@ void select_cascade(const Tile& tile, const Tables& tables) {
   const float middle_margin = static_cast<float>(2 * tables.spec.middle_margin);
   const float flat =  // twice the noise that is expected in a patch
       static_cast<float>(2 * tables.spec.noise_var) * static_cast<float>(tables.q);
-  clear_lists(tile, tables.k);
+  clear_lists(tile, tables.k_pad);
   for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
     const float share = tile.power[p] < flat ? tile.power[p] / flat : 1;
     const float limit = lowest_cost(costs, tables.k_pad) + margin * (share * share);
@@ -174,7 +176,7 @@ void select(const Tile& tile, const Tables& tables) {
 // Exact selection that computes every cost: the yardstick of the one above.
 void exhaustive(const Tile& tile, const Tables& tables) {
   clear_choice(tile, tables.mixed);
-  clear_lists(tile, tables.k);
+  clear_lists(tile, tables.k_pad);
   for (std::size_t c = 0; c < tables.k; ++c) {
     for (std::size_t p = 0; p < tile.n; ++p)
       add_to_list(tile, c, p, first_cost(tile, tables, p, c));

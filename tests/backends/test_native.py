@@ -299,3 +299,17 @@ def test_scales_refuse_what_does_not_fit():
         native.backend.halve(image[:1], good[:0], n_threads=1)
     with pytest.raises(TypeError):
         native.backend.halve(image.astype(np.float64), good, n_threads=1)
+
+
+@pytest.mark.parametrize("step", [Pass(noise_var=1e-2), replace(FAST, stride=1, shift=(0, 0))])
+def test_nan_spreads_no_further_than_its_patches(level, step):
+    model = mixture((8, 8), 40)
+    image = np.random.default_rng(3).random((40, 50), np.float32)
+    expected = native.backend.prior_pass(image, model, step, n_threads=1)
+    image[20, 30] = np.nan
+    result = native.backend.prior_pass(image, model, step, n_threads=1)
+    p, q = model.patch_shape
+    reach = np.zeros(image.shape, bool)
+    reach[20 - p + 1 : 20 + p, 30 - q + 1 : 30 + q] = True
+    assert np.isnan(result[20, 30])
+    np.testing.assert_array_equal(result[~reach], expected[~reach])
