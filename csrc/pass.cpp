@@ -11,13 +11,25 @@ constexpr std::size_t kRun = 128;     // entries filtered at a time
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
-// Sum of the weights over each of the n pixels of an axis, from patches that begin at `at`.
-std::vector<float> coverage(const std::vector<std::size_t>& at, const float* weights, std::size_t p,
-                            std::size_t n) {
+// Reciprocal of the sum of the weights over each of the n pixels of an axis, from patches that
+// begin at `at`.
+std::vector<float> shares(const std::vector<std::size_t>& at, const float* weights, std::size_t p,
+                          std::size_t n) {
   std::vector<float> total(n);
   for (const std::size_t begin : at)
     for (std::size_t i = 0; i < p; ++i) total[begin + i] += weights[i];
+  for (float& value : total) value = 1 / value;
   return total;
+}
+
+// row = (1 - blend) noisy + blend scale row shares; without noisy, blend is 1.
+void finish(float* __restrict row, const float* __restrict noisy, float blend, float scale,
+            const float* __restrict shares, std::size_t n) {
+  if (!noisy)
+    for (std::size_t x = 0; x < n; ++x) row[x] *= scale * shares[x];
+  else
+    for (std::size_t x = 0; x < n; ++x)
+      row[x] = (1 - blend) * noisy[x] + blend * (row[x] * (scale * shares[x]));
 }
 
 // The workspaces of a call, one per thread.
@@ -134,8 +146,8 @@ class Pass {
     const bool weighted = tables_.spec.weighted;
     if (weighted) weights_.resize((covered - finished_) * width);
     if (finished_ == 0) {
-      down_ = coverage(rows_, tables_.down, tables_.height, image_.height);
-      across_ = coverage(cols_, tables_.across, tables_.width, width);
+      down_ = shares(rows_, tables_.down, tables_.height, image_.height);
+      across_ = shares(cols_, tables_.across, tables_.width, width);
     }
     const std::size_t n_rows = covered - finished_;
     const std::size_t step =
@@ -159,13 +171,11 @@ class Pass {
                   0.0f);
       kernels_.average(strip, tables_);
       for (std::size_t y = strip.top; y < std::min(strip.bottom, next); ++y) {
-        float* row = result + y * width;
-        const float* weights = strip.weights + (y - strip.top) * width;
-        for (std::size_t x = 0; x < width; ++x)
-          row[x] /= weighted ? weights[x] : down_[y] * across_[x];
-        if (noisy)
-          for (std::size_t x = 0; x < width; ++x)
-            row[x] = (1 - blend) * noisy[y * width + x] + blend * row[x];
+        const float* beside = noisy ? noisy + y * width : nullptr;
+        float* weights = weighted ? strip.weights + (y - strip.top) * width : nullptr;
+        for (std::size_t x = 0; weighted && x < width; ++x) weights[x] = 1 / weights[x];
+        finish(result + y * width, beside, blend, weighted ? 1 : down_[y],
+               weighted ? weights : across_.data(), width);
       }
     };
     if (!parallel_for(ceil_div(n_rows, step), n_threads_, work, idle, 0, 0)) return false;
@@ -234,7 +244,7 @@ class Pass {
   Band band_;
   std::size_t finished_ = 0, begun_ = 0;  // rows of the result: done, and holding sums
   std::vector<float> weights_;            // of the rows that are not finished
-  std::vector<float> down_, across_;
+  std::vector<float> down_, across_;      // what a patch counts, down and across
 };
 
 }  // namespace

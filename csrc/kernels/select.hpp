@@ -54,6 +54,10 @@ inline void weigh(const Tile& tile, const Tables& tables) {
     std::int32_t* chosen = tile.chosen + p * mixed;
     float* weights = tile.weights + p * mixed;
     float probability = 0, total = 0;
+    if (chosen[0] < 0) {  // no cost is a number, and so will be no estimate
+      chosen[0] = 0;
+      tile.best[p * mixed] = 0;
+    }
     for (std::size_t i = 0; i < mixed; ++i) {
       if (chosen[i] >= 0 && best[i] - best[0] > kMixedCost) chosen[i] = -1;
       weights[i] = chosen[i] >= 0 ? half_exp(best[i] - best[0]) : 0;
