@@ -13,6 +13,9 @@ inline void add_scaled(double* __restrict target, double factor, const double* _
   for (std::size_t i = 0; i < n; ++i) target[i] += factor * source[i];
 }
 
+constexpr std::size_t kRound =
+    4;  // loops over rows begin and end at multiples of it: no remainders
+
 // For positive definite C (its upper triangle; destroyed): the lower triangular W with W'W = C^-1.
 // Adds log det C. False if C is not positive definite.
 inline bool whiten(double* c, std::size_t n, double* w, double& log_det) {
@@ -22,13 +25,17 @@ inline bool whiten(double* c, std::size_t n, double* w, double& log_det) {
     log_det += std::log(pivot);
     const double scale = 1 / std::sqrt(pivot);
     for (std::size_t l = j; l < n; ++l) c[j * n + l] *= scale;
-    for (std::size_t i = j + 1; i < n; ++i)
-      add_scaled(c + i * n + i, -c[j * n + i], c + j * n + i, n - i);
+    for (std::size_t i = j + 1; i < n; ++i) {
+      const std::size_t begin = i / kRound * kRound;  // the lower triangle may change too
+      add_scaled(c + i * n + begin, -c[j * n + i], c + j * n + begin, n - begin);
+    }
   }
   for (std::size_t i = 0; i < n; ++i) {  // W = U'^-1 by forward substitution
     double* row = w + i * n;
     for (std::size_t l = 0; l < n; ++l) row[l] = l == i;
-    for (std::size_t j = 0; j < i; ++j) add_scaled(row, -c[j * n + i], w + j * n, j + 1);
+    for (std::size_t j = 0; j < i; ++j)
+      add_scaled(row, -c[j * n + i], w + j * n,
+                 round_up(j + 1, kRound) < n ? round_up(j + 1, kRound) : n);
     const double scale = 1 / c[i * n + i];
     for (std::size_t l = 0; l <= i; ++l) row[l] *= scale;
   }
