@@ -19,6 +19,7 @@ BETAS = (1.0, 4.0, 8.0, 16.0, 32.0)
 
 STEPS = (0.6180339887498949, 0.3819660112501051)  # golden ratio: shifts that never line up
 STARTS = (0.3125, 0.9375)  # of 64 pairs, the best for four strides on bsds300/train
+TURN = 5  # passes, which lie on a diagonal of the grid; those that follow lie on another
 SIDE = 8  # patch side that the strides of the quality levels are meant for
 
 
@@ -160,9 +161,8 @@ class Settings(Kind):
 @lru_cache(maxsize=256)
 def _pass(settings: Settings, i: int, sigma: float) -> Pass:
     """`Settings.pass_`."""
-    row, col = (
-        int(settings.stride * ((a + i * b) % 1.0)) for a, b in zip(STARTS, STEPS, strict=True)
-    )
+    shares = (STARTS[0] + i * STEPS[0], STARTS[1] + i * STEPS[1] + i // TURN * STEPS[0])
+    row, col = (int(settings.stride * (share % 1.0)) for share in shares)
     kind = {field.name: getattr(settings, field.name) for field in fields(Kind)}
     return Pass(noise_var=settings.noise[i] * (sigma * sigma), shift=(row, col), **kind)
 
