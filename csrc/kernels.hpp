@@ -18,8 +18,8 @@ constexpr std::size_t kBatch = 24;
 constexpr std::size_t kMaxBands = 10;  // enough for 256 values per patch: 1, 2, 4 ... 128, the rest
 constexpr std::size_t kMiddle = 16;    // leading coefficients of the cascade's middle cost
 constexpr std::size_t kRoom = 512;     // most patches of a tile
-// Room in the list of a component for all of them and a group to fill up. An odd number of cache
-// lines, whether of patches or costs, so that the lists do not compete for the same sets.
+// Room in the list of a component for all of them and a group to fill up. No power of two, so that
+// the lists do not all begin in the same few sets of the cache.
 constexpr std::size_t kListRoom = kRoom + 32;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t step) {

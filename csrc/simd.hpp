@@ -11,13 +11,16 @@
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-// Before a loop over registers.
+// Before a loop over registers; before one over columns, whose body is long already.
 #if defined(__clang__)
 #define FASTEPLL_UNROLL _Pragma("unroll")
+#define FASTEPLL_UNROLL_TWICE _Pragma("unroll 2")
 #elif defined(__GNUC__)
 #define FASTEPLL_UNROLL _Pragma("GCC unroll 16")
+#define FASTEPLL_UNROLL_TWICE _Pragma("GCC unroll 2")
 #else
 #define FASTEPLL_UNROLL
+#define FASTEPLL_UNROLL_TWICE
 #endif
 
 // Shapes of the inner loops, by the number of registers: kBlock rows by kPatches patches where the

@@ -45,7 +45,7 @@ inline void multiply_block(const float* packed, std::size_t cols, const float* x
   FASTEPLL_UNROLL
   for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
   for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = offset ? load(offset + i * kWidth) : zero();
-#pragma GCC unroll 2
+  FASTEPLL_UNROLL_TWICE
   for (std::size_t j = 0; j < cols; ++j, packed += kBlock, ++x) {
     vec w[vecs];
     FASTEPLL_UNROLL
