@@ -96,8 +96,9 @@ class Settings(Kind):
         distances from the middle in half-sides.
     coarse : float
         Share, in [0, 1], in which the low frequencies of the result are replaced by those of the
-        noisy image at half its size, restored by the same settings: patches of one scale leave
-        noise there (Papyan & Elad, Multi-scale patch-based image restoration, IEEE TIP 2016).
+        noisy image at half its size, restored by the same settings with twice the stride (below
+        the patch side): patches of one scale leave noise there (Papyan & Elad, Multi-scale
+        patch-based image restoration, IEEE TIP 2016).
 
     Raises
     ------
