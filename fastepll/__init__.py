@@ -4,21 +4,27 @@ from typing import TYPE_CHECKING
 
 from fastepll._info import show_config
 from fastepll.denoiser import Denoiser
+from fastepll.denoising import denoise
+from fastepll.inverse import restore
 from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.noise import estimate_sigma
-from fastepll.restore import denoise
 from fastepll.settings import Settings
+from fastepll.tasks import deblur, inpaint, super_resolve
 
 __all__ = [
     "Denoiser",
     "GaussianMixture",
     "Settings",
     "__version__",
+    "deblur",
     "denoise",
     "estimate_sigma",
+    "inpaint",
     "list_models",
     "load_model",
+    "restore",
     "show_config",
+    "super_resolve",
 ]
 
 if TYPE_CHECKING:

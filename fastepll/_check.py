@@ -24,18 +24,20 @@ MAX_PASSES = 1000
 MAX_RATIO = 1e4  # of |intensity| to data_range: beyond, float32 arithmetic has no digits left
 
 
-def check_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[Any]:
+def check_image(
+    image: ArrayLike, channel_axis: int | None = None, name: str = "image"
+) -> NDArray[Any]:
     """Return the image as an array of one of `DTYPES`, 2-D, or 3-D with a channel axis."""
     masked = "numpy.ma" in sys.modules and np.ma.is_masked(image)  # NumPy loads it when first used
     if masked:
-        raise TypeError("image must have no masked pixels, got a masked array")
+        raise TypeError(f"{name} must have no masked pixels, got a masked array")
     try:
         array = np.asarray(image)
     except ValueError as error:
-        raise ValueError(f"image must be a rectangular array, got {error}") from None
+        raise ValueError(f"{name} must be a rectangular array, got {error}") from None
     if array.dtype.newbyteorder("=") not in DTYPES:
         raise TypeError(
-            f"image must be an array of {', '.join(map(str, DTYPES))}, "
+            f"{name} must be an array of {', '.join(map(str, DTYPES))}, "
             f"got {type(image).__name__} of dtype {array.dtype}"
         )
     axis = check_axis(channel_axis)
@@ -43,17 +45,17 @@ def check_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[An
     if array.ndim != wanted:
         hint = "; for colour give channel_axis, -1 for (height, width, channels)"
         raise ValueError(
-            f"image must be {wanted}-D with channel_axis {axis}, got shape {array.shape}"
+            f"{name} must be {wanted}-D with channel_axis {axis}, got shape {array.shape}"
             + (hint if array.ndim == 3 else "")
         )
     if array.size == 0:
-        raise ValueError(f"image must not be empty, got shape {array.shape}")
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     return array
 
 
 def check_axis(channel_axis: int | None) -> int | None:
     """Return the axis of the channels of a 3-D image, None for a gray one."""
-    axis = _integer("channel_axis", channel_axis)
+    axis = integer("channel_axis", channel_axis)
     if axis is not None and not -3 <= axis < 3:
         raise ValueError(f"channel_axis must be in [-3, 2] for a 3-D image, got {axis}")
     return axis
@@ -92,25 +94,25 @@ def check_data_range(data_range: float | None) -> float | None:
     return None if data_range is None else check_number("data_range", data_range, 1e-30, 1e30)
 
 
-def check_intensities(array: NDArray[Any], span: float | None) -> float:
+def check_intensities(array: NDArray[Any], span: float | None, name: str = "image") -> float:
     """Return the span of a checked image whose intensities fit it."""
     if array.dtype.kind == "u":
         return float(np.iinfo(array.dtype).max) if span is None else span
     low, high = float(array.min()), float(array.max())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError("image must be finite, got NaN or infinite values")
+        raise ValueError(f"{name} must be finite, got NaN or infinite values")
     if span is None and not -1 <= low <= high <= 2:
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(array.mean(dtype=np.float64))
         if not -1 <= mean <= 2:
             raise ValueError(
-                f"data_range must be given for a float image outside [0, 1], got None and an image "
+                f"data_range must be given for a float {name} outside [0, 1], got None and one "
                 f"with mean {mean:.4g}; if its white is 255, pass data_range=255"
             )
     largest = max(high, -low)
     if largest > MAX_RATIO * (span or 1.0):
         raise ValueError(
-            f"image must stay within {MAX_RATIO:g} times data_range ({span or 1.0:g}), "
+            f"{name} must stay within {MAX_RATIO:g} times data_range ({span or 1.0:g}), "
             f"got a value of magnitude {largest:.4g}"
         )
     return span or 1.0
@@ -162,7 +164,7 @@ def check_number(name: str, value: float, low: float, high: float) -> float:
 
 def check_count(name: str, value: int, low: int, high: int) -> int:
     """Return an integer in [low, high]."""
-    count = _integer(name, value)
+    count = integer(name, value)
     if count is None:
         raise TypeError(f"{name} must be an integer, got NoneType")
     if not low <= count <= high:
@@ -232,7 +234,7 @@ def check_backend(backend: BackendName | None) -> BackendName | None:
 
 def check_threads(n_threads: int | None) -> int | None:
     """Return the number of threads asked for, or None."""
-    count = _integer("n_threads", n_threads)
+    count = integer("n_threads", n_threads)
     if count is not None and not 1 <= count <= MAX_THREADS:
         raise ValueError(f"n_threads must be in [1, {MAX_THREADS}], got {count}")
     return count
@@ -250,6 +252,19 @@ def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]
     return array[..., None] if channel_axis is None else np.moveaxis(array, channel_axis, -1)
 
 
+def real_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Array of integers or floats, else TypeError or ValueError."""
+    if "numpy.ma" in sys.modules and np.ma.is_masked(values):
+        raise TypeError(f"{name} must have no masked pixels, got a masked array")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array, got {error}") from None
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+    return array
+
+
 def _real(name: str, value: object) -> float:
     """Finite float from a number that is not a bool, else TypeError or ValueError."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
@@ -263,7 +278,7 @@ def _real(name: str, value: object) -> float:
     return number
 
 
-def _integer(name: str, value: int | None) -> int | None:
+def integer(name: str, value: int | None) -> int | None:
     """Int from anything that is one and not a bool, or None, else TypeError."""
     if value is None:
         return None

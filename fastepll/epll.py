@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from fastepll.typing import FloatArray, Overlap, Poll
 if TYPE_CHECKING:
     from fastepll.backends import Backend
     from fastepll.models import GaussianMixture
+    from fastepll.operators import Operator
     from fastepll.settings import Settings
 
 SMALLEST = 48  # pixels of the shorter side of an image that corrects another
@@ -110,6 +112,49 @@ def denoise_plane(
     if progress is not None:
         progress(1.0)
     return current
+
+
+def restorations(
+    y: FloatArray,
+    operator: Operator,
+    model: GaussianMixture,
+    sigma: float,
+    settings: Settings,
+    *,
+    backend: Backend,
+    n_threads: int,
+    start: FloatArray | None = None,
+    poll: Callable[[int, float], None] | None = None,
+) -> Iterator[FloatArray]:
+    """One plane after each pass; arguments as in `fastepll.restore`, but checked.
+
+    ``settings.noise`` are the variances 1/β of the passes themselves, not units of sigma² > 0.
+    Each pass gives the average x̃ of the patch estimates, then x solves
+    ``(AᵀA + σ²β) x = Aᵀy + σ²β x̃``. ``poll`` gets the number of the pass and the fraction of it.
+    """
+    x = operator.guess(y, sigma) if start is None else start
+    data = operator.adjoint(y)
+    average = np.empty(operator.in_shape, backend.dtype)
+    for i in range(len(settings.noise)):
+        step = settings.pass_(i, 1.0)
+
+        def tell(fraction: float, i: int = i) -> None:
+            if poll is not None:
+                poll(i, fraction)
+
+        rhs = backend.prior_pass(
+            np.ascontiguousarray(x, backend.dtype),
+            model,
+            step,
+            n_threads=n_threads,
+            poll=None if poll is None else tell,
+            out=average,
+        )
+        tau = sigma**2 / step.noise_var
+        rhs *= average.dtype.type(tau)
+        rhs += data
+        x = operator.solve(rhs, tau, x)
+        yield x
 
 
 @lru_cache(maxsize=64)

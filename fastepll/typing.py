@@ -18,6 +18,7 @@ Overlap: TypeAlias = Literal["mean", "sum"]
 Selection: TypeAlias = Literal["exact", "cascade"]
 Estimator: TypeAlias = Literal["map", "mean"]
 Weighting: TypeAlias = Literal["uniform", "confidence"]
+Boundary: TypeAlias = Literal["periodic", "reflect", "valid"]
 
 Poll: TypeAlias = Callable[[float], object]
 """Called with the fraction done, in [0, 1], a few times a second; what it raises stops the work."""

@@ -1,4 +1,4 @@
-"""The drop-in functions: an image array in, the restored array out."""
+"""denoise: a noisy image array in, the restored array out."""
 
 from __future__ import annotations
 

@@ -1,0 +1,243 @@
+"""Restoration through any linear operator: an array of measurements in, the image out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll import _check
+from fastepll._check import Model
+from fastepll._check_operator import check_callback, check_measurement, check_start
+from fastepll._threads import resolve_threads
+from fastepll.backends import get_backend
+from fastepll.color import from_planes, opponent_planes, to_plane
+from fastepll.epll import restorations
+from fastepll.operators import Operator, check_adjoint
+from fastepll.schedule import FLOOR, task_settings
+from fastepll.settings import Settings
+from fastepll.typing import BackendName, FloatArray, Poll, Quality
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """What a callback of `restore` gets after each pass.
+
+    Attributes
+    ----------
+    iteration : int
+        Number of the pass, from 0.
+    n_iterations : int
+        Passes in all.
+    beta : float
+        Weight of the splitting, in units of 1 / data_range².
+    image : numpy.ndarray
+        The image so far, a copy, as `restore` would return it.
+    """
+
+    iteration: int
+    n_iterations: int
+    beta: float
+    image: NDArray[Any]
+
+
+def restore(
+    y: ArrayLike,
+    operator: Operator,
+    sigma: float,
+    *,
+    model: Model = "gray-8x8-200",
+    quality: Quality | Settings = "balanced",
+    channel_axis: int | None = None,
+    data_range: float | None = None,
+    betas: Sequence[float] | None = None,
+    start: ArrayLike | None = None,
+    callback: Callable[[Iteration], object] | None = None,
+    check: bool = True,
+    n_threads: int | None = None,
+    backend: BackendName | None = None,
+    progress: Poll | None = None,
+) -> NDArray[Any]:
+    """Restore an image of which A x with white Gaussian noise was measured, by EPLL.
+
+    Parameters
+    ----------
+    y : array_like
+        What was measured, of the operator's ``out_shape``, or with one more axis of channels.
+        float16, float32, float64, uint8 or uint16; finite; not changed.
+    operator : Operator
+        A, for one plane: one of `fastepll.operators`, what `from_linear_operator` makes of
+        another library's, or your own subclass of `Operator`.
+    sigma : float
+        Standard deviation of the noise in the units of y. May be 0; what is less than 2e-4 of the
+        data range counts as that.
+    model, quality, n_threads, backend, progress
+        As for `fastepll.denoise`. Of ``quality`` the grid of patches and the choice of components
+        are taken, not the schedule.
+    channel_axis : int, optional
+        Axis of the channels, of y and of the result. A acts on each alike; they are restored as
+        opponent planes (`fastepll.color.opponent_planes`). None: y is gray.
+    data_range : float, optional
+        The intensity step from black to white of the image. None: 255 for uint8, 65535 for uint16,
+        1 for floats.
+    betas : sequence of float, optional
+        Weights of the splitting, one pass each, in units of 1 / data_range². None: see the notes.
+    start : array_like, optional
+        First image, in the shape and units of the result. None: ``operator.guess``.
+    callback : callable, optional
+        Called with an `Iteration` after each pass. If it returns True, the image so far is the
+        result; an exception that it raises ends the call.
+    check : bool
+        Test once that the operator's adjoint is one (`fastepll.operators.check_adjoint`; the
+        operators of this package need no test).
+
+    Returns
+    -------
+    numpy.ndarray
+        A new array of the operator's ``in_shape`` and the channels, with the dtype and units of y.
+        Integers are rounded and clipped to their dtype, floats are not clipped.
+
+    Raises
+    ------
+    TypeError
+        An argument of the wrong kind.
+    ValueError
+        An argument of the right kind but a wrong shape or value, or an operator whose adjoint is
+        none; the message names it.
+
+    See Also
+    --------
+    fastepll.deblur, fastepll.inpaint, fastepll.super_resolve, fastepll.denoise
+
+    Notes
+    -----
+    Half-quadratic splitting of ``‖Ax - y‖² / 2σ² - c Σᵢ log p(Pᵢx)``, c being one divided by the
+    patches over a pixel: for each beta one pass of the prior for noise of variance 1/β gives the
+    average x̃ of the patch estimates, then x solves ``(AᵀA + σ²β) x = Aᵀy + σ²β x̃``.
+
+    SCHEDULE
+
+    References
+    ----------
+    D. Zoran, Y. Weiss, From learning models of natural image patches to whole image restoration,
+    ICCV 2011.
+
+    S. Parameswaran, C.-A. Deledalle, L. Denis, T. Q. Nguyen, Accelerating GMM-based patch priors
+    for image restoration: three ingredients for a 100x speed-up, IEEE TIP 2018.
+
+    Examples
+    --------
+    >>> import numpy as np, fastepll
+    >>> from fastepll.operators import Diagonal
+    >>> clean = np.zeros((48, 48))
+    >>> clean[:, 24:] = 1.0
+    >>> gain = np.linspace(0.2, 1, 48)[:, None] * np.ones(48)
+    >>> noise = 0.05 * np.random.default_rng(0).standard_normal(clean.shape)
+    >>> y = gain * clean + noise
+    >>> restored = fastepll.restore(y, Diagonal(gain), 0.05)
+    >>> bool(np.std(restored - clean) < 0.5 * np.std(y / gain - clean))
+    True
+    """
+    mixture = _check.check_model(model)
+    if not isinstance(operator, Operator):
+        raise TypeError(
+            f"operator must be an Operator (from_linear_operator makes one of others), "
+            f"got {type(operator).__name__}"
+        )
+    array = check_measurement(y, channel_axis, operator.out_shape)
+    _check.check_size(operator.in_shape, None, mixture)
+    span = _check.check_intensities(array, _check.check_data_range(data_range), "y")
+    level = _check.scale_sigma(_check.check_sigma(sigma), span)
+    if level is None:
+        raise TypeError("sigma must be a real number, got NoneType")
+    if isinstance(quality, Settings):
+        _check.check_stride(quality.stride, mixture)
+    else:
+        _check.check_quality(quality)
+    weights = None if betas is None else _check.check_betas(betas)
+    check_callback(callback)
+    report = _check.check_progress(progress)
+    engine = get_backend(_check.check_backend(backend))
+    threads = _check.check_threads(n_threads)
+
+    colours = Colours(array, operator, channel_axis, span, engine.dtype)
+    first = None
+    if start is not None:
+        first = colours.split(check_start(start, colours.shape), operator.in_shape)
+    if check and not operator.tested:
+        check_adjoint(operator)
+    settings = task_settings(quality, operator, level, min(mixture.patch_shape), weights)
+    n, n_planes = len(settings.noise), len(colours.opponent.gains)
+
+    def poll(c: int) -> Callable[[int, float], None] | None:
+        def tell(i: int, fraction: float) -> None:
+            done = (i * n_planes + c + fraction) / (n * n_planes)
+            if report is not None and done < 1:  # 1 is said once, at the end
+                report(done)
+
+        return None if report is None else tell
+
+    runs = [
+        restorations(
+            measured,
+            operator,
+            mixture,
+            max(level * float(gain), FLOOR),
+            settings,
+            start=None if first is None else first[c],
+            backend=engine,
+            n_threads=resolve_threads(threads),
+            poll=poll(c),
+        )
+        for c, (measured, gain) in enumerate(
+            zip(colours.split(array, operator.out_shape), colours.opponent.gains, strict=True)
+        )
+    ]
+    planes: tuple[FloatArray, ...] = ()
+    for i, planes in enumerate(zip(*runs, strict=True)):
+        if callback is not None:
+            state = Iteration(i, n, 1 / settings.noise[i], colours.join(planes))
+            if callback(state) is True:
+                break
+    if report is not None:
+        report(1.0)
+    return colours.join(planes)
+
+
+class Colours:
+    """The opponent planes of a measurement, scaled to [0, 1], and images from such planes."""
+
+    def __init__(
+        self,
+        y: NDArray[Any],
+        operator: Operator,
+        channel_axis: int | None,
+        span: float,
+        dtype: type[np.floating[Any]],
+    ) -> None:
+        self.axis, self.span, self.dtype, self.out_dtype = channel_axis, span, dtype, y.dtype
+        n_channels = 1 if channel_axis is None else y.shape[channel_axis]
+        self.opponent = opponent_planes(n_channels)
+        shape = list(operator.in_shape)
+        if channel_axis is not None:
+            shape.insert(channel_axis if channel_axis >= 0 else channel_axis + 3, n_channels)
+        self.shape = tuple(shape)
+
+    def split(self, values: NDArray[Any], shape: tuple[int, ...]) -> list[FloatArray]:
+        """Planes of that shape from a measurement or an image with its channels."""
+        flat = _check.channels_last(values, self.axis).reshape(-1, 1, len(self.opponent.gains))
+        planes = []
+        for weights in self.opponent.analysis:
+            plane = np.empty(flat.shape[:2], self.dtype)
+            planes.append(to_plane(flat, weights / self.span, plane).reshape(shape))
+        return planes
+
+    def join(self, planes: Sequence[FloatArray]) -> NDArray[Any]:
+        """New image with its channels."""
+        result = np.empty(self.shape, self.out_dtype)
+        view = _check.channels_last(result, self.axis)
+        from_planes(list(planes), self.opponent.synthesis * self.span, view)
+        return result

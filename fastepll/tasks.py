@@ -1,0 +1,261 @@
+"""Deblurring, inpainting and super-resolution: `restore` with the operator made here."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll import _check, _check_operator
+from fastepll._check import Model
+from fastepll.inverse import restore
+from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
+from fastepll.settings import Settings
+from fastepll.typing import BackendName, Boundary, Poll, Quality
+
+
+def deblur(
+    y: ArrayLike,
+    kernel: ArrayLike,
+    sigma: float,
+    *,
+    boundary: Boundary = "valid",
+    model: Model = "gray-8x8-200",
+    quality: Quality | Settings = "balanced",
+    channel_axis: int | None = None,
+    data_range: float | None = None,
+    n_threads: int | None = None,
+    backend: BackendName | None = None,
+    progress: Poll | None = None,
+) -> NDArray[Any]:
+    """Undo a blur by a known kernel, by EPLL.
+
+    Parameters
+    ----------
+    y : array_like
+        Blurred and noisy image, gray (height, width), or with one more axis of channels. float16,
+        float32, float64, uint8 or uint16; finite; not changed.
+    kernel : (p, q) array_like of float
+        Point spread function, the same everywhere and in all channels: a point at row i, column j
+        shows as the kernel with its middle ((p - 1) // 2, (q - 1) // 2) there. It is not
+        normalised; its sum is the gain of the exposure. No larger than the image.
+    sigma : float
+        Standard deviation of the noise in the units of y; 0 where there is none.
+    boundary : {"valid", "periodic", "reflect"}
+        What the pixels near the border have received from beyond it. "valid", right for cameras,
+        assumes nothing: the scene around the image is estimated too. "periodic": the other side of
+        the image. "reflect": its mirror image.
+    model, quality, channel_axis, data_range, n_threads, backend, progress
+        As for `fastepll.restore`.
+
+    Returns
+    -------
+    numpy.ndarray
+        A new array with shape, dtype and units of y.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fastepll.restore` and `fastepll.operators.Blur`.
+
+    See Also
+    --------
+    fastepll.restore, fastepll.operators.Blur
+
+    Notes
+    -----
+    With "valid" the image restored is larger than y by the sides of the kernel less 1, and cut to y
+    in the end; ``fastepll.restore(y, Blur(kernel, shape, "valid"), sigma)`` returns all of it.
+
+    Examples
+    --------
+    >>> import numpy as np, fastepll
+    >>> from fastepll.operators import Blur
+    >>> scene = np.zeros((56, 56))
+    >>> scene[:, 28:] = 1.0
+    >>> kernel = np.full((1, 9), 1 / 9)
+    >>> camera = Blur(kernel, scene.shape, "valid")
+    >>> y = camera.forward(scene) + 0.01 * np.random.default_rng(0).standard_normal((56, 48))
+    >>> sharp, clean = fastepll.deblur(y, kernel, 0.01), scene[camera.observed]
+    >>> bool(np.std(sharp - clean) < 0.3 * np.std(y - clean))
+    True
+    """
+    _check.check_choice("boundary", boundary, get_args(Boundary))
+    array = _check.check_image(y, channel_axis, "y")
+    weights = _check_operator.check_kernel(kernel, None)
+    shape = _check.channels_last(array, channel_axis).shape[:2]
+    if boundary == "valid":
+        _check_operator.check_kernel(kernel, shape)
+        shape = (shape[0] + weights.shape[0] - 1, shape[1] + weights.shape[1] - 1)
+    operator = Blur(weights, shape, boundary)
+    result = restore(
+        array,
+        operator,
+        sigma,
+        model=model,
+        quality=quality,
+        channel_axis=channel_axis,
+        data_range=data_range,
+        n_threads=n_threads,
+        backend=backend,
+        progress=progress,
+    )
+    if boundary != "valid":
+        return result
+    cut = _check.channels_last(result, channel_axis)[operator.observed]
+    return np.ascontiguousarray(cut if channel_axis is None else np.moveaxis(cut, -1, channel_axis))
+
+
+def inpaint(
+    y: ArrayLike,
+    mask: ArrayLike,
+    sigma: float = 0.0,
+    *,
+    model: Model = "gray-8x8-200",
+    quality: Quality | Settings = "balanced",
+    channel_axis: int | None = None,
+    data_range: float | None = None,
+    n_threads: int | None = None,
+    backend: BackendName | None = None,
+    progress: Poll | None = None,
+) -> NDArray[Any]:
+    """Fill in missing pixels, and denoise the others, by EPLL.
+
+    Parameters
+    ----------
+    y : array_like
+        Gray (height, width), or with one more axis of channels. float16, float32, float64, uint8 or
+        uint16; not changed. Its unknown pixels may hold anything, NaN too.
+    mask : (height, width) array_like of bool
+        True where a pixel is unknown, as in ``skimage.restoration.inpaint_biharmonic``; the same
+        for all channels.
+    sigma : float
+        Standard deviation of the noise of the known pixels in the units of y. 0: they are returned
+        as they are.
+    model, quality, channel_axis, data_range, n_threads, backend, progress
+        As for `fastepll.restore`.
+
+    Returns
+    -------
+    numpy.ndarray
+        A new array with shape, dtype and units of y.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fastepll.restore` and `fastepll.operators.Mask`.
+
+    See Also
+    --------
+    fastepll.restore, fastepll.operators.Mask
+
+    Examples
+    --------
+    >>> import numpy as np, fastepll
+    >>> rng = np.random.default_rng(0)
+    >>> clean = np.fromfunction(lambda i, j: 0.5 + 0.4 * np.sin((i + 2 * j) / 12), (48, 48))
+    >>> mask = rng.random(clean.shape) < 0.5
+    >>> filled = fastepll.inpaint(np.where(mask, np.nan, clean), mask)
+    >>> bool(np.abs(filled - clean).max() < 0.05)
+    True
+    """
+    unknown = _check_operator.check_mask(mask)
+    array = _check.check_image(y, channel_axis, "y")
+    source = _check.channels_last(array, channel_axis)
+    operator = Mask(_check_operator.check_mask(unknown, source.shape[:2]))
+    known = source.copy()
+    known[unknown] = known[~unknown][0]
+    if channel_axis is not None:
+        known = np.moveaxis(known, -1, channel_axis)
+    result = restore(
+        known.reshape(array.shape),
+        operator,
+        sigma,
+        model=model,
+        quality=quality,
+        channel_axis=channel_axis,
+        data_range=data_range,
+        n_threads=n_threads,
+        backend=backend,
+        progress=progress,
+    )
+    if sigma == 0:
+        _check.channels_last(result, channel_axis)[~unknown] = source[~unknown]
+    return result
+
+
+def super_resolve(
+    y: ArrayLike,
+    factor: int,
+    sigma: float = 0.0,
+    kernel: ArrayLike | None = None,
+    *,
+    model: Model = "gray-8x8-200",
+    quality: Quality | Settings = "balanced",
+    channel_axis: int | None = None,
+    data_range: float | None = None,
+    n_threads: int | None = None,
+    backend: BackendName | None = None,
+    progress: Poll | None = None,
+) -> NDArray[Any]:
+    """Enlarge an image that was blurred and decimated, by EPLL.
+
+    Parameters
+    ----------
+    y : array_like
+        Gray (height, width), or with one more axis of channels. float16, float32, float64, uint8 or
+        uint16; finite; not changed.
+    factor : {2, 3, 4}
+        How many times more rows and columns to return.
+    sigma : float
+        Standard deviation of the noise in the units of y; 0 where there is none.
+    kernel : (p, q) array_like of float, optional
+        The blur before decimation, on the large grid; see `fastepll.operators.Downsample`. None:
+        `fastepll.operators.bicubic_kernel`, the usual antialiased bicubic reduction, in which a
+        small pixel has its middle where the factor × factor large ones have theirs.
+    model, quality, channel_axis, data_range, n_threads, backend, progress
+        As for `fastepll.restore`.
+
+    Returns
+    -------
+    numpy.ndarray
+        A new array (factor height, factor width) and the channels, with the dtype and units of y.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fastepll.restore` and `fastepll.operators.Downsample`.
+
+    See Also
+    --------
+    fastepll.restore, fastepll.operators.Downsample
+
+    Examples
+    --------
+    >>> import numpy as np, fastepll
+    >>> from fastepll.operators import Downsample, bicubic_kernel
+    >>> clean = np.zeros((64, 64))
+    >>> clean[:, 31:] = 1.0
+    >>> y = Downsample(bicubic_kernel(2), clean.shape, 2).forward(clean)
+    >>> large = fastepll.super_resolve(y, 2)
+    >>> bool(np.std(large - clean) < 0.5 * np.std(np.kron(y, np.ones((2, 2))) - clean))
+    True
+    """
+    count = _check_operator.check_factor(factor)
+    array = _check.check_image(y, channel_axis, "y")
+    height, width = _check.channels_last(array, channel_axis).shape[:2]
+    blur = bicubic_kernel(count) if kernel is None else kernel
+    operator = Downsample(blur, (count * height, count * width), count)
+    return restore(
+        array,
+        operator,
+        sigma,
+        model=model,
+        quality=quality,
+        channel_axis=channel_axis,
+        data_range=data_range,
+        n_threads=n_threads,
+        backend=backend,
+        progress=progress,
+    )
