@@ -121,7 +121,9 @@ def valid(name: str) -> Callable[[Image, int], Case]:
             y,
             2.55 / 255,
             compared=seen,
-            show=lambda: np.pad(y, [(s.start, n - s.stop) for s, n in zip(seen, clean.shape)]),
+            show=lambda: np.pad(
+                y, [(s.start, n - s.stop) for s, n in zip(seen, clean.shape, strict=True)]
+            ),
             peers=lambda: deconvolutions(y, kernel, clean.shape, seen),
         )
 
@@ -234,9 +236,7 @@ def restore(case: Case, y: np.ndarray, quality: Quality, threads: int) -> tuple[
             options = {"quality": quality, "n_threads": threads}
             x = fastepll.inpaint(y, case.operator.unknown, case.sigma, **options)
         else:
-            x = fastepll.restore(
-                y, case.operator, case.sigma, quality=quality, n_threads=threads
-            )
+            x = fastepll.restore(y, case.operator, case.sigma, quality=quality, n_threads=threads)
         seconds = time.perf_counter() - start
     return x, seconds
 

@@ -134,7 +134,6 @@ def restorations(
     """
     x = operator.guess(y, sigma) if start is None else start
     data = operator.adjoint(y)
-    average = np.empty(operator.in_shape, backend.dtype)
     for i in range(len(settings.noise)):
         step = settings.pass_(i, 1.0)
 
@@ -148,10 +147,9 @@ def restorations(
             step,
             n_threads=n_threads,
             poll=None if poll is None else tell,
-            out=average,
         )
         tau = sigma**2 / step.noise_var
-        rhs *= average.dtype.type(tau)
+        rhs *= rhs.dtype.type(tau)
         rhs += data
         x = operator.solve(rhs, tau, x)
         yield x

@@ -104,7 +104,9 @@ def deblur(
     if boundary != "valid":
         return result
     cut = _check.channels_last(result, channel_axis)[operator.observed]
-    return np.ascontiguousarray(cut if channel_axis is None else np.moveaxis(cut, -1, channel_axis))
+    return np.ascontiguousarray(
+        cut[..., 0] if channel_axis is None else np.moveaxis(cut, -1, channel_axis)
+    )
 
 
 def inpaint(

@@ -51,6 +51,8 @@ class Operator(ABC):
     tested = False
     """Whether this class is known to have the right adjoint, so that `restore` need not check."""
 
+    __array_ufunc__ = None  # an operator @ an array is a TypeError
+
     def __init__(self, in_shape: Sequence[int], out_shape: Sequence[int]) -> None:
         height, width = in_shape
         self.in_shape = (int(height), int(width))

@@ -74,18 +74,16 @@ class Blur(Operator):
             out = (height - p + 1, width - q + 1)
         elif boundary == "reflect":
             grid = (height + p - 1, width + q - 1)
-        self._window = tuple(
-            slice(0 if grid == out else a, None if grid == out else a + n)
-            for a, n in zip(self._before, out, strict=True)
-        )
+        first = (0, 0) if boundary == "periodic" else self._before
+        self._window = (slice(first[0], first[0] + out[0]), slice(first[1], first[1] + out[1]))
         super().__init__((height, width), out)
         self._fourier = Fourier(self.kernel, grid)
 
     @property
     def observed(self) -> tuple[slice, slice]:
         """Where in the image the pixels of the measurement lie."""
-        rows, cols = self._window if self.boundary == "valid" else (slice(None), slice(None))
-        return rows, cols
+        height, width = self.in_shape
+        return self._window if self.boundary == "valid" else (slice(0, height), slice(0, width))
 
     def forward(self, x: FloatArray) -> FloatArray:
         """Kernel * x."""
@@ -126,10 +124,16 @@ class Blur(Operator):
             sides = zip(self._before, self._after, strict=True)
             start = np.pad(y, tuple(sides), mode="edge")
         mu = (sigma / GRADIENT) ** 2
-        return self._divide(self.adjoint(y), PULL, mu, start).astype(y.dtype, copy=False)
+        x = self._divide(self.adjoint(y), PULL, mu, start, n_max=15)
+        return x.astype(y.dtype, copy=False)
 
     def _divide(
-        self, rhs: FloatArray, tau: float, mu: float, start: FloatArray | None
+        self,
+        rhs: FloatArray,
+        tau: float,
+        mu: float,
+        start: FloatArray | None,
+        n_max: int = 200,
     ) -> FloatArray:
         """Solve (AᵀA + τ + μ ∇ᵀ∇) x = rhs where that is a division, or nearly one."""
         rhs = precise(rhs, max(tau, mu))
@@ -154,6 +158,7 @@ class Blur(Operator):
             lambda u: u - frame(fourier.filter(u, gain)),
             frame(fourier.convolve(fourier.filter(rhs, inverse))),
             None if start is None else frame(fourier.convolve(start.astype(rhs.dtype))),
+            n_max=n_max,
         )
         return fourier.filter(rhs + fourier.correlate(u), inverse)
 

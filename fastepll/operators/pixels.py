@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check_operator
 from fastepll.operators.base import Operator, laplacian
@@ -132,7 +132,7 @@ class Mask(Operator):
         return fill(y, ~self.unknown)
 
 
-def fill(y: FloatArray, known: FloatArray) -> FloatArray:
+def fill(y: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
     """Image with the unknown pixels filled in smoothly.
 
     Half the size is filled first, each of its pixels being the mean of the known ones among four.
