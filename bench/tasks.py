@@ -195,9 +195,10 @@ def main() -> None:
     rows = []
     for name in args.tasks:
         columns: dict[str, list[float]] = {}
-        for i, clean in enumerate(bsd68()[: args.images]):
+        for i, image in enumerate(bsd68()[: args.images]):
             factor = int(name[-1]) if name.startswith("smaller") else 1
-            clean = clean[: clean.shape[0] // factor * factor, : clean.shape[1] // factor * factor]
+            height, width = (n // factor * factor for n in image.shape)
+            clean = image[:height, :width]
             for column, value in measure(TASKS[name](clean, i), clean, args):
                 columns.setdefault(column, []).append(value)
         row: dict[str, Any] = {"task": name, "images": args.images, "must reach": MUST.get(name)}

@@ -45,7 +45,7 @@ def check_plane(name: str, plane: ArrayLike, shape: tuple[int, ...]) -> FloatArr
     array = np.asarray(plane)
     if array.shape != shape:
         raise ValueError(f"{name} must have the operator's shape {shape}, got {array.shape}")
-    if array.dtype != np.float32 and array.dtype != np.float64:
+    if array.dtype.name not in {"float32", "float64"}:
         array = array.astype(np.float64)
     return array
 

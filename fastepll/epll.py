@@ -128,9 +128,10 @@ def restorations(
 ) -> Iterator[FloatArray]:
     """One plane after each pass; arguments as in `fastepll.restore`, but checked.
 
-    ``settings.noise`` are the variances 1/β of the passes themselves, not units of sigma² > 0.
-    Each pass gives the average x̃ of the patch estimates, then x solves
-    ``(AᵀA + σ²β) x = Aᵀy + σ²β x̃``. ``poll`` gets the number of the pass and the fraction of it.
+    ``settings.noise`` are the variances 1/β of the passes themselves, not in units of sigma², and
+    ``settings.blend`` the weights c of the prior. Each pass gives the average x̃ of the patch
+    estimates, then x solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the
+    number of the pass and the fraction of it.
     """
     x = operator.guess(y, sigma) if start is None else start
     data = operator.adjoint(y)
@@ -148,7 +149,7 @@ def restorations(
             n_threads=n_threads,
             poll=None if poll is None else tell,
         )
-        tau = sigma**2 / step.noise_var
+        tau = settings.blend[i] * sigma**2 / step.noise_var
         rhs *= rhs.dtype.type(tau)
         rhs += data
         x = operator.solve(rhs, tau, x)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from fastepll.operators import Operator
 from fastepll.settings import Settings, settings_for
 from fastepll.typing import Quality
@@ -14,6 +12,9 @@ from fastepll.typing import Quality
 FLOOR = 2e-4
 """Least noise, in units of the data range, that a measurement is taken to have: 0.05 of 255."""
 
+PASSES: dict[Quality, int] = {"exact": 12, "high": 12, "balanced": 8, "fast": 6, "preview": 4}
+WEIGHT = 0.6  # of the prior: c in the notes of `fastepll.restore`
+END = 0.2  # the last pass assumes at least so much of sigma
 LEVEL = 0.05  # noise for which the quality levels' grids and choices of components are taken
 
 
@@ -24,7 +25,31 @@ def task_settings(
     side: int,
     betas: Sequence[float] | None = None,
 ) -> Settings:
-    """Settings of the passes; ``noise`` is 1/β itself."""
-    base = quality if isinstance(quality, Settings) else settings_for(quality, LEVEL, side)
-    noise = [1 / beta for beta in betas] if betas is not None else [0.01]
-    return replace(base, noise=noise, blend=[1.0] * len(noise), coarse=0.0)
+    """Settings whose ``noise`` is 1/β itself and whose ``blend`` is the weight of the prior.
+
+    Parameters
+    ----------
+    quality : str or Settings
+        Grid of patches and choice of components; a name sets the number of passes too, `Settings`
+        keep theirs.
+    operator : Operator
+        Its ``noise_range`` bounds the passes.
+    sigma : float
+        In units of the data range.
+    side : int
+        Shorter side of the model's patches.
+    betas : sequence of float, optional
+        The weights of the splitting, with the prior's weight 1.
+    """
+    if isinstance(quality, Settings):
+        base, n = quality, len(quality.noise)
+    else:
+        base, n = settings_for(quality, LEVEL, side), PASSES[quality]
+    if betas is None:
+        first, last = max(operator.noise_range[0], sigma), max(operator.noise_range[1], END * sigma)
+        ratio = min(last / first, 1.0)
+        noise = [(first * ratio ** (i / max(n - 1, 1))) ** 2 for i in range(n)]
+        weight = WEIGHT
+    else:
+        noise, weight = [1 / beta for beta in betas], 1.0
+    return replace(base, noise=noise, blend=[weight] * len(noise), coarse=0.0)

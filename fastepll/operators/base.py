@@ -51,6 +51,9 @@ class Operator(ABC):
     tested = False
     """Whether this class is known to have the right adjoint, so that `restore` need not check."""
 
+    noise_range = (0.14, 0.01)
+    """Standard deviations that the first and last pass of the prior assume; see `restore`."""
+
     __array_ufunc__ = None  # an operator @ an array is a TypeError
 
     def __init__(self, in_shape: Sequence[int], out_shape: Sequence[int]) -> None:

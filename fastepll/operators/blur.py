@@ -58,6 +58,7 @@ class Blur(Operator):
     """
 
     tested = True
+    noise_range = (0.1, 0.01)
 
     def __init__(
         self, kernel: ArrayLike, shape: Sequence[int], boundary: Boundary = "periodic"

@@ -24,6 +24,7 @@ class Identity(Operator):
     """
 
     tested = True
+    noise_range = (0.0, 0.001)
 
     def __init__(self, shape: Sequence[int]) -> None:
         shape = _check_operator.check_sides("shape", shape)
@@ -61,6 +62,7 @@ class Diagonal(Operator):
     """
 
     tested = True
+    noise_range = (0.1, 0.004)
 
     def __init__(self, gain: ArrayLike) -> None:
         self.gain = _check_operator.check_gain(gain)
@@ -106,6 +108,7 @@ class Mask(Operator):
     """
 
     tested = True
+    noise_range = (0.06, 0.01)
 
     def __init__(self, unknown: ArrayLike) -> None:
         self.unknown = _check_operator.check_mask(unknown)
