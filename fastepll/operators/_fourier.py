@@ -52,7 +52,7 @@ class Fourier:
     def laplacian(self) -> NDArray[np.float64]:
         """Half spectrum of ∇ᵀ∇ on the grid."""
         rows, cols = (2 - 2 * np.cos(2 * np.pi * np.arange(n) / n) for n in self.shape)
-        return rows[:, None] + cols[: self.shape[1] // 2 + 1]
+        return np.asarray(rows[:, None] + cols[: self.shape[1] // 2 + 1])
 
 
 KINDS = ((np.float32, np.complex64), (np.float64, np.complex128))
