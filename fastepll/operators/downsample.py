@@ -44,7 +44,8 @@ class Downsample(Operator):
     >>> import numpy as np
     >>> from fastepll.operators import Downsample
     >>> x = np.arange(16.0).reshape(4, 4)
-    >>> Downsample(np.full((2, 2), 0.25), (4, 4), 2).forward(x)  # a pixel and those below, right
+    >>> mean = np.pad(np.full((2, 2), 0.25), (0, 1))  # of a pixel and those below and right of it
+    >>> Downsample(mean, (4, 4), 2).forward(x).round(6)
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
     """
