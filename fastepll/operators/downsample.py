@@ -51,7 +51,7 @@ class Downsample(Operator):
     """
 
     tested = True
-    noise_range = (0.14, 0.02)
+    noise_range = (0.2, 0.03)
 
     def __init__(self, kernel: ArrayLike, shape: Sequence[int], factor: int) -> None:
         self.factor = f = _check_operator.check_factor(factor)
