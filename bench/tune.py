@@ -74,7 +74,7 @@ def main() -> None:
             trials = arguments.rounds * (3 if not found else 1)
             found[sigma] = tune(images, sigma, start, trials)
         rows = [found[sigma] for sigma in sorted(found)]
-        schedules[level] = {
+        schedules["gray"][level] = {
             **fixed,
             "sigmas": sorted(found),
             "noise": [[round(value, 5) for value in row.noise] for row in rows],

@@ -59,12 +59,14 @@ class PythonPoll {
 std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
                                       const Array<double>& eigenvalues,
                                       const Array<double>& eigenvectors, const Array<double>& basis,
-                                      std::size_t height, std::size_t width,
+                                      std::size_t height, std::size_t width, std::size_t channels,
                                       const std::string& level, int n_threads) {
-  require(2 <= height && height <= 64 && 2 <= width && width <= 64 && height * width <= 256,
+  const PatchShape shape{height, width, channels};
+  require(2 <= height && height <= 64 && 2 <= width && width <= 64 && 1 <= channels &&
+              channels <= 64 && shape.size() <= 256,
           "patch sides must be 2 to 64, with at most 256 values");
   require(n_threads >= 1, "n_threads must be positive");
-  const py::ssize_t k = weights.size(), d = static_cast<py::ssize_t>(height * width);
+  const py::ssize_t k = weights.size(), d = static_cast<py::ssize_t>(shape.size());
   const auto has = [](const py::array& a, std::initializer_list<py::ssize_t> shape) {
     return std::equal(a.shape(), a.shape() + a.ndim(), shape.begin(), shape.end());
   };
@@ -78,8 +80,7 @@ std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
   std::shared_ptr<Mixture> result;
   {
     py::gil_scoped_release release;
-    result = Mixture::make(table, k, height, width, w, values, vectors, rows, n_threads,
-                           poll.function());
+    result = Mixture::make(table, k, shape, w, values, vectors, rows, n_threads, poll.function());
   }
   poll.finish(result != nullptr);
   return result;
@@ -89,7 +90,8 @@ std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise
                                   std::size_t screen_dims, std::size_t refine_dims, double margin,
                                   double middle_margin, bool mean, bool weighted,
                                   double rank_tolerance, double window, int n_threads) {
-  require(noise_var > 0 && n_threads >= 1, "noise_var and n_threads must be positive");
+  require(noise_var >= 0 && (noise_var > 0 || !exact), "noise_var must be positive");
+  require(n_threads >= 1, "n_threads must be positive");
   require(1 <= screen_dims && screen_dims <= refine_dims && margin >= 0 && middle_margin >= 0 &&
               rank_tolerance >= 0 && window >= 0,
           "wanted 1 <= screen_dims <= refine_dims; margins, rank_tolerance and window >= 0");
@@ -106,17 +108,22 @@ std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise
 }
 
 Image view_image(const Array<float>& image, const Mixture& mixture, int n_threads) {
-  require(image.ndim() == 2, "image must have 2 dimensions");
-  const Image view{image.data(), static_cast<std::size_t>(image.shape(0)),
-                   static_cast<std::size_t>(image.shape(1))};
-  require(view.height >= mixture.height && view.width >= mixture.width,
+  const py::ssize_t n = image.ndim();
+  require(mixture.shape.channels == 1
+              ? n == 2
+              : n == 3 && image.shape(0) == static_cast<py::ssize_t>(mixture.shape.channels),
+          "image must have 2 dimensions, or 3 beginning with the channels of the patches");
+  const Image view{image.data(), static_cast<std::size_t>(image.shape(n - 2)),
+                   static_cast<std::size_t>(image.shape(n - 1))};
+  require(view.height >= mixture.shape.height && view.width >= mixture.shape.width,
           "image must not be smaller than a patch");
   require(n_threads >= 1, "n_threads must be positive");
   return view;
 }
 
 Grid view_grid(const Mixture& m, std::size_t stride, std::size_t shift_y, std::size_t shift_x) {
-  require(stride <= std::min(m.height, m.width), "stride must be at most the patch side");
+  require(stride <= std::min(m.shape.height, m.shape.width),
+          "stride must be at most the patch side");
   require(1 <= stride && shift_y < stride && shift_x < stride, "shifts must be below the stride");
   return {stride, shift_y, shift_x};
 }
@@ -126,7 +133,8 @@ std::vector<py::ssize_t> grid_shape(const Image& view, const Mixture& m, const G
   const auto count = [&](std::size_t n, std::size_t p, std::size_t shift) {
     return static_cast<py::ssize_t>(positions(n, p, grid.stride, shift).size());
   };
-  return {count(view.height, m.height, grid.shift_y), count(view.width, m.width, grid.shift_x)};
+  return {count(view.height, m.shape.height, grid.shift_y),
+          count(view.width, m.shape.width, grid.shift_x)};
 }
 
 void require_halves(const Array<float>& image, const Array<float>& half, int n_threads) {
@@ -148,7 +156,7 @@ void run_prior_pass(const Array<float>& image, const Prepared& prepared, std::si
                     py::object callback) {
   const Image view = view_image(image, prepared.mixture(), n_threads);
   const Grid grid = view_grid(prepared.mixture(), stride, shift_y, shift_x);
-  const std::vector<py::ssize_t> shape{image.shape(0), image.shape(1)};
+  const std::vector<py::ssize_t> shape(image.shape(), image.shape() + image.ndim());
   require(has_shape(out, shape) && (!noisy || has_shape(*noisy, shape)),
           "image, noisy and out must have one shape");
   float* result = out.mutable_data();
@@ -186,6 +194,23 @@ Array<std::int32_t> run_select(const Array<float>& image, const Prepared& prepar
   return result;
 }
 
+Array<double> run_log_probs(const Array<float>& image, const Prepared& prepared, int n_threads) {
+  const Tables& t = prepared.tables();
+  const Image view = view_image(image, prepared.mixture(), n_threads);
+  const Grid grid{1, 0, 0};
+  require(!t.spec.exact && t.coefs == t.q, "tables must be of all coefficients, and not exact");
+  Array<double> result(grid_shape(view, prepared.mixture(), grid));
+  double* target = result.mutable_data();
+  PythonPoll poll(py::none{});
+  bool completed;
+  {
+    py::gil_scoped_release release;
+    completed = likelihood_pass(view, prepared, grid, n_threads, poll.function(), target);
+  }
+  poll.finish(completed);
+  return result;
+}
+
 void run_halve(const Array<float>& image, Array<float> out, int n_threads) {
   require_halves(image, out, n_threads);
   float* result = out.mutable_data();
@@ -209,7 +234,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   py::class_<Mixture, std::shared_ptr<Mixture>>(m, "Mixture")
       .def(py::init(&make_mixture), py::arg("weights"), py::arg("eigenvalues"),
            py::arg("eigenvectors"), py::arg("basis"), py::arg("height"), py::arg("width"),
-           py::arg("level"), py::arg("n_threads"))
+           py::arg("channels"), py::arg("level"), py::arg("n_threads"))
       .def_property_readonly("level", [](const Mixture& x) { return x.kernels.level; })
       .def("prepare", &prepare, py::arg("noise_var"), py::arg("exact"), py::arg("screen_dims"),
            py::arg("refine_dims"), py::arg("margin"), py::arg("middle_margin"), py::arg("mean"),
@@ -222,6 +247,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         py::arg("n_threads"), py::arg("poll"));
   m.def("select", &run_select, py::arg("image").noconvert(), py::arg("prepared"), py::arg("stride"),
         py::arg("shift_y"), py::arg("shift_x"), py::arg("exhaustive"), py::arg("n_threads"));
+  m.def("log_probs", &run_log_probs, py::arg("image").noconvert(), py::arg("prepared"),
+        py::arg("n_threads"));
   m.def("halve", &run_halve, py::arg("image").noconvert(), py::arg("out").noconvert(),
         py::arg("n_threads"));
   m.def("add_coarse", &run_add_coarse, py::arg("image").noconvert(), py::arg("coarse").noconvert(),

@@ -20,13 +20,11 @@ void fall_off(float* line, std::size_t n, double window) {
 }  // namespace
 
 Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
-                 std::size_t patch_height, std::size_t patch_width, const double* weights,
-                 const double* eigenvalues)
+                 const PatchShape& patch_shape, const double* weights, const double* eigenvalues)
     : kernels(kernel_table),
       k(n_components),
-      height(patch_height),
-      width(patch_width),
-      d(height * width),
+      shape(patch_shape),
+      d(shape.size()),
       q(d - 1),
       weights_(weights, weights + k),
       eigenvalues_(eigenvalues, eigenvalues + k * d),
@@ -43,8 +41,9 @@ Tables Mixture::tables() const {
   t.k = k;
   t.d = d;
   t.q = q;
-  t.height = height;
-  t.width = width;
+  t.height = shape.height;
+  t.width = shape.width;
+  t.channels = shape.channels;
   t.k_pad = round_up(k, kernels.block);
   t.q_pad = round_up(q, kernels.block);
   t.d_pad = round_up(d, kPad);
@@ -54,10 +53,10 @@ Tables Mixture::tables() const {
 }
 
 std::shared_ptr<Mixture> Mixture::make(const KernelTable& kernels, std::size_t k,
-                                       std::size_t height, std::size_t width, const double* weights,
+                                       const PatchShape& shape, const double* weights,
                                        const double* eigenvalues, const double* eigenvectors,
                                        const double* basis, int n_threads, const Poll& poll) {
-  std::shared_ptr<Mixture> result(new Mixture(kernels, k, height, width, weights, eigenvalues));
+  std::shared_ptr<Mixture> result(new Mixture(kernels, k, shape, weights, eigenvalues));
   Mixture& m = *result;
   const std::size_t d = m.d;
   m.vectors_ = Buffer<float>(k * m.tables().vectors_stride);
@@ -110,8 +109,8 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
     place(t.gains, m.k * t.d_pad);
     place(t.tail_gain, m.k);
     place(t.weight, m.k);
-    place(t.down, m.height);
-    place(t.across, m.width);
+    place(t.down, t.height);
+    place(t.across, t.width);
     place(t.window, t.d_pad);
   };
   std::size_t size = 0;
@@ -124,9 +123,10 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
     next += round_up(n, kAlign / sizeof(float));
   });
   t.rank = ranks_.data();
-  fall_off(t.down, m.height, spec.window);
-  fall_off(t.across, m.width, spec.window);
-  for (std::size_t i = 0; i < m.d; ++i) t.window[i] = t.down[i / m.width] * t.across[i % m.width];
+  fall_off(t.down, t.height, spec.window);
+  fall_off(t.across, t.width, spec.window);
+  for (std::size_t i = 0; i < m.d; ++i)
+    t.window[i] = t.down[i / t.width % t.height] * t.across[i % t.width];
   const std::size_t block = m.kernels.block;
   for (std::size_t i = 0; i < t.coefs; ++i)
     for (std::size_t j = 0; j < m.d; ++j)
@@ -157,6 +157,7 @@ std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
     std::fill_n(targets[which], t.k_pad, 3e38f);
     for (std::size_t c = 0; c < m.k; ++c)
       targets[which][c] = static_cast<float>(costs[3 * c + which] - lowest);
+    if (which == 1) result->lowest_cost_ = lowest;
   }
   return result;
 }

@@ -11,26 +11,34 @@
 
 namespace fastepll {
 
+struct PatchShape {
+  std::size_t height, width, channels;
+  std::size_t size() const { return height * width * channels; }
+};
+
 // What does not depend on the noise level. All inputs are row-major float64: weights (k),
 // eigenvalues (k, d) descending, eigenvectors (k, d, d) as columns, and basis (d, d), the
-// orthonormal rows in which patches are written, the first of them constant.
+// orthonormal rows in which patches are written, the first of them constant. The d values of a
+// patch come channel by channel.
 class Mixture {
  public:
   // Returns null if poll stopped it.
   static std::shared_ptr<Mixture> make(const KernelTable& kernels, std::size_t k,
-                                       std::size_t height, std::size_t width, const double* weights,
+                                       const PatchShape& shape, const double* weights,
                                        const double* eigenvalues, const double* eigenvectors,
                                        const double* basis, int n_threads, const Poll& poll);
 
   const KernelTable& kernels;
-  const std::size_t k, height, width, d, q;
+  const std::size_t k;
+  const PatchShape shape;
+  const std::size_t d, q;
   WorkspacePool& workspaces() const { return workspaces_; }  // for tiles
   WorkspacePool& bands() const { return bands_; }
 
  private:
   friend class Prepared;
-  Mixture(const KernelTable& kernels, std::size_t k, std::size_t height, std::size_t width,
-          const double* weights, const double* eigenvalues);
+  Mixture(const KernelTable& kernels, std::size_t k, const PatchShape& shape, const double* weights,
+          const double* eigenvalues);
   Component component(std::size_t c) const;
   Tables tables() const;
 
@@ -51,6 +59,7 @@ class Prepared {
   const Tables& tables() const { return tables_; }
   const Mixture& mixture() const { return *mixture_; }
   std::size_t nbytes() const { return nbytes_; }
+  double lowest_cost() const { return lowest_cost_; }  // what refined costs count from
 
  private:
   Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec);
@@ -59,6 +68,7 @@ class Prepared {
   Tables tables_;
   Buffer<float> floats_;
   std::size_t nbytes_ = 0;
+  double lowest_cost_ = 0;
   std::vector<std::size_t> ranks_;
 };
 

@@ -47,9 +47,9 @@ struct Spec {
 struct Tables {
   Spec spec;
   std::size_t k, d, q;
-  std::size_t height, width;  // of a patch
-  std::size_t coefs;          // leading coefficients in use: q if exact, else dims
-  float* basis;               // block rows, coefs x d: pixels -> coefficients
+  std::size_t height, width, channels;  // of a patch; d is their product
+  std::size_t coefs;                    // leading coefficients in use: q if exact, else dims
+  float* basis;                         // block rows, coefs x d: pixels -> coefficients
 
   // screen: a cost that is linear in the products c_i c_j of the head and the energies of bands
   std::size_t bands, features;
@@ -73,7 +73,8 @@ struct Tables {
   float* vectors;                 // d rows of d_pad per component: U', as many as a multiple of 4
   float *gains, *tail_gain;       // d_pad per component, the tail's subtracted; per component
   float* weight;                  // per component
-  float *down, *across, *window;  // of the pixels of a patch: height, width; their products, d_pad
+  float *down, *across, *window;  // of the pixels of a patch: height, width; their products, d_pad,
+                                  // channel by channel
   std::size_t* rank;
 
   std::size_t mixed;  // components kept per patch: kMixed for a posterior mean, else 1
@@ -95,10 +96,10 @@ struct Entry {  // a patch, and the weight of one of its estimates
 
 // Some neighbouring patches, and what one thread needs to choose their components.
 struct Tile {
-  std::size_t n;            // patches, at most kRoom, the room below
-  std::ptrdiff_t* corners;  // offset of each patch's first pixel in the image
-  const float* image;
-  std::size_t pitch;    // floats per row of the image
+  std::size_t n;             // patches, at most kRoom, the room below
+  std::ptrdiff_t* corners;   // offset of each patch's first pixel in the image
+  const float* image;        // channel by channel
+  std::size_t pitch, plane;  // floats per row and per channel of the image
   std::int32_t* hints;  // null, or per patch a component that may win or -1; becomes the winner
 
   // What comes out, `mixed` components per patch: -1 where there are fewer.
@@ -120,12 +121,12 @@ struct Tile {
   float *features, *costs;   // kBatch x features, and kPad more; kBatch x k_pad
 };
 
-// Rows of the image that one thread adds estimates to.
+// Rows of one channel of the image that one thread adds estimates to.
 struct Strip {
   std::size_t top, bottom;         // rows of the image
   const std::size_t *rows, *cols;  // positions of patches: those of the band, all
   std::size_t n_rows, n_cols;
-  const float* estimates;     // d_pad each
+  const float* estimates;     // d_pad each, from the channel's values on
   const std::int32_t* place;  // per patch, mixed: its estimates, or -1
   const float* total;         // per patch: their weight
   float *sums, *weights;      // rows of the image from `top` on; no weights if all are 1
@@ -138,6 +139,7 @@ struct KernelTable {
   void (*extract)(const Tile&, const Tables&);
   void (*select)(const Tile&, const Tables&);      // the choice by `spec`
   void (*exhaustive)(const Tile&, const Tables&);  // exact, without bounds
+  void (*evaluate)(const Tile&, const Tables&);    // refined costs of all components: cost_list
   // Weighted estimates of n entries of component c, d_pad each. Scratch: kPad * d_pad floats.
   void (*filter)(const Tables&, std::size_t c, const Entry* entries, std::size_t n,
                  const float* patches, const float* means, float* estimates, float* scratch);

@@ -1,6 +1,7 @@
 #include "pass.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace fastepll {
@@ -90,10 +91,9 @@ class Pass {
         memory_(prepared.mixture().bands().take()),
         band_(band_rows_ * cols_.size(), tables_, n_threads, *memory_) {}
 
-  // Chooses components band by band and has `use(band)` done with them; false stops.
-  template <class Use>
-  bool run(bool exhaustive, const Use& use) {
-    const auto choose = exhaustive ? kernels_.exhaustive : kernels_.select;
+  // Has `choose(tile)` done with the patches band by band, and `use()` with each band; false stops.
+  template <class Choose, class Use>
+  bool run(const Choose& choose, const Use& use) {
     const double n_rows = static_cast<double>(rows_.size());
     for (std::size_t begin = 0; begin < rows_.size(); begin = band_.end) {
       band_.begin = begin;
@@ -103,7 +103,7 @@ class Pass {
       const auto work = [&](std::size_t i, int thread) {
         const Tile& tile = place(team_[thread], i * size, size);
         kernels_.extract(tile, tables_);
-        choose(tile, tables_);
+        choose(tile);
       };
       if (!parallel_for(ceil_div(band_.n, size), n_threads_, work, poll_,
                         static_cast<double>(begin) / n_rows,
@@ -114,6 +114,8 @@ class Pass {
     return true;
   }
 
+  const Tables& tables() const { return tables_; }
+  const KernelTable& kernels() const { return kernels_; }
   const Band& band() const { return band_; }
   std::size_t n_cols() const { return cols_.size(); }
 
@@ -163,19 +165,24 @@ class Pass {
       strip.estimates = band_.estimates;
       strip.place = band_.place;
       strip.total = band_.total;
-      strip.sums = result + strip.top * width;
-      strip.weights = weighted ? weights_.data() + (strip.top - finished_) * width : nullptr;
       strip.pitch = width;
-      if (strip.bottom > begun_)
-        std::fill(result + std::max(strip.top, begun_) * width, result + strip.bottom * width,
-                  0.0f);
-      kernels_.average(strip, tables_);
-      for (std::size_t y = strip.top; y < std::min(strip.bottom, next); ++y) {
-        const float* beside = noisy ? noisy + y * width : nullptr;
-        float* weights = weighted ? strip.weights + (y - strip.top) * width : nullptr;
-        for (std::size_t x = 0; weighted && x < width; ++x) weights[x] = 1 / weights[x];
-        finish(result + y * width, beside, blend, weighted ? 1 : down_[y],
-               weighted ? weights : across_.data(), width);
+      float* weights = weighted ? weights_.data() + (strip.top - finished_) * width : nullptr;
+      for (std::size_t c = 0; c < tables_.channels; ++c) {
+        float* plane = result + c * image_.height * width;
+        const float* beside = noisy ? noisy + c * image_.height * width : nullptr;
+        if (strip.bottom > begun_)
+          std::fill(plane + std::max(strip.top, begun_) * width, plane + strip.bottom * width,
+                    0.0f);
+        strip.sums = plane + strip.top * width;
+        strip.weights = c == 0 ? weights : nullptr;  // the channels share them
+        kernels_.average(strip, tables_);
+        strip.estimates += tables_.height * tables_.width;
+        for (std::size_t y = strip.top; y < std::min(strip.bottom, next); ++y) {
+          float* row = weighted ? weights + (y - strip.top) * width : nullptr;
+          for (std::size_t x = 0; weighted && c == 0 && x < width; ++x) row[x] = 1 / row[x];
+          finish(plane + y * width, beside ? beside + y * width : nullptr, blend,
+                 weighted ? 1 : down_[y], weighted ? row : across_.data(), width);
+        }
       }
     };
     if (!parallel_for(ceil_div(n_rows, step), n_threads_, work, idle, 0, 0)) return false;
@@ -200,6 +207,7 @@ class Pass {
   const Tile& place(Tile& tile, std::size_t begin, std::size_t size) {
     tile.image = image_.data;
     tile.pitch = image_.width;
+    tile.plane = image_.height * image_.width;
     tile.n = std::min(size, band_.n - begin);
     for (std::size_t p = 0; p < tile.n; ++p) {
       const std::size_t row = band_.begin + (begin + p) / cols_.size();
@@ -261,7 +269,8 @@ bool prior_pass(const Image& image, const float* noisy, float blend, const Prepa
                 const Grid& grid, std::int32_t* hints, int n_threads, const Poll& poll,
                 float* result) {
   Pass pass(image, prepared, grid, hints, n_threads, poll);
-  return pass.run(false, [&] { return pass.filter() && pass.average(noisy, blend, result); }) &&
+  return pass.run([&](const Tile& tile) { pass.kernels().select(tile, pass.tables()); },
+                  [&] { return pass.filter() && pass.average(noisy, blend, result); }) &&
          poll(1);
 }
 
@@ -269,12 +278,37 @@ bool select_pass(const Image& image, const Prepared& prepared, const Grid& grid,
                  int n_threads, const Poll& poll, std::int32_t* chosen) {
   Pass pass(image, prepared, grid, nullptr, n_threads, poll);
   const std::size_t mixed = prepared.tables().mixed;
-  return pass.run(exhaustive, [&] {
-    const Band& band = pass.band();
-    for (std::size_t p = 0; p < band.n; ++p)
-      chosen[band.begin * pass.n_cols() + p] = band.chosen[p * mixed];
-    return true;
-  });
+  const auto choose = exhaustive ? pass.kernels().exhaustive : pass.kernels().select;
+  return pass.run([&](const Tile& tile) { choose(tile, pass.tables()); },
+                  [&] {
+                    const Band& band = pass.band();
+                    for (std::size_t p = 0; p < band.n; ++p)
+                      chosen[band.begin * pass.n_cols() + p] = band.chosen[p * mixed];
+                    return true;
+                  });
+}
+
+bool likelihood_pass(const Image& image, const Prepared& prepared, const Grid& grid, int n_threads,
+                     const Poll& poll, double* log_probs) {
+  Pass pass(image, prepared, grid, nullptr, n_threads, poll);
+  const Tables& tables = prepared.tables();
+  const double constant =
+      prepared.lowest_cost() + static_cast<double>(tables.q) * std::log(2 * 3.14159265358979323846);
+  const auto evaluate = [&](const Tile& tile) {
+    pass.kernels().evaluate(tile, tables);
+    for (std::size_t p = 0; p < tile.n; ++p) {
+      const float* costs = tile.cost_list + p;
+      float lowest = costs[0];
+      for (std::size_t c = 1; c < tables.k; ++c) lowest = std::min(lowest, costs[c * kListRoom]);
+      double total = 0;
+      for (std::size_t c = 0; c < tables.k; ++c)
+        total += std::exp(-0.5 * static_cast<double>(costs[c * kListRoom] - lowest));
+      const std::ptrdiff_t at =
+          pass.band().begin * pass.n_cols() + (tile.means - pass.band().means) + p;
+      log_probs[at] = std::log(total) - 0.5 * (static_cast<double>(lowest) + constant);
+    }
+  };
+  return pass.run(evaluate, [] { return true; });
 }
 
 }  // namespace fastepll

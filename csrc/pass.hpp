@@ -9,7 +9,7 @@
 
 namespace fastepll {
 
-// A row-major float image, at least as large as a patch.
+// A row-major float image, channel by channel, at least as large as a patch.
 struct Image {
   const float* data;
   std::size_t height, width;
@@ -36,5 +36,10 @@ bool prior_pass(const Image& image, const float* noisy, float blend, const Prepa
 // chosen: the component of each patch of the grid, row by row.
 bool select_pass(const Image& image, const Prepared& prepared, const Grid& grid, bool exhaustive,
                  int n_threads, const Poll& poll, std::int32_t* chosen);
+
+// log_probs: of each patch of the grid, row by row, the log density of its coefficients under the
+// mixture. The tables are those of the cascade, with as many dims as there are coefficients.
+bool likelihood_pass(const Image& image, const Prepared& prepared, const Grid& grid, int n_threads,
+                     const Poll& poll, double* log_probs);
 
 }  // namespace fastepll

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fastepll._info import show_config
 from fastepll.denoiser import Denoiser
 from fastepll.denoising import denoise
+from fastepll.energy import energy, expected_patch_log_likelihood
 from fastepll.inverse import restore
 from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.noise import estimate_sigma
@@ -18,7 +19,9 @@ __all__ = [
     "__version__",
     "deblur",
     "denoise",
+    "energy",
     "estimate_sigma",
+    "expected_patch_log_likelihood",
     "inpaint",
     "list_models",
     "load_model",

@@ -61,9 +61,7 @@ def check_axis(channel_axis: int | None) -> int | None:
     return axis
 
 
-def check_shape(
-    shape: Sequence[int], channel_axis: int | None, model: GaussianMixture
-) -> tuple[int, int, int]:
+def check_shape(shape: Sequence[int], channel_axis: int | None) -> tuple[int, int, int]:
     """Return the height, width and number of channels of the images to come."""
     wanted = 2 if channel_axis is None else 3
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence):
@@ -71,7 +69,6 @@ def check_shape(
     if len(shape) != wanted:
         raise ValueError(f"shape must have {wanted} numbers, got {shape!r}")
     sides = [check_count("shape", side, 1, sys.maxsize) for side in shape]
-    check_size(sides, channel_axis, model)
     n_channels = 1 if channel_axis is None else sides.pop(channel_axis)
     return sides[0], sides[1], n_channels
 
@@ -181,39 +178,47 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def check_model(model: Model) -> GaussianMixture:
-    """Return the mixture; its patches must be flat."""
+    """Return the mixture; its patches must have two sides, and channels if they have a third."""
     if not isinstance(model, (str, os.PathLike, GaussianMixture)):
         raise TypeError(
             f"model must be a name, a path or a GaussianMixture, got {type(model).__name__}"
         )
     mixture = model if isinstance(model, GaussianMixture) else load_model(model)
     shape = mixture.patch_shape
-    if len(shape) != 2 or min(shape) < 2:
+    if len(shape) not in (2, 3) or min(shape[:2]) < 2:
         raise ValueError(
-            f"model must have patches of one plane, (p, q) with p, q >= 2, got patch_shape {shape}"
+            "model must have patches (p, q) or (p, q, channels) with p, q >= 2, "
+            f"got patch_shape {shape}"
         )
     return mixture
 
 
-def check_size(shape: Sequence[int], channel_axis: int | None, model: GaussianMixture) -> None:
-    """Raise ValueError unless a patch fits into an image of that shape."""
-    sides = list(shape)
-    if channel_axis is not None:
-        del sides[channel_axis]
-    if sides[0] < model.patch_shape[0] or sides[1] < model.patch_shape[1]:
+def check_fit(shape: Sequence[int], model: GaussianMixture) -> None:
+    """Raise ValueError unless a patch fits into an image (height, width, channels)."""
+    patch = model.patch_shape
+    if shape[0] < patch[0] or shape[1] < patch[1]:
         raise ValueError(
-            f"image must be at least as large as the model's "
-            f"{model.patch_shape[0]}x{model.patch_shape[1]} patches, "
-            f"got {sides[0]}x{sides[1]} pixels"
+            f"image must be at least as large as the model's {patch[0]}x{patch[1]} patches, "
+            f"got {shape[0]}x{shape[1]} pixels"
+        )
+    check_channels(shape[2], model)
+
+
+def check_channels(n_channels: int, model: GaussianMixture) -> None:
+    """Raise ValueError if the model has patches of another number of channels."""
+    patch = model.patch_shape
+    if len(patch) == 3 and n_channels != patch[2]:
+        raise ValueError(
+            f"image must have the {patch[2]} channels of the model's patches, got {n_channels}"
         )
 
 
 def check_stride(stride: int, model: GaussianMixture) -> None:
     """Raise ValueError if a grid of that step leaves pixels between the model's patches."""
-    if stride > min(model.patch_shape):
+    if stride > min(model.patch_shape[:2]):
         raise ValueError(
             f"quality must have a stride of at most the side of the model's patches "
-            f"{model.patch_shape}, got {stride}"
+            f"{model.patch_shape[:2]}, got {stride}"
         )
 
 

@@ -13,6 +13,7 @@ class Mixture:
         basis: NDArray[np.float64],
         height: int,
         width: int,
+        channels: int,
         level: str,
         n_threads: int,
     ) -> None: ...
@@ -59,6 +60,9 @@ def select(
     exhaustive: bool,
     n_threads: int,
 ) -> NDArray[np.int32]: ...
+def log_probs(
+    image: NDArray[np.floating[Any]], prepared: Prepared, n_threads: int
+) -> NDArray[np.float64]: ...
 def halve(
     image: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]], n_threads: int
 ) -> None: ...

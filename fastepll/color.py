@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastepll.typing import FloatArray
 
+if TYPE_CHECKING:
+    from fastepll.models import GaussianMixture
+
+GRAY, RGB = "gray-8x8-200", "rgb-8x8-200"  # shipped priors
 BLOCK = 1 << 15  # values converted at a time, so that no temporary has the size of the image
 
 
@@ -33,11 +37,14 @@ class Planes:
     gains : (C,) array
         White noise of standard deviation 1 in every channel has ``gains[c]`` in plane c, and the
         noise of different planes is uncorrelated.
+    groups : tuple of tuples of int
+        Planes that are restored together.
     """
 
     analysis: NDArray[np.float64]
     synthesis: NDArray[np.float64]
     gains: NDArray[np.float64]
+    groups: tuple[tuple[int, ...], ...]
 
 
 def dct_matrix(n: int) -> NDArray[np.float64]:
@@ -57,7 +64,26 @@ def opponent_planes(n_channels: int) -> Planes:
     basis = dct_matrix(n_channels)
     gains = np.ones(n_channels)
     gains[0] = n_channels**-0.5
-    return Planes(basis * gains[:, None], basis.T / gains, gains)
+    groups = tuple((c,) for c in range(n_channels))
+    return Planes(basis * gains[:, None], basis.T / gains, gains, groups)
+
+
+@cache
+def channel_planes(n_channels: int) -> Planes:
+    """The channels themselves, restored together."""
+    same = np.eye(n_channels)
+    return Planes(same, same, np.ones(n_channels), (tuple(range(n_channels)),))
+
+
+def planes_for(n_channels: int, model: GaussianMixture) -> Planes:
+    """Planes in which the model sees an image: those of gray patches are opponent planes."""
+    of_color = len(model.patch_shape) == 3
+    return channel_planes(n_channels) if of_color else opponent_planes(n_channels)
+
+
+def default_prior(n_channels: int) -> str:
+    """Name of the prior for images of so many channels."""
+    return GRAY  # until one of colour patches is shipped
 
 
 def to_plane(image: NDArray[Any], weights: NDArray[np.float64], out: FloatArray) -> FloatArray:

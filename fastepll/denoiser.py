@@ -14,10 +14,11 @@ from fastepll import _check
 from fastepll._check import Model
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.color import from_planes, opponent_planes, to_plane
-from fastepll.epll import denoise_plane, n_scales
+from fastepll.color import GRAY, default_prior, from_planes, planes_for, to_plane
+from fastepll.epll import denoise_plane, n_scales, split
+from fastepll.models import GaussianMixture, load_model
 from fastepll.noise import relative_sigma
-from fastepll.settings import Settings, settings_for
+from fastepll.settings import MAX_SCALES, Settings, settings_for
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
 
 SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
@@ -33,7 +34,7 @@ class Denoiser:
 
     Parameters
     ----------
-    model, sigma, quality, channel_axis, data_range, betas, n_threads, backend
+    model, sigma, quality, channel_axis, data_range, betas, scales, n_threads, backend
         As for `fastepll.denoise`.
     shape : sequence of int, optional
         Shape of the images to come: memory is made ready now, and so are the tables of the model
@@ -62,7 +63,7 @@ class Denoiser:
 
     def __init__(
         self,
-        model: Model = "gray-8x8-200",
+        model: Model | None = None,
         sigma: float | None = None,
         *,
         quality: Quality | Settings = "balanced",
@@ -70,24 +71,30 @@ class Denoiser:
         channel_axis: int | None = None,
         data_range: float | None = None,
         betas: Sequence[float] | None = None,
+        scales: int | None = None,
         n_threads: int | None = None,
         backend: BackendName | None = None,
     ) -> None:
-        self._model = _check.check_model(model)
+        self._model = None if model is None else _check.check_model(model)
         self._sigma = _check.check_sigma(sigma)
         self._quality = quality
         if isinstance(quality, Settings):
-            _check.check_stride(quality.stride, self._model)
+            _check.check_stride(quality.stride, self._model or load_model(GRAY))
         else:
             _check.check_quality(quality)
         self._betas = None if betas is None else _check.check_betas(betas)
+        self._scales = (
+            None if scales is None else _check.check_count("scales", scales, 1, MAX_SCALES)
+        )
         self._axis = _check.check_axis(channel_axis)
+        if self._model is not None and self._axis is None:
+            _check.check_channels(1, self._model)
         self._span = _check.check_data_range(data_range)
         self._threads = _check.check_threads(n_threads)
         self._backend = get_backend(_check.check_backend(backend))
         self._kept: deque[Planes] = deque(maxlen=1)  # hands them to one thread alone, lock or no
         if shape is not None:
-            self._prepare(_check.check_shape(shape, self._axis, self._model))
+            self._prepare(_check.check_shape(shape, self._axis))
 
     def __call__(
         self, image: ArrayLike, *, out: NDArray[Any] | None = None, progress: Poll | None = None
@@ -108,14 +115,15 @@ class Denoiser:
             ``out``, or the new array.
         """
         array = _check.check_image(image, self._axis)
-        _check.check_size(array.shape, self._axis, self._model)
         report = _check.check_progress(progress)
         result = np.empty(array.shape, array.dtype) if out is None else _check.check_out(out, array)
         span = _check.check_intensities(array, self._span)
         sigma = _check.scale_sigma(self._sigma, span)
         source = _check.channels_last(array, self._axis)
+        model = self._model_for(source.shape)
         if sigma is None:
-            sigma = relative_sigma(source, self._model, span)
+            gray = model if len(model.patch_shape) == 2 else load_model(GRAY)
+            sigma = relative_sigma(source, gray, span)
         if sigma < NEGLIGIBLE:
             if report is not None:
                 report(1.0)
@@ -127,6 +135,7 @@ class Denoiser:
                 source,
                 _check.channels_last(result, self._axis),
                 planes,
+                model,
                 sigma=sigma,
                 span=span,
                 report=report,
@@ -140,49 +149,62 @@ class Denoiser:
         source: NDArray[Any],
         result: NDArray[Any],
         planes: Planes,
+        model: GaussianMixture,
         *,
         sigma: float,
         span: float,
         report: Poll | None,
     ) -> None:
-        """Fill the result (height, width, channels) plane by plane of the opponent colours."""
-        opponent = opponent_planes(source.shape[-1])
+        """Fill the result (height, width, channels), group by group of its planes."""
+        mix = planes_for(source.shape[-1], model)
         ready = as_plane(result, span, planes.dtype)
         if ready is not None and np.may_share_memory(result, source):
             ready = None
-        restored = []
-        for c, (analysis, gain) in enumerate(zip(opponent.analysis, opponent.gains, strict=True)):
+        restored: list[FloatArray] = []
+        for i, group in enumerate(mix.groups):
 
-            def progress(fraction: float, c: int = c) -> None:
+            def progress(fraction: float, i: int = i) -> None:
                 if report is not None:
-                    report((c + fraction) / len(opponent.gains))
+                    report((i + fraction) / len(mix.groups))
 
             noisy = as_plane(source, span, planes.dtype)
             if noisy is None:
-                noisy = to_plane(source, analysis / span, planes["noisy"])
-            level = sigma * float(gain)
-            restored.append(
-                denoise_plane(
-                    noisy,
-                    self._model,
-                    level,
-                    self._settings(level),
-                    backend=self._backend,
-                    n_threads=resolve_threads(self._threads),
-                    progress=None if report is None else progress,
-                    out=planes[f"restored {c}"] if ready is None else ready,
-                    work=planes["work"],
-                )
+                noisy = planes["noisy", len(group)]
+                for c, plane in zip(group, split(noisy), strict=True):
+                    to_plane(source, mix.analysis[c] / span, plane)
+            level = sigma * float(mix.gains[group[0]])
+            image = denoise_plane(
+                noisy,
+                model,
+                level,
+                self._settings(level, model),
+                backend=self._backend,
+                n_threads=resolve_threads(self._threads),
+                progress=None if report is None else progress,
+                out=planes[f"restored {i}", len(group)] if ready is None else ready,
+                work=planes["work", len(group)],
             )
+            restored.extend(split(image))
         if ready is None:
-            from_planes(restored, opponent.synthesis * span, result)
+            from_planes(restored, mix.synthesis * span, result)
 
-    def _settings(self, sigma: float) -> Settings:
-        """Settings for a plane with noise of standard deviation sigma."""
+    def _model_for(self, shape: tuple[int, ...]) -> GaussianMixture:
+        """The prior for images (height, width, channels)."""
+        model = self._model or load_model(default_prior(shape[2]))
+        _check.check_fit(shape, model)
+        return model
+
+    def _settings(self, sigma: float, model: GaussianMixture) -> Settings:
+        """Settings for planes with noise of standard deviation sigma."""
         settings = self._quality
         if not isinstance(settings, Settings):
-            settings = settings_for(settings, sigma, min(self._model.patch_shape))
-        return settings if self._betas is None else settings.with_betas(self._betas)
+            settings = settings_for(settings, sigma, model.patch_shape)
+        if self._betas is not None:
+            settings = settings.with_betas(self._betas)
+        if self._scales is not None:
+            coarse = settings_for("high", sigma, model.patch_shape).coarse
+            settings = settings.with_scales(self._scales, coarse)
+        return settings
 
     def _take(self, shape: tuple[int, ...]) -> Planes:
         """The planes of the last call if they fit and no other call has them, else new ones."""
@@ -194,21 +216,26 @@ class Denoiser:
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
         """Make the planes for images (height, width, channels), and the tables of the model."""
+        model = self._model_for(shape)
+        mix = planes_for(shape[2], model)
         planes = self._take(shape[:2])
-        for name in ("noisy", "work", *(f"restored {c}" for c in range(shape[2]))):
-            planes[name].fill(0)  # touched now, not in the first call
+        for i, group in enumerate(mix.groups):
+            for name in ("noisy", "work", f"restored {i}"):
+                planes[name, len(group)].fill(0)  # touched now, not in the first call
         self._kept.append(planes)
         if self._sigma is None:
             return
         span = self._span or next((span for span in SPANS if self._sigma <= span), SPANS[-1])
         sigma = _check.scale_sigma(self._sigma, span)
         if sigma is not None and sigma >= NEGLIGIBLE:
-            for gain in {float(gain) for gain in opponent_planes(shape[2]).gains}:
-                settings = self._settings(sigma * gain)
-                for scale in range(n_scales(shape[:2], self._model, settings)):
+            for gain in {float(gain) for gain in mix.gains}:
+                settings = self._settings(sigma * gain, model)
+                for scale in range(n_scales(shape[:2], model, settings)):
                     denoise_plane(
-                        np.zeros(self._model.patch_shape, self._backend.dtype),
-                        self._model,
+                        np.zeros(
+                            model.patch_shape[2:] + model.patch_shape[:2], self._backend.dtype
+                        ),
+                        model,
                         sigma * gain / 2**scale,
                         settings,
                         backend=self._backend,
@@ -216,16 +243,17 @@ class Denoiser:
                     )
 
 
-class Planes(dict[str, FloatArray]):
-    """Image-sized memory of one call by name, made when it is first asked for."""
+class Planes(dict[tuple[str, int], FloatArray]):
+    """Image-sized memory of one call by name and number of planes, made when first asked for."""
 
     def __init__(self, shape: tuple[int, ...], dtype: type[np.floating[Any]]) -> None:
         super().__init__()
         self.shape, self.dtype = shape, dtype
 
-    def __missing__(self, name: str) -> FloatArray:
+    def __missing__(self, key: tuple[str, int]) -> FloatArray:
         """Make it."""
-        self[name] = plane = np.empty(self.shape, self.dtype)
+        shape = self.shape if key[1] == 1 else (key[1], *self.shape)
+        self[key] = plane = np.empty(shape, self.dtype)
         return plane
 
 

@@ -17,11 +17,12 @@ def denoise(
     image: ArrayLike,
     sigma: float | None = None,
     *,
-    model: Model = "gray-8x8-200",
+    model: Model | None = None,
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     data_range: float | None = None,
     betas: Sequence[float] | None = None,
+    scales: int | None = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -36,8 +37,9 @@ def denoise(
     sigma : float, optional
         Standard deviation of the noise in the units of the image. 0 returns a copy.
         None: `fastepll.estimate_sigma`.
-    model : str, path or GaussianMixture
-        Prior of gray patches: a name of `fastepll.list_models`, a file, or the mixture itself.
+    model : str, path or GaussianMixture, optional
+        Prior of patches: a name of `fastepll.list_models`, a file, or the mixture itself. None:
+        "rgb-8x8-200" for images of three channels, "gray-8x8-200" for all others.
     quality : {"exact", "high", "balanced", "fast", "preview"} or Settings
         "exact" computes the published method. The others take fewer patches, approximate the choice
         of components and correct the low frequencies by the image at half its size, in a schedule
@@ -45,7 +47,8 @@ def denoise(
         small part of its time, "fast" and "preview" a little worse and faster still.
         `fastepll.Settings` says in numbers what they do, and gives any other trade.
     channel_axis : int, optional
-        Axis of the channels. They are restored one by one in the orthonormal opponent planes of
+        Axis of the channels. A prior of colour patches (height, width, channels) restores them
+        together, one of gray patches one by one in the orthonormal opponent planes of
         `fastepll.color.opponent_planes`. None: the image is gray.
     data_range : float, optional
         The intensity step from black to white. None: 255 for uint8, 65535 for uint16, 1 for
@@ -53,6 +56,10 @@ def denoise(
     betas : sequence of float, optional
         Weights of the splitting in units of 1/sigma², one pass of the prior each, in this order,
         in place of the schedule of ``quality``. (1, 4, 8, 16, 32) is the published one.
+    scales : int, optional
+        How many sizes of the image are restored, each half the one before: the smaller ones correct
+        the low frequencies (Papyan & Elad 2016). None: as ``quality`` has it, 1 for "exact" and for
+        the others as many as are 48 pixels or more.
     n_threads : int, optional
         None: FASTEPLL_NUM_THREADS, else OMP_NUM_THREADS, else the processors at hand. The result
         does not depend on it.
@@ -124,6 +131,7 @@ def denoise(
         channel_axis=channel_axis,
         data_range=data_range,
         betas=betas,
+        scales=scales,
         n_threads=n_threads,
         backend=backend,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -33,7 +34,9 @@ def denoise_plane(
     out: FloatArray | None = None,
     work: FloatArray | None = None,
 ) -> FloatArray:
-    """Denoise one plane of pixels in [0, 1]; arguments as in `fastepll.denoise`, but checked.
+    """Denoise pixels in [0, 1]; arguments as in `fastepll.denoise`, but checked.
+
+    A plane (height, width), or (channels, height, width) for a model of patches with channels.
 
     Minimises over x and the patches zᵢ, for each beta in turn starting from x = y,
     ``λ/2 ‖x - y‖² + Σᵢ (β/2 ‖Pᵢx - zᵢ‖² - log p(zᵢ))``: one pass of the prior gives the zᵢ and
@@ -59,7 +62,7 @@ def denoise_plane(
     hints = None
     if settings.selection == "exact" and settings.stride == 1:
         p, q = model.patch_shape[:2]
-        hints = np.full((noisy.shape[0] - p + 1, noisy.shape[1] - q + 1), -1, np.int32)
+        hints = np.full((noisy.shape[-2] - p + 1, noisy.shape[-1] - q + 1), -1, np.int32)
     current = noisy
     for i, blend in enumerate(settings.blend):
         target = (n - 1 - i) % 2
@@ -94,11 +97,14 @@ def denoise_plane(
             if progress is not None and fraction < 1:
                 progress(share + (1 - share) * fraction)
 
-        h, w = noisy.shape[0] // 2, noisy.shape[1] // 2
         spare = np.empty_like(noisy) if planes[1] is None else planes[1]
-        small = spare.reshape(-1)[: 3 * h * w].reshape(3, h, w)
+        shape = (*noisy.shape[:-2], noisy.shape[-2] // 2, noisy.shape[-1] // 2)
+        size = math.prod(shape)
+        small = spare.reshape(-1)[: 3 * size].reshape(3, *shape)
+        for plane, half in zip(split(noisy), split(small[0]), strict=True):
+            backend.halve(plane, half, n_threads=n_threads)
         restored = denoise_plane(
-            backend.halve(noisy, small[0], n_threads=n_threads),
+            small[0],
             model,
             sigma / 2,
             coarser(settings, min(model.patch_shape[:2])),
@@ -108,7 +114,8 @@ def denoise_plane(
             out=small[1],
             work=small[2],
         )
-        backend.add_coarse(current, restored, settings.coarse, small[0], n_threads=n_threads)
+        for plane, half, scratch in zip(*map(split, (current, restored, small[0])), strict=True):
+            backend.add_coarse(plane, half, settings.coarse, scratch, n_threads=n_threads)
     if progress is not None:
         progress(1.0)
     return current
@@ -156,24 +163,31 @@ def restorations(
         yield x
 
 
+def split(image: FloatArray) -> FloatArray:
+    """The planes of an image of one or of several."""
+    return image.reshape(-1, *image.shape[-2:])
+
+
 @lru_cache(maxsize=64)
 def coarser(settings: Settings, side: int) -> Settings:
     """Settings for the image at half its size: less depends on it, so twice the stride will do."""
-    return replace(settings, stride=min(2 * settings.stride, max(settings.stride, side - 1)))
+    stride = min(2 * settings.stride, max(settings.stride, side - 1))
+    return replace(settings, stride=stride, scales=max(settings.scales - 1, 1))
 
 
 def n_scales(shape: tuple[int, ...], model: GaussianMixture, settings: Settings) -> int:
-    """Sizes in which an image is restored: its own, and the halves of ``settings.coarse``."""
-    side, count = min(shape) // 2, 1
-    while settings.coarse > 0 and side >= max(SMALLEST, *model.patch_shape):
-        side, count = side // 2, count + 1
+    """Sizes in which an image is restored: its own, and its halves."""
+    side, count = min(shape[-2:]) // 2, 1
+    if settings.coarse > 0:
+        while count < settings.scales and side >= max(SMALLEST, *model.patch_shape):
+            side, count = side // 2, count + 1
     return count
 
 
 def coverage(shape: tuple[int, ...], model: GaussianMixture) -> FloatArray:
     """How many patches cover each pixel of an image of that shape."""
     sides = []
-    for n, p in zip(shape, model.patch_shape, strict=False):
+    for n, p in zip(shape[-2:], model.patch_shape, strict=False):
         i = np.arange(n)
         sides.append(np.minimum(np.minimum(i + 1, n - i), min(p, n - p + 1)))
     return np.multiply.outer(*sides)

@@ -155,7 +155,7 @@ def restore(
             f"got {type(operator).__name__}"
         )
     array = check_measurement(y, channel_axis, operator.out_shape)
-    _check.check_size(operator.in_shape, None, mixture)
+    _check.check_fit((*operator.in_shape, 1), mixture)
     span = _check.check_intensities(array, _check.check_data_range(data_range), "y")
     level = _check.scale_sigma(_check.check_sigma(sigma), span)
     if level is None:

@@ -74,9 +74,12 @@ def estimate_sigma(
     """
     array = _check.check_image(image, channel_axis)
     mixture = _check.check_model(model)
-    _check.check_size(array.shape, channel_axis, mixture)
+    source = _check.channels_last(array, channel_axis)
+    if len(mixture.patch_shape) != 2:
+        raise ValueError(f"model must have gray patches, got patch_shape {mixture.patch_shape}")
+    _check.check_fit(source.shape, mixture)
     span = _check.check_intensities(array, _check.check_data_range(data_range))
-    return span * relative_sigma(_check.channels_last(array, channel_axis), mixture, span)
+    return span * relative_sigma(source, mixture, span)
 
 
 def relative_sigma(image: NDArray[Any], model: GaussianMixture, span: float) -> float:

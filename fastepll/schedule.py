@@ -44,7 +44,7 @@ def task_settings(
     if isinstance(quality, Settings):
         base, n = quality, len(quality.noise)
     else:
-        base, n = settings_for(quality, LEVEL, side), PASSES[quality]
+        base, n = settings_for(quality, LEVEL, (side, side)), PASSES[quality]
     if betas is None:
         first, last = max(operator.noise_range[0], sigma), max(operator.noise_range[1], END * sigma)
         ratio = min(last / first, 1.0)

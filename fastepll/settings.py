@@ -20,6 +20,7 @@ BETAS = (1.0, 4.0, 8.0, 16.0, 32.0)
 STEPS = (0.6180339887498949, 0.3819660112501051)  # golden ratio: shifts that never line up
 STARTS = (0.3125, 0.9375)  # of 64 pairs, the best for four strides on bsds300/train
 TURN = 5  # passes, which lie on a diagonal of the grid; those that follow lie on another
+MAX_SCALES = 16
 SIDE = 8  # patch side that the strides of the quality levels are meant for
 
 
@@ -99,6 +100,9 @@ class Settings(Kind):
         noisy image at half its size, restored by the same settings with twice the stride (below
         the patch side): patches of one scale leave noise there (Papyan & Elad, Multi-scale
         patch-based image restoration, IEEE TIP 2016).
+    scales : int
+        Sizes of the image at most, in [1, 16]: its own, and with ``coarse`` > 0 its halves whose
+        shorter side is at least 48 pixels.
 
     Raises
     ------
@@ -115,6 +119,7 @@ class Settings(Kind):
     noise: Sequence[float]
     blend: Sequence[float]
     coarse: float = 0.0
+    scales: int = 16
 
     def __post_init__(self) -> None:
         checked = {
@@ -128,6 +133,7 @@ class Settings(Kind):
             "rank_tolerance": _check.check_number("rank_tolerance", self.rank_tolerance, 0, 1e6),
             "window": _check.check_number("window", self.window, 0, 100),
             "coarse": _check.check_number("coarse", self.coarse, 0, 1),
+            "scales": _check.check_count("scales", self.scales, 1, MAX_SCALES),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -153,6 +159,10 @@ class Settings(Kind):
     def with_betas(self, betas: Sequence[float]) -> Settings:
         """The same settings with another schedule, that of `from_betas`."""
         return replace(self, **_schedule(betas))
+
+    def with_scales(self, scales: int, coarse: float) -> Settings:
+        """The same settings with so many sizes; with that ``coarse`` where they have none."""
+        return replace(self, scales=scales, coarse=self.coarse or coarse)
 
     def pass_(self, i: int, sigma: float) -> Pass:
         """Pass number i for an image with noise of standard deviation sigma."""
@@ -182,7 +192,9 @@ EXACT = Settings.from_betas(BETAS)
 
 
 @lru_cache(maxsize=64)
-def settings_for(quality: Quality, sigma: float, side: int = SIDE) -> Settings:
+def settings_for(
+    quality: Quality, sigma: float, patch_shape: tuple[int, ...] = (SIDE, SIDE)
+) -> Settings:
     """Settings of a quality level.
 
     Parameters
@@ -193,8 +205,9 @@ def settings_for(quality: Quality, sigma: float, side: int = SIDE) -> Settings:
         sigma, and beyond them those of the nearest hold.
     sigma : float
         Noise standard deviation, > 0, in units of the data range.
-    side : int
-        Shorter side of the model's patches. A stride shrinks in proportion with those below 8.
+    patch_shape : tuple of int
+        That of the model. Gray and colour patches have schedules of their own. A stride shrinks in
+        proportion with sides below 8.
 
     Examples
     --------
@@ -204,7 +217,8 @@ def settings_for(quality: Quality, sigma: float, side: int = SIDE) -> Settings:
     """
     if quality == "exact":
         return EXACT
-    tuned, sigmas, noises, blends, coarse = _tuned(quality)
+    prior = "gray" if len(patch_shape) == 2 else "rgb"
+    tuned, sigmas, noises, blends, coarse = _tuned(quality, prior)
     at = math.log(255 * sigma)
     high = min(max(bisect_right(sigmas, at), 1), len(sigmas) - 1)
     low = max(high - 1, 0)
@@ -221,7 +235,7 @@ def settings_for(quality: Quality, sigma: float, side: int = SIDE) -> Settings:
         coarse=coarse[low] + share * (coarse[high] - coarse[low]),
         **tuned,
     )
-    stride = max(1, settings.stride * side // SIDE)
+    stride = max(1, settings.stride * min(patch_shape[:2]) // SIDE)
     return settings if stride >= settings.stride else replace(settings, stride=stride)
 
 
@@ -229,16 +243,17 @@ Tuned = tuple[dict[str, Any], list[float], list[list[float]], list[list[float]],
 
 
 @cache
-def _tuned(quality: Quality) -> Tuned:
+def _tuned(quality: Quality, prior: str) -> Tuned:
     """Fixed fields of a level; log sigma, log noise, logit blend and coarse for each sigma.
 
-    ``schedules.json`` has for every level but "exact" an object with the fields of `Settings` that
-    do not depend on sigma, and ``sigmas`` (rising, of 255), ``noise``, ``blend`` (below 1) and
-    ``coarse``, a row or number for each sigma. `bench/tune.py` writes it.
+    ``schedules.json`` has for "gray" and "rgb" priors, and every level but "exact", an object with
+    the fields of `Settings` that do not depend on sigma, and ``sigmas`` (rising, of 255),
+    ``noise``, ``blend`` (below 1) and ``coarse``, a row or number for each sigma. `bench/tune.py`
+    writes it.
     """
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schedules.json")
     with open(path, encoding="utf-8") as file:
-        fixed = json.load(file)[quality]
+        fixed = json.load(file)[prior][quality]
     sigmas = [math.log(sigma) for sigma in fixed.pop("sigmas")]
     noise = [[math.log(value) for value in row] for row in fixed.pop("noise")]
     blend = [[math.log(value / (1 - value)) for value in row] for row in fixed.pop("blend")]

@@ -17,7 +17,7 @@ from fastepll.settings import BETAS, EXACT, Pass, settings_for
 from fastepll.typing import Quality
 
 TUNED = [quality for quality in get_args(Quality) if quality != "exact"]
-TABLE = json.loads(files("fastepll").joinpath("schedules.json").read_text())
+TABLE = json.loads(files("fastepll").joinpath("schedules.json").read_text())["gray"]
 
 
 def test_betas_are_the_published_step():
@@ -151,7 +151,7 @@ def test_a_level_may_be_tuned_at_one_sigma(monkeypatch):
     from fastepll import settings
 
     one = ({"stride": 3}, [math.log(25)], [[0.0]], [[0.0]], [0.25])
-    monkeypatch.setattr(settings, "_tuned", lambda quality: one)
+    monkeypatch.setattr(settings, "_tuned", lambda quality, prior: one)
     for sigma in (2.1, 25.1, 99.1):
         found = settings.settings_for("fast", sigma / 255)
         assert (found.noise, found.blend, found.stride) == ((1.0,), (0.5,), 3)
@@ -162,5 +162,5 @@ def test_a_level_may_be_tuned_at_one_sigma(monkeypatch):
 @pytest.mark.parametrize("quality", TUNED)
 def test_strides_shrink_with_the_patch(quality):
     stride = TABLE[quality]["stride"]
-    found = [settings_for(quality, 0.1, side).stride for side in (2, 4, 8, 16)]
+    found = [settings_for(quality, 0.1, (side, side)).stride for side in (2, 4, 8, 16)]
     assert found == [max(1, stride // 4), max(1, stride // 2), stride, stride]

@@ -127,7 +127,7 @@ int main() {
     std::printf("{\"kernel\": \"peak\", \"threads\": %d, \"GF/s\": %.1f}\n", n_threads, peak / 1e9);
 #endif
     for (const std::string& level : levels()) {
-      const auto mixture = Mixture::make(kernels(level), kK, kPatch, kPatch, weights.data(),
+      const auto mixture = Mixture::make(kernels(level), kK, {kPatch, kPatch, 1}, weights.data(),
                                          values.data(), vectors.data(), basis.data(), 1, go);
       const auto exact =
           Prepared::make(mixture, {0.01, true, 8, 32, 0, 0, false, false, 0, 0}, 1, go);

@@ -40,10 +40,13 @@ void extract(const Tile& tile, const Tables& tables) {
     for (std::size_t p = begin; p < end; ++p) {
       float* patch = tile.patches + p * d_pad;
       const float* corner = tile.image + tile.corners[p];
-      if (tables.width == 8)
-        copy_patch<8>(corner, tile.pitch, tables.height, 8, patch);
-      else
-        copy_patch<0>(corner, tile.pitch, tables.height, tables.width, patch);
+      for (std::size_t c = 0; c < tables.channels; ++c, corner += tile.plane) {
+        float* channel = patch + c * tables.height * tables.width;
+        if (tables.width == 8)
+          copy_patch<8>(corner, tile.pitch, tables.height, 8, channel);
+        else
+          copy_patch<0>(corner, tile.pitch, tables.height, tables.width, channel);
+      }
       for (std::size_t j = d; j < d_pad; ++j) patch[j] = 0;
       tile.power[p] = d == 64 ? remove_mean<64>(patch, d, d_pad, tile.means[p])
                               : remove_mean<0>(patch, d, d_pad, tile.means[p]);

@@ -189,5 +189,16 @@ void exhaustive(const Tile& tile, const Tables& tables) {
   weigh(tile, tables);
 }
 
+void evaluate(const Tile& tile, const Tables& tables) {
+  clear_lists(tile, tables.k_pad);
+  for (std::size_t c = 0; c < tables.k; ++c) {
+    for (std::size_t p = 0; p < tile.n; ++p)
+      add_to_list(tile, c, p, tables.cost[c] + tables.tail[c] * tile.energy[p]);
+    List list = list_of(tile, c);
+    for (std::size_t block = 0; block < tables.blocks; ++block)
+      refine_block<false>(tile, tables, c, block, list);
+  }
+}
+
 }  // namespace
 }  // namespace fastepll::FASTEPLL_LEVEL

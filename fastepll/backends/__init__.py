@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """One implementation of the prior pass; all of them agree with ``reference``.
 
-    Images are 2-D, C-contiguous, finite, of ``dtype``, with intensities scaled to [0, 1], and at
-    least as large as a patch: callers have checked (`fastepll._check`).
+    Images are (height, width), or (channels, height, width) for a model of patches with channels,
+    C-contiguous, finite, of ``dtype``, with intensities scaled to [0, 1], and at least as large as
+    a patch: callers have checked (`fastepll._check`).
     """
 
     @property
@@ -57,6 +59,14 @@ class Backend(Protocol):
         self, image: FloatArray, model: GaussianMixture, step: Pass, *, n_threads: int
     ) -> IntArray:
         """Best component of each patch, (rows, columns) of the grid of the pass."""
+
+    def log_probs(
+        self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
+    ) -> NDArray[np.float64]:
+        """Log density of every patch, (rows, columns), under the mixture with white noise.
+
+        Of its d - 1 coefficients orthogonal to the constant patch, in nats.
+        """
 
     def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
         """See `fastepll.scales.halve`."""

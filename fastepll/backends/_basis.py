@@ -26,3 +26,9 @@ def principal_axes(model: GaussianMixture) -> NDArray[np.float64]:
     centre = np.eye(d) - np.outer(constant, constant)
     axes = np.linalg.eigh(centre @ total @ centre - np.outer(constant, constant))[1]
     return np.vstack([constant, axes[:, :0:-1].T])
+
+
+def planar_order(model: GaussianMixture) -> NDArray[np.intp]:
+    """Indices (d,) that take the values of a patch channel by channel instead of pixel by pixel."""
+    height, width = model.patch_shape[:2]
+    return np.arange(model.d).reshape(height * width, -1).T.ravel()

@@ -70,17 +70,21 @@ def jit(function: Function) -> Function:
 def extract(image: Float32, shape: tuple[int, int], block: Block) -> None:
     """Fill in the patches at the corners, and their means."""
     p, q = shape
+    n_channels = len(image)
     for n in range(LANES):
         i, j = block.corners[0, n], block.corners[1, n]
         total = 0.0
         for a in range(p):
             for b in range(q):
-                total += image[i + a, j + b]
-        mean = total / (p * q)
+                for c in range(n_channels):
+                    total += image[c, i + a, j + b]
+        mean = total / (p * q * n_channels)
         block.mean[n] = mean
         for a in range(p):
             for b in range(q):
-                block.patches[a * q + b, n] = image[i + a, j + b] - mean
+                for c in range(n_channels):
+                    value = image[c, i + a, j + b] - mean
+                    block.patches[(a * q + b) * n_channels + c, n] = value
 
 
 @jit
@@ -270,10 +274,13 @@ def spread(t: Tables, block: Block, n: int, total: Float32, weight: Float32) -> 
             k = block.chosen[j, n]
             share = shares[j] * t.confidence[k]
             wiener(t.gain[k], block.patches[:, n], estimate)
-            for a in range(total.shape[0]):
-                for b in range(total.shape[1]):
+            n_channels = len(total)
+            for a in range(weight.shape[0]):
+                for b in range(weight.shape[1]):
                     here = share * t.window[a, b]
-                    total[a, b] += here * (estimate[a * total.shape[1] + b] + block.mean[n])
+                    for c in range(n_channels):
+                        value = estimate[(a * weight.shape[1] + b) * n_channels + c]
+                        total[c, a, b] += here * (value + block.mean[n])
                     weight[a, b] += here
 
 
@@ -290,14 +297,14 @@ def tile(
     ``kept`` is how many components a patch is estimated with, the margins of the cascade, and from
     which squared norm on patches have all of them.
     Returns the best components and, per pixel from the first patch on, the weighted sum of the
-    patch estimates and the sum of the weights.
+    patch estimates, channel by channel like the image, and the sum of the weights.
     """
     p, q = shape
     rows, cols = grid
     count, margins, flat = kept
     choice = np.empty((len(rows), len(cols)), np.int32)
-    total = np.zeros((rows[-1] - rows[0] + p, cols[-1] - cols[0] + q), np.float32)
-    weight = np.zeros(total.shape, np.float32)
+    weight = np.zeros((rows[-1] - rows[0] + p, cols[-1] - cols[0] + q), np.float32)
+    total = np.zeros((len(image), *weight.shape), np.float32)
     order = t.triangular.order
     size = len(t.basis)
     bands = max(t.screen.precision.shape[1], t.refine.precision.shape[1])
@@ -333,5 +340,5 @@ def tile(
                 choice[i, j] = block.chosen[0, n]
                 top, left = rows[i] - rows[0], cols[j] - cols[0]
                 here = slice(top, top + p), slice(left, left + q)
-                spread(t, block, n, total[here], weight[here])
+                spread(t, block, n, total[:, here[0], here[1]], weight[here])
     return choice, total, weight

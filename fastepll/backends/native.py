@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastepll import _core
-from fastepll.backends._basis import principal_axes
+from fastepll.backends._basis import planar_order, principal_axes
+from fastepll.settings import Pass
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
-    from fastepll.settings import Pass
 
 KEPT_BYTES = 128 << 20  # of prepared tables: about 1 MB for each pass of 200 8x8 components
 
@@ -68,6 +69,13 @@ class NativeBackend:
         """See `fastepll.backends.Backend.select`; ``exhaustive`` computes every cost to the end."""
         prepared = self.prepare(model, step, n_threads)
         return _core.select(image, prepared, step.stride, *step.shift, exhaustive, n_threads)
+
+    def log_probs(
+        self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
+    ) -> NDArray[np.float64]:
+        """See `fastepll.backends.Backend.log_probs`."""
+        full = Pass(noise_var=noise_var, selection="cascade", screen_dims=1, refine_dims=model.d)
+        return _core.log_probs(image, self.prepare(model, full, n_threads), n_threads)
 
     def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
         """See `fastepll.scales.halve`."""
@@ -127,14 +135,16 @@ class NativeBackend:
 
 def native_mixture(model: GaussianMixture, level: str, n_threads: int) -> _core.Mixture:
     """The mixture in the layout of the core."""
+    order = planar_order(model)
     height, width = model.patch_shape[:2]
     return _core.Mixture(
         weights=model.weights,
         eigenvalues=model.eigenvalues,
-        eigenvectors=model.eigenvectors,
-        basis=principal_axes(model),
+        eigenvectors=model.eigenvectors[:, order],
+        basis=principal_axes(model)[:, order],
         height=height,
         width=width,
+        channels=model.d // (height * width),
         level=level,
         n_threads=n_threads,
     )

@@ -22,6 +22,7 @@ from fastepll.backends._basis import principal_axes
 from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
 from fastepll.backends._triangular import STEP
 from fastepll.backends.reference import MOST, bands, fall_off, grid
+from fastepll.backends.reference import backend as reference
 from fastepll.scales import add_coarse, halve
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
@@ -56,7 +57,9 @@ def prepare(
         refine=stages[2],
         gain=np.empty((k, d, d), np.float32),
         confidence=np.ones(k, np.float32),
-        window=np.outer(*(fall_off(p, step.window) for p in model.patch_shape)).astype(np.float32),
+        window=np.outer(*(fall_off(p, step.window) for p in model.patch_shape[:2])).astype(
+            np.float32
+        ),
     )
 
     def fill(i: slice) -> None:
@@ -102,6 +105,7 @@ class NumbaBackend:
 
     name: BackendName = "numba"
     dtype = np.float32
+    log_probs = reference.log_probs
     halve = staticmethod(halve)
     add_coarse = staticmethod(add_coarse)
 
@@ -126,15 +130,16 @@ class NumbaBackend:
         rows, cols = grid(image, model, step)
         result = np.empty(image.shape, np.float32) if out is None else out
         result[:] = 0
-        weight = np.zeros(image.shape, np.float32)
+        planes = result.reshape(-1, *image.shape[-2:])
+        weight = np.zeros(planes.shape[1:], np.float32)
         with closing(self._tiles(image, model, step, n_threads)) as tiles:
             for i, j, (_, total, share) in tiles:
-                height, width = total.shape
+                height, width = share.shape
                 here = np.s_[rows[i] : rows[i] + height, cols[j] : cols[j] + width]
-                result[here] += total
+                planes[(slice(None), *here)] += total
                 weight[here] += share
                 if poll is not None:
-                    poll(float(rows[i] + height) / len(image))
+                    poll(float(rows[i] + height) / len(weight))
         result /= weight
         if noisy is not None:
             result *= np.float32(blend)
@@ -161,8 +166,9 @@ class NumbaBackend:
         """
         rows, cols = (at.astype(np.int32) for at in grid(image, model, step))
         tables = self._tables(model, step, n_threads)
+        p, q = model.patch_shape[:2]
         pixels = np.require(image, np.float32, ["C", "A", "W"])  # one type, so one compilation
-        p, q = model.patch_shape
+        pixels = pixels.reshape(-1, *image.shape[-2:])
         flat = 2 * (model.d - 1) * float(step.noise_var)
         margins = float(step.margin), float(step.middle_margin)
         kept = (1 if step.estimator == "map" else MOST, margins, flat)

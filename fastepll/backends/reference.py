@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from fastepll.backends._basis import principal_axes
 from fastepll.scales import add_coarse, halve
+from fastepll.settings import Pass
 from fastepll.typing import BackendName, Estimator, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastepll.models import GaussianMixture
-    from fastepll.settings import Pass
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -51,7 +51,7 @@ def grid(image: FloatArray, model: GaussianMixture, step: Pass) -> tuple[Indices
     """Rows and columns of the patches of a pass."""
     rows, cols = (
         positions(n, p, step.stride, shift)
-        for n, p, shift in zip(image.shape, model.patch_shape, step.shift, strict=True)
+        for n, p, shift in zip(image.shape[-2:], model.patch_shape, step.shift, strict=False)
     )
     return rows, cols
 
@@ -60,9 +60,11 @@ def extract(
     image: FloatArray, shape: tuple[int, ...], at: tuple[Indices, Indices] | None = None
 ) -> tuple[Float64, Float64]:
     """Mean-free patches (n, d) and their means (n, 1) at rows × columns, or at all positions."""
-    windows = sliding_window_view(image, shape)
-    patches = windows if at is None else windows[np.ix_(*at)]
-    patches = patches.reshape(-1, shape[0] * shape[1]).astype(np.float64)
+    planes = image.reshape(-1, *image.shape[-2:])
+    windows = sliding_window_view(planes, shape[:2], axis=(1, 2))
+    windows = windows if at is None else windows[:, at[0][:, None], at[1]]
+    pixels = np.moveaxis(windows, 0, -1)  # (rows, columns, *shape)
+    patches = pixels.reshape(pixels.shape[0] * pixels.shape[1], -1).astype(np.float64)
     mean = patches.mean(axis=1, keepdims=True)
     return patches - mean, mean
 
@@ -229,22 +231,25 @@ class ReferenceBackend:
         hints: IntArray | None = None,
     ) -> FloatArray:
         """See `fastepll.backends.Backend.prior_pass`."""
-        p, q = model.patch_shape
-        total, weight = np.zeros(image.shape), np.zeros(image.shape)
+        p, q = model.patch_shape[:2]
+        weight = np.zeros(image.shape[-2:])
+        total = np.zeros((model.d // (p * q), *weight.shape))
         rows, cols = grid(image, model, step)
         for strip in strips(rows, len(cols)):
             at = rows[strip], cols
-            patches, mean = extract(image, (p, q), at)
+            patches, mean = extract(image, model.patch_shape, at)
             chosen = choose(costs(patches, model, step), step.estimator)
             sums, weights = estimate(patches, mean, chosen, model, step)
-            sums, weights = (a.reshape(len(at[0]), len(cols), -1) for a in (sums, weights))
+            sums = sums.reshape(len(at[0]), len(cols), p, q, -1)
+            weights = weights.reshape(len(at[0]), -1)
             for a, b in np.ndindex(p, q):
                 share = fall_off(p, step.window)[a] * fall_off(q, step.window)[b]
-                total[np.ix_(at[0] + a, cols + b)] += share * sums[:, :, a * q + b]
-                weight[np.ix_(at[0] + a, cols + b)] += share * weights[:, :, 0]
+                here = at[0][:, None] + a, cols + b
+                total[(slice(None), *here)] += share * np.moveaxis(sums[:, :, a, b], -1, 0)
+                weight[here] += share * weights
             if poll is not None:
-                poll(float(at[0][-1] + p) / len(image))
-        average = total / weight
+                poll(float(at[0][-1] + p) / len(weight))
+        average = (total / weight).reshape(image.shape)
         if noisy is not None:
             average = (1 - blend) * noisy + blend * average
         if out is None:
@@ -262,6 +267,21 @@ class ReferenceBackend:
             patches, _ = extract(image, model.patch_shape, (rows[strip], cols))
             best = costs(patches, model, step).argmin(axis=1)
             result[strip] = best.reshape(-1, len(cols))
+        return result
+
+    def log_probs(
+        self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
+    ) -> Float64:
+        """See `fastepll.backends.Backend.log_probs`."""
+        axes = principal_axes(model)[1:]
+        rows, cols = grid(image, model, Pass(noise_var=noise_var))
+        result = np.empty((len(rows), len(cols)))
+        for strip in strips(rows, len(cols)):
+            patches, _ = extract(image, model.patch_shape, (rows[strip], cols))
+            cost = structured_costs(patches @ axes.T, model, axes, noise_var, [len(axes)])
+            lowest = cost.min(axis=1)
+            total = np.log(np.exp(-0.5 * (cost - lowest[:, None])).sum(axis=1)) - 0.5 * lowest
+            result[strip] = (total - 0.5 * len(axes) * np.log(2 * np.pi)).reshape(-1, len(cols))
         return result
 
 

@@ -75,7 +75,7 @@ std::shared_ptr<const Mixture> make_mixture(const Problem& p, const KernelTable&
   Doubles columns(p.k * d * d);
   for (std::size_t i = 0; i < p.k * d * d; ++i)
     columns[i / (d * d) * d * d + i % d * d + i / d % d] = p.vectors[i];
-  return Mixture::make(table, p.k, p.height, p.width, p.weights.data(), p.eigenvalues.data(),
+  return Mixture::make(table, p.k, {p.height, p.width, 1}, p.weights.data(), p.eigenvalues.data(),
                        columns.data(), p.basis.data(), 2, [](double) { return true; });
 }
 
