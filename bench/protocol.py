@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
@@ -36,6 +37,19 @@ def read_gray(path: Path) -> Image:
     if pixels.ndim == 3:
         pixels = np.round(pixels[..., :3] @ GRAY)
     return pixels / 255
+
+
+def read_colour(path: Path) -> Image:
+    """RGB image in [0, 1], (height, width, 3)."""
+    from PIL import Image as PILImage
+
+    return np.asarray(PILImage.open(path).convert("RGB"), dtype=np.float64) / 255
+
+
+def cbsd68() -> list[Image]:
+    """The colour originals of `bsd68`, in its order."""
+    with open(data_dir() / "bsd68" / "sources.csv", newline="") as file:
+        return [read_colour(data_dir() / row["colour"]) for row in csv.DictReader(file)]
 
 
 def bsd68() -> list[Image]:

@@ -12,12 +12,12 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from protocol import Image, add_noise, data_dir, psnr, read_gray
+from protocol import Image, add_noise, data_dir, psnr, read_colour, read_gray
 
 import fastepll
+from fastepll import GaussianMixture
 from fastepll.settings import Settings
 
 SCHEDULES = Path(__file__).parents[1] / "fastepll" / "schedules.json"
@@ -33,15 +33,21 @@ FIXED = (
     "rank_tolerance",
     "window",
 )
-LEVELS: dict[str, dict[str, Any]] = {
-    name: dict(zip(FIXED, values, strict=True))
-    for name, values in {
+LEVELS: dict[str, dict[str, tuple[float, ...]]] = {
+    "gray": {
         "high": (3, 8, 48, 8.0, 4.0, 0.5, 0.6),
         "balanced": (4, 6, 32, 4.0, 2.5, 0.5, 0.8),
         "fast": (5, 6, 32, 2.5, 2.0, 0.3, 1.0),
         "preview": (7, 6, 16, 3.0, 2.0, 0.3, 1.4),
-    }.items()
+    },
+    "rgb": {
+        "high": (3, 8, 96, 12.0, 6.0, 0.3, 0.6),
+        "balanced": (4, 8, 64, 8.0, 5.0, 0.3, 0.8),
+        "fast": (5, 6, 64, 5.0, 3.0, 0.3, 1.0),
+        "preview": (7, 6, 32, 4.0, 3.0, 0.3, 1.4),
+    },
 }
+MODELS = {"gray": "gray-8x8-200", "rgb": "rgb-8x8-200"}
 STARTS = {  # noise and blend at sigma 25
     "high": ((1.0, 0.25, 0.125, 0.06, 0.026), (0.51, 0.8, 0.89, 0.955, 0.985)),
     "balanced": ((1.0, 0.31, 0.105, 0.033), (0.5, 0.85, 0.92, 0.984)),
@@ -53,16 +59,19 @@ STARTS = {  # noise and blend at sigma 25
 def main() -> None:
     """Tune what the arguments name; keep the rest of the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
+    parser.add_argument("--prior", choices=LEVELS, default="gray")
+    parser.add_argument("--levels", nargs="+", choices=LEVELS["gray"], default=list(STARTS))
     parser.add_argument("--crops", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=60, help="trials per sigma; 3x at the first")
     arguments = parser.parse_args()
     files = sorted((data_dir() / "bsds300" / "train").glob("*.jpg"))
-    images = [read_gray(file)[40 : 40 + SIDE, 40 : 40 + SIDE] for file in files]
-    images = images[:: len(images) // arguments.crops][: arguments.crops]
+    files = files[:: len(files) // arguments.crops][: arguments.crops]
+    read = read_gray if arguments.prior == "gray" else read_colour
+    images = [read(file)[40 : 40 + SIDE, 40 : 40 + SIDE] for file in files]
+    model = fastepll.load_model(MODELS[arguments.prior])
     schedules = json.loads(SCHEDULES.read_text())
     for level in arguments.levels:
-        fixed = {**CASCADE, **LEVELS[level]}
+        fixed = {**CASCADE, **dict(zip(FIXED, LEVELS[arguments.prior][level], strict=True))}
         found: dict[float, Settings] = {}
         for sigma in SIGMAS:
             start = found.get(
@@ -72,9 +81,9 @@ def main() -> None:
                 noise, blend = STARTS[level]
                 start = Settings(noise=noise, blend=blend, coarse=0.3, **fixed)
             trials = arguments.rounds * (3 if not found else 1)
-            found[sigma] = tune(images, sigma, start, trials)
+            found[sigma] = tune(images, model, sigma, start, trials)
         rows = [found[sigma] for sigma in sorted(found)]
-        schedules["gray"][level] = {
+        schedules[arguments.prior][level] = {
             **fixed,
             "sigmas": sorted(found),
             "noise": [[round(value, 5) for value in row.noise] for row in rows],
@@ -84,12 +93,17 @@ def main() -> None:
         SCHEDULES.write_text(json.dumps(schedules, indent=1) + "\n")
 
 
-def tune(images: list[Image], sigma: float, start: Settings, trials: int) -> Settings:
+def tune(
+    images: list[Image], model: GaussianMixture, sigma: float, start: Settings, trials: int
+) -> Settings:
     """The best settings of so many trials."""
     noisy = [add_noise(image, sigma, i).astype(np.float32) for i, image in enumerate(images)]
+    axis = -1 if images[0].ndim == 3 else None
 
     def loss(point: np.ndarray) -> float:
-        denoise = fastepll.Denoiser(sigma=sigma / 255, quality=to_settings(point, start))
+        denoise = fastepll.Denoiser(
+            model, sigma / 255, quality=to_settings(point, start), channel_axis=axis
+        )
         return -float(np.mean([psnr(denoise(y), x) for x, y in zip(images, noisy, strict=True)]))
 
     began = time.perf_counter()

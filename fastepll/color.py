@@ -20,7 +20,6 @@ from fastepll.typing import FloatArray
 if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
 
-GRAY, RGB = "gray-8x8-200", "rgb-8x8-200"  # shipped priors
 BLOCK = 1 << 15  # values converted at a time, so that no temporary has the size of the image
 
 
@@ -79,11 +78,6 @@ def planes_for(n_channels: int, model: GaussianMixture) -> Planes:
     """Planes in which the model sees an image: those of gray patches are opponent planes."""
     of_color = len(model.patch_shape) == 3
     return channel_planes(n_channels) if of_color else opponent_planes(n_channels)
-
-
-def default_prior(n_channels: int) -> str:
-    """Name of the prior for images of so many channels."""
-    return GRAY  # until one of colour patches is shipped
 
 
 def to_plane(image: NDArray[Any], weights: NDArray[np.float64], out: FloatArray) -> FloatArray:

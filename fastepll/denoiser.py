@@ -14,14 +14,15 @@ from fastepll import _check
 from fastepll._check import Model
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.color import GRAY, default_prior, from_planes, planes_for, to_plane
+from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.epll import denoise_plane, n_scales, split
-from fastepll.models import GaussianMixture, load_model
+from fastepll.models import load_model
 from fastepll.noise import relative_sigma
 from fastepll.settings import MAX_SCALES, Settings, settings_for
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
 
 SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
+GRAY = "gray-8x8-200"
 NEGLIGIBLE = 1e-6  # sigma / data_range below which the correction is lost in float32 rounding
 
 
@@ -63,7 +64,7 @@ class Denoiser:
 
     def __init__(
         self,
-        model: Model | None = None,
+        model: Model = GRAY,
         sigma: float | None = None,
         *,
         quality: Quality | Settings = "balanced",
@@ -75,11 +76,11 @@ class Denoiser:
         n_threads: int | None = None,
         backend: BackendName | None = None,
     ) -> None:
-        self._model = None if model is None else _check.check_model(model)
+        self._model = _check.check_model(model)
         self._sigma = _check.check_sigma(sigma)
         self._quality = quality
         if isinstance(quality, Settings):
-            _check.check_stride(quality.stride, self._model or load_model(GRAY))
+            _check.check_stride(quality.stride, self._model)
         else:
             _check.check_quality(quality)
         self._betas = None if betas is None else _check.check_betas(betas)
@@ -87,7 +88,7 @@ class Denoiser:
             None if scales is None else _check.check_count("scales", scales, 1, MAX_SCALES)
         )
         self._axis = _check.check_axis(channel_axis)
-        if self._model is not None and self._axis is None:
+        if self._axis is None:
             _check.check_channels(1, self._model)
         self._span = _check.check_data_range(data_range)
         self._threads = _check.check_threads(n_threads)
@@ -120,10 +121,10 @@ class Denoiser:
         span = _check.check_intensities(array, self._span)
         sigma = _check.scale_sigma(self._sigma, span)
         source = _check.channels_last(array, self._axis)
-        model = self._model_for(source.shape)
+        _check.check_fit(source.shape, self._model)
         if sigma is None:
-            gray = model if len(model.patch_shape) == 2 else load_model(GRAY)
-            sigma = relative_sigma(source, gray, span)
+            gray = len(self._model.patch_shape) == 2
+            sigma = relative_sigma(source, self._model if gray else load_model(GRAY), span)
         if sigma < NEGLIGIBLE:
             if report is not None:
                 report(1.0)
@@ -135,7 +136,6 @@ class Denoiser:
                 source,
                 _check.channels_last(result, self._axis),
                 planes,
-                model,
                 sigma=sigma,
                 span=span,
                 report=report,
@@ -149,14 +149,13 @@ class Denoiser:
         source: NDArray[Any],
         result: NDArray[Any],
         planes: Planes,
-        model: GaussianMixture,
         *,
         sigma: float,
         span: float,
         report: Poll | None,
     ) -> None:
         """Fill the result (height, width, channels), group by group of its planes."""
-        mix = planes_for(source.shape[-1], model)
+        mix = planes_for(source.shape[-1], self._model)
         ready = as_plane(result, span, planes.dtype)
         if ready is not None and np.may_share_memory(result, source):
             ready = None
@@ -175,9 +174,9 @@ class Denoiser:
             level = sigma * float(mix.gains[group[0]])
             image = denoise_plane(
                 noisy,
-                model,
+                self._model,
                 level,
-                self._settings(level, model),
+                self._settings(level),
                 backend=self._backend,
                 n_threads=resolve_threads(self._threads),
                 progress=None if report is None else progress,
@@ -188,21 +187,15 @@ class Denoiser:
         if ready is None:
             from_planes(restored, mix.synthesis * span, result)
 
-    def _model_for(self, shape: tuple[int, ...]) -> GaussianMixture:
-        """The prior for images (height, width, channels)."""
-        model = self._model or load_model(default_prior(shape[2]))
-        _check.check_fit(shape, model)
-        return model
-
-    def _settings(self, sigma: float, model: GaussianMixture) -> Settings:
+    def _settings(self, sigma: float) -> Settings:
         """Settings for planes with noise of standard deviation sigma."""
         settings = self._quality
         if not isinstance(settings, Settings):
-            settings = settings_for(settings, sigma, model.patch_shape)
+            settings = settings_for(settings, sigma, self._model.patch_shape)
         if self._betas is not None:
             settings = settings.with_betas(self._betas)
         if self._scales is not None:
-            coarse = settings_for("high", sigma, model.patch_shape).coarse
+            coarse = settings_for("high", sigma, self._model.patch_shape).coarse
             settings = settings.with_scales(self._scales, coarse)
         return settings
 
@@ -216,7 +209,8 @@ class Denoiser:
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
         """Make the planes for images (height, width, channels), and the tables of the model."""
-        model = self._model_for(shape)
+        model = self._model
+        _check.check_fit(shape, model)
         mix = planes_for(shape[2], model)
         planes = self._take(shape[:2])
         for i, group in enumerate(mix.groups):
@@ -229,7 +223,7 @@ class Denoiser:
         sigma = _check.scale_sigma(self._sigma, span)
         if sigma is not None and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
-                settings = self._settings(sigma * gain, model)
+                settings = self._settings(sigma * gain)
                 for scale in range(n_scales(shape[:2], model, settings)):
                     denoise_plane(
                         np.zeros(

@@ -17,7 +17,7 @@ def denoise(
     image: ArrayLike,
     sigma: float | None = None,
     *,
-    model: Model | None = None,
+    model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     data_range: float | None = None,
@@ -37,9 +37,8 @@ def denoise(
     sigma : float, optional
         Standard deviation of the noise in the units of the image. 0 returns a copy.
         None: `fastepll.estimate_sigma`.
-    model : str, path or GaussianMixture, optional
-        Prior of patches: a name of `fastepll.list_models`, a file, or the mixture itself. None:
-        "rgb-8x8-200" for images of three channels, "gray-8x8-200" for all others.
+    model : str, path or GaussianMixture
+        Prior of patches: a name of `fastepll.list_models`, a file, or the mixture itself.
     quality : {"exact", "high", "balanced", "fast", "preview"} or Settings
         "exact" computes the published method. The others take fewer patches, approximate the choice
         of components and correct the low frequencies by the image at half its size, in a schedule

@@ -10,7 +10,7 @@ from fastepll._check import Model
 from fastepll._check_operator import check_measurement
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.color import default_prior, planes_for, to_plane
+from fastepll.color import planes_for, to_plane
 from fastepll.operators import Identity, Operator
 from fastepll.typing import BackendName, FloatArray
 
@@ -18,7 +18,7 @@ from fastepll.typing import BackendName, FloatArray
 def expected_patch_log_likelihood(
     image: ArrayLike,
     *,
-    model: Model | None = None,
+    model: Model = "gray-8x8-200",
     sigma: float = 0.0,
     channel_axis: int | None = None,
     data_range: float | None = None,
@@ -68,7 +68,7 @@ def expected_patch_log_likelihood(
     """
     array = _check.check_image(image, channel_axis)
     source = _check.channels_last(array, channel_axis)
-    mixture = _check.check_model(model or default_prior(source.shape[-1]))
+    mixture = _check.check_model(model)
     _check.check_fit(source.shape, mixture)
     span = _check.check_intensities(array, _check.check_data_range(data_range))
     level = _check.check_number("sigma", sigma, 0, 1e30) / span
@@ -93,7 +93,7 @@ def energy(
     operator: Operator | None = None,
     sigma: float = 0.0,
     *,
-    model: Model | None = None,
+    model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
     data_range: float | None = None,
     n_threads: int | None = None,
@@ -154,7 +154,7 @@ def energy(
     array = _check.check_image(image, channel_axis)
     span = _check.check_intensities(array, _check.check_data_range(data_range))
     source = _check.channels_last(array, channel_axis)
-    mixture = _check.check_model(model or default_prior(source.shape[-1]))
+    mixture = _check.check_model(model)
     a = Identity(source.shape[:2]) if operator is None else operator
     if a.in_shape != source.shape[:2]:
         raise ValueError(

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import fastepll
+from fastepll.backends import get_backend
 from fastepll.color import dct_matrix, opponent_planes
+from fastepll.epll import denoise_plane
+from fastepll.settings import settings_for
 
 from .scenes import noisy, rms, scene, smooth_mixture
 
@@ -56,3 +59,33 @@ def test_other_numbers_of_channels(channels):
     image = noisy(clean, 0.1)
     result = fastepll.denoise(image, 0.1, model=smooth_mixture(), channel_axis=0)
     assert rms(result - clean) < 0.32 * rms(image - clean)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("quality", ["exact", "fast"])
+def test_a_prior_of_colour_patches_restores_the_channels_together(quality, axis):
+    model = smooth_mixture(5, 3)
+    image = np.stack([noisy(scene(40, 31) * (1 - 0.3 * c), 0.1, seed=c) for c in range(3)])
+    settings = settings_for(quality, 0.1, model.patch_shape)
+    expected = denoise_plane(
+        image, model, 0.1, settings, backend=get_backend("reference"), n_threads=1
+    )
+    given = np.moveaxis(image, 0, axis).astype(np.float32)
+    found = fastepll.denoise(given, 0.1, model=model, quality=quality, channel_axis=axis)
+    assert np.abs(found - np.moveaxis(expected, 0, axis)).max() < 1e-5
+
+
+def test_colour_patches_of_bytes_and_an_estimated_sigma():
+    model = smooth_mixture(5, 3)
+    image = np.stack([noisy(scene(40, 31), 0.1, seed=c) for c in range(3)], -1)
+    as_bytes = np.round(255 * image.clip(0, 1)).astype(np.uint8)
+    found = fastepll.denoise(as_bytes, 25.5, model=model, channel_axis=-1)
+    same = fastepll.denoise(as_bytes / 255, 0.1, model=model, channel_axis=-1)
+    assert np.abs(found - 255 * same).max() <= 0.51
+    sigma = fastepll.estimate_sigma(as_bytes, channel_axis=-1)
+    estimated = fastepll.denoise(as_bytes, model=model, channel_axis=-1)
+    assert np.array_equal(
+        estimated, fastepll.denoise(as_bytes, sigma, model=model, channel_axis=-1)
+    )
+    with pytest.raises(ValueError, match="model must have gray patches"):
+        fastepll.estimate_sigma(as_bytes, model=model, channel_axis=-1)
