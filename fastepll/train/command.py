@@ -12,7 +12,7 @@ __all__ = ["add_arguments", "run"]
 
 HELP = {
     "n_components": "components of the mixture",
-    "patch_shape": "rows and columns of a patch",
+    "patch_shape": "rows and columns of a patch, and 3 for one of red, green and blue",
     "n_patches": "patches sampled from the folder",
     "holdout": "images kept out for the held-out likelihood",
     "flips": "mirror patches at random",
@@ -41,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 flag, action=argparse.BooleanOptionalAction, default=default, help=text
             )
         elif isinstance(default, tuple):
-            parser.add_argument(
-                flag, type=int, nargs=2, metavar=("P", "Q"), default=default, help=text
-            )
+            parser.add_argument(flag, type=int, nargs="+", metavar="P", default=default, help=text)
         else:
             parser.add_argument(flag, type=type(default), metavar="N", default=default, help=text)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
