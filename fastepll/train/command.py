@@ -49,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--history", help="csv file for log-likelihood against steps")
     parser.add_argument("--note", help="origin and licence of the images, kept in the model")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "float64", "int16"),
+        default="float32",
+        help="of OUT, see GaussianMixture.save (default %(default)s)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         note=args.note,
         **settings,
     )
-    model.save(out, overwrite=args.overwrite)
+    model.save(out, overwrite=args.overwrite, precision=args.precision)
     print(f"{out}: {model}")
     for name in ("train_log_likelihood", "held_out_log_likelihood", "min_weight"):
         print(f"  {name}: {model.metadata[name]}")
