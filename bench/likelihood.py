@@ -1,7 +1,8 @@
 """Test log-likelihood of a model (63 dimensions, nats per patch): ``python bench/likelihood.py``.
 
 The protocol: 8x8 gray patches of bsds300/test, uniform noise in [0, 1) on the 0-255 scale added,
-divided by 256, patch mean subtracted, last pixel dropped. A stored mixture is one of mean-free
+divided by 256, patch mean subtracted, last value dropped (for a colour prior: 8x8 patches of red,
+green and blue, of 191 dimensions). A stored mixture is one of mean-free
 patches of 64 values over 255; what the first 63 of them follow is its exact marginal: the mean-free
 part of each covariance without its last row and column, times (255/256) squared.
 
@@ -35,12 +36,11 @@ def marginal(model: GaussianMixture) -> GaussianMixture:
 
 def test_likelihood(model: GaussianMixture, n_patches: int, seed: int) -> tuple[float, float]:
     """Mean over the test patches and its standard error over images."""
-    shape = (model.patch_shape[0], model.patch_shape[1])
     density = marginal(model)
     paths = list_images(data_dir() / "bsds300" / "test")
     means = [
         density.log_prob(SCALE * block[:, :-1].astype(np.float64)).mean()
-        for block in stream_patches(paths, shape, n_patches, seed=seed)
+        for block in stream_patches(paths, model.patch_shape, n_patches, seed=seed)
     ]
     return float(np.mean(means)), float(np.std(means) / np.sqrt(len(means)))
 

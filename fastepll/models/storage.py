@@ -1,7 +1,8 @@
 """The file format of fastepll models: an ``.npz`` of three arrays and a JSON header.
 
-``weights`` (k,) and ``eigenvalues`` (k, d) are float64, ``eigenvectors`` (k, d, d) float32 or
-float64, ``header`` the bytes of a JSON object: format, format_version, patch_shape, metadata, and
+``weights`` (k,) and ``eigenvalues`` (k, d) are float64. ``eigenvectors`` are (k, d, d) float32 or
+float64 in version 1, and (k, d (d - 1) / 2) int16 in version 2, as `fastepll.models._reflectors`
+has it. ``header`` is the bytes of a JSON object: format, format_version, patch_shape, metadata, and
 sha256 over the rest of the header and the arrays.
 """
 
@@ -19,14 +20,15 @@ from numpy.typing import NDArray
 
 from fastepll.models._arrays import MAX_D, MAX_K, Array
 from fastepll.models._npz import naming, read_arrays
+from fastepll.models._reflectors import pack, unpack
 
 if TYPE_CHECKING:
     from fastepll.models.mixture import GaussianMixture
 
 FORMAT = "fastepll-gaussian-mixture"
-FORMAT_VERSION = 1
+VERSIONS = (1, 2)
 _ARRAYS = ("weights", "eigenvalues", "eigenvectors")
-_PRECISIONS = ("float32", "float64")
+_PRECISIONS = {"float32": "<f4", "float64": "<f8", "int16": "<i2"}
 
 
 def save_npz(
@@ -34,18 +36,20 @@ def save_npz(
 ) -> None:
     """Write a model; see `GaussianMixture.save`."""
     if precision not in _PRECISIONS:
-        raise ValueError(f"precision must be one of {_PRECISIONS}, got {precision!r}")
+        raise ValueError(f"precision must be one of {tuple(_PRECISIONS)}, got {precision!r}")
     target = os.path.abspath(os.fspath(path))
     if not target.lower().endswith(".npz"):
         raise ValueError(f"path must end in .npz, got {os.fspath(path)!r}")
+    compact = precision == "int16"
+    vectors: NDArray[Any] = pack(model.eigenvectors) if compact else model.eigenvectors
     arrays: dict[str, NDArray[Any]] = {
         "weights": model.weights.astype("<f8"),
         "eigenvalues": model.eigenvalues.astype("<f8"),
-        "eigenvectors": model.eigenvectors.astype("<f4" if precision == "float32" else "<f8"),
+        "eigenvectors": vectors.astype(_PRECISIONS[precision]),
     }
     header = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": 2 if compact else 1,
         "patch_shape": list(model.patch_shape),
         "metadata": dict(model.metadata),
     }
@@ -76,20 +80,33 @@ def read_npz(file: BinaryIO) -> GaussianMixture:
     stored = header.pop("sha256")
     if stored != _checksum(header, arrays):
         raise ValueError("its checksum does not match its contents")
-    vectors = arrays["eigenvectors"]
-    k, d = (vectors.shape[0], vectors.shape[-1]) if vectors.ndim else (0, 0)
-    if vectors.shape != (k, d, d) or k > MAX_K or d > MAX_D:
-        raise ValueError(
-            f"eigenvectors must have shape (k, d, d), k <= {MAX_K}, d <= {MAX_D}, "
-            f"got {vectors.shape}"
-        )
     return GaussianMixture(
         arrays["weights"],
-        vectors if vectors.dtype.itemsize == 8 else _orthonormalise(vectors),
+        _bases(arrays["eigenvectors"], arrays["eigenvalues"], header["format_version"]),
         arrays["eigenvalues"],
         header["patch_shape"],
         header["metadata"],
     )
+
+
+def _bases(vectors: NDArray[Any], eigenvalues: NDArray[Any], version: int) -> Array:
+    """Return the eigenvectors (k, d, d) of a file, checked for shape and kind."""
+    d = eigenvalues.shape[-1] if eigenvalues.ndim else 0
+    k = vectors.shape[0] if vectors.ndim else 0
+    wanted = (k, d, d) if version == 1 else (k, d * (d - 1) // 2)
+    if vectors.shape != wanted or not 1 <= k <= MAX_K or not 1 <= d <= MAX_D:
+        raise ValueError(
+            f"eigenvectors must have shape {wanted}, k <= {MAX_K}, d <= {MAX_D}, "
+            f"got {vectors.shape}"
+        )
+    kinds = ("<f4", "<f8") if version == 1 else ("<i2",)
+    if vectors.dtype.str not in kinds:
+        raise ValueError(
+            f"eigenvectors must be {' or '.join(kinds)} in version {version}, got {vectors.dtype}"
+        )
+    if version == 2:
+        return unpack(vectors, d)
+    return vectors if vectors.dtype.itemsize == 8 else _orthonormalise(vectors)
 
 
 def _orthonormalise(vectors: NDArray[np.float32]) -> Array:
@@ -110,11 +127,9 @@ def _parse_header(raw: NDArray[Any]) -> dict[str, Any]:
     header = json.loads(raw.tobytes())
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"its header does not say {FORMAT!r}")
-    if header.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"its format_version is {header.get('format_version')!r}, "
-            f"this fastepll reads {FORMAT_VERSION}"
-        )
+    version = header.get("format_version")
+    if type(version) is not int or version not in VERSIONS:
+        raise ValueError(f"its format_version is {version!r}, this fastepll reads {VERSIONS}")
     wanted = {"format", "format_version", "patch_shape", "metadata", "sha256"}
     if header.keys() != wanted:
         raise ValueError(f"its header must have the keys {sorted(wanted)}, got {sorted(header)}")

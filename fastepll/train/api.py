@@ -39,7 +39,8 @@ def train_mixture(
     Parameters
     ----------
     folder : path
-        Images (any that Pillow reads); colour is turned gray by the weights of the benchmark.
+        Images (any that Pillow reads). For patches of two axes, colour is turned gray by the
+        weights of the benchmark.
     device : str
         "cpu", "cuda" or "cuda:N".
     checkpoint : path, optional
@@ -54,14 +55,15 @@ def train_mixture(
     note : str, optional
         Origin and licence of the images, kept in the model's metadata.
     **settings
-        Fields of `TrainOptions`. `n_components` (200), `patch_shape` ((8, 8)), `n_patches`
-        (2 000 000), `holdout` (images kept for the held-out likelihood, 0), `flips` (mirrored
-        patches, True), `seed` (0); schedule: `warm_steps` (300) mini-batches of `batch` (200 000)
-        patches, then `iterations` (150) passes over all 8-bit patches, then `finish` (10) passes
-        over the dequantised ones; `floor` (0.3 gray levels) is the standard deviation added to
-        every direction before that; components lighter than `min_weight` (0.001) are re-seeded
-        during the warm start and the first half of the passes; `refresh` (5), `margin` (12 nats)
-        and `drop` (1e-4) bound the approximation of the E-step, see `fastepll.train.em`.
+        Fields of `TrainOptions`. `n_components` (200), `patch_shape` ((8, 8), or (8, 8, 3) for
+        patches of red, green and blue), `n_patches` (2 000 000), `holdout` (images kept for the
+        held-out likelihood, 0), `flips` (mirrored patches, True), `seed` (0); schedule:
+        `warm_steps` (300) mini-batches of `batch` (200 000) patches, then `iterations` (150)
+        passes over all 8-bit patches, then `finish` (10) passes over the dequantised ones;
+        `floor` (0.3 gray levels) is the standard deviation added to every direction before that;
+        components lighter than `min_weight` (0.001) are re-seeded during the warm start and the
+        first half of the passes; `refresh` (5), `margin` (12 nats) and `drop` (1e-4) bound the
+        approximation of the E-step, see `fastepll.train.em`.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def train_mixture(
 
     Notes
     -----
-    Log-likelihoods are nats per patch with the last pixel dropped and intensities over 256, the
+    Log-likelihoods are nats per patch with its last value dropped and intensities over 256, the
     convention of the literature. Those of the training data before the finishing passes are of
     8-bit patches under a mixture with the floor added; the held-out ones are always of
     dequantised patches.
@@ -126,12 +128,13 @@ def _metadata(
 ) -> dict[str, Any]:
     """What a user must know of the model, without dates: the same run gives the same file."""
     options = trainer.options
+    kind = "gray" if len(options.patch_shape) == 2 else "RGB"
     words = ["fastepll", "train", str(folder), "OUT", *options.arguments()]
     if device != "cpu":
         words += ["--device", device]
     last = trainer.history[-1] if trainer.history else (0, "", math.nan, math.nan)
     return {
-        "training_data": f"{len(trainer.paths)} images of {folder}, gray, 8 bits",
+        "training_data": f"{len(trainer.paths)} images of {folder}, {kind}, 8 bits",
         "held_out_images": [path.name for path in trainer.kept],
         "note": note,
         "n_patches": options.n_patches,

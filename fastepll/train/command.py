@@ -12,7 +12,7 @@ __all__ = ["add_arguments", "run"]
 
 HELP = {
     "n_components": "components of the mixture",
-    "patch_shape": "rows and columns of a patch",
+    "patch_shape": "rows and columns of a patch, and 3 for one of red, green and blue",
     "n_patches": "patches sampled from the folder",
     "holdout": "images kept out for the held-out likelihood",
     "flips": "mirror patches at random",
@@ -41,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 flag, action=argparse.BooleanOptionalAction, default=default, help=text
             )
         elif isinstance(default, tuple):
-            parser.add_argument(
-                flag, type=int, nargs=2, metavar=("P", "Q"), default=default, help=text
-            )
+            parser.add_argument(flag, type=int, nargs="+", metavar="P", default=default, help=text)
         else:
             parser.add_argument(flag, type=type(default), metavar="N", default=default, help=text)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
@@ -51,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--history", help="csv file for log-likelihood against steps")
     parser.add_argument("--note", help="origin and licence of the images, kept in the model")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "float64", "int16"),
+        default="float32",
+        help="of OUT, see GaussianMixture.save (default %(default)s)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -76,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         note=args.note,
         **settings,
     )
-    model.save(out, overwrite=args.overwrite)
+    model.save(out, overwrite=args.overwrite, precision=args.precision)
     print(f"{out}: {model}")
     for name in ("train_log_likelihood", "held_out_log_likelihood", "min_weight"):
         print(f"  {name}: {model.metadata[name]}")

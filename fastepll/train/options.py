@@ -13,7 +13,7 @@ class TrainOptions:
     """Settings of one run; see `fastepll.train.train_mixture` for their meaning."""
 
     n_components: int = 200
-    patch_shape: tuple[int, int] = (8, 8)
+    patch_shape: tuple[int, ...] = (8, 8)
     n_patches: int = 2_000_000
     holdout: int = 0
     flips: bool = True
@@ -57,8 +57,15 @@ class TrainOptions:
             if not low <= value <= high:
                 raise ValueError(f"{name} must be in [{low}, {high}], got {value}")
         shape = self.patch_shape
-        if len(shape) != 2 or not all(isinstance(s, int) and 2 <= s <= 16 for s in shape):
-            raise ValueError(f"patch_shape must be two ints from 2 to 16, got {shape}")
+        sides, channels = shape[:2], shape[2:]
+        if (
+            len(sides) != 2
+            or not all(isinstance(s, int) and 2 <= s <= 16 for s in sides)
+            or channels not in ((), (3,))
+        ):
+            raise ValueError(
+                f"patch_shape must be two ints from 2 to 16, and a 3 for colour, got {shape}"
+            )
 
     @property
     def steps(self) -> int:

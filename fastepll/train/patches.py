@@ -1,16 +1,27 @@
-"""Seeded streaming of mean-free gray patches from a folder of images (NumPy and Pillow only)."""
+"""Seeded streaming of mean-free patches from a folder of images (NumPy and Pillow only)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["dct_basis", "list_images", "read_gray", "split_images", "stream_patches"]
+__all__ = [
+    "dct_basis",
+    "image_patches",
+    "list_images",
+    "read_gray",
+    "read_rgb",
+    "split_images",
+    "stream_patches",
+]
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
+READERS = min(8, os.cpu_count() or 1)  # images read at a time
 GRAY_WEIGHTS = (0.298936, 0.587043, 0.114021)
 
 
@@ -35,12 +46,16 @@ def list_images(folder: str | Path) -> list[Path]:
 
 def read_gray(path: Path) -> NDArray[np.float64]:
     """One image as gray levels 0..255, rounded to 8 bits, shape (h, w)."""
+    gray: NDArray[np.float64] = np.rint(read_rgb(path) @ np.array(GRAY_WEIGHTS))
+    return gray
+
+
+def read_rgb(path: Path) -> NDArray[np.float64]:
+    """One image as levels 0..255 of red, green and blue, shape (h, w, 3)."""
     from PIL import Image
 
     with Image.open(path) as image:
-        rgb = np.asarray(image.convert("RGB"), dtype=np.float64)
-    gray: NDArray[np.float64] = np.rint(rgb @ np.array(GRAY_WEIGHTS))
-    return gray
+        return np.asarray(image.convert("RGB"), dtype=np.float64)
 
 
 def split_images(paths: Sequence[Path], holdout: int, seed: int) -> tuple[list[Path], list[Path]]:
@@ -54,7 +69,7 @@ def split_images(paths: Sequence[Path], holdout: int, seed: int) -> tuple[list[P
 
 def stream_patches(
     paths: Sequence[Path],
-    patch_shape: tuple[int, int],
+    patch_shape: tuple[int, ...],
     n_patches: int,
     *,
     seed: int = 0,
@@ -67,8 +82,8 @@ def stream_patches(
     ----------
     paths : sequence of Path
         Images; each gives an equal share of the patches (the first ones one more).
-    patch_shape : (p, q)
-        Rows and columns of a patch.
+    patch_shape : (p, q) or (p, q, 3)
+        Rows and columns of a gray patch, or of one of red, green and blue.
     n_patches : int
         Total count. Positions of one image are distinct until all of them are used.
     seed : int
@@ -81,54 +96,73 @@ def stream_patches(
 
     Yields
     ------
-    (m, p * q) float32 arrays on the [0, 1] scale, in raster order of their positions.
+    (m, d) float32 arrays on the [0, 1] scale, in raster order of their positions. One mean over
+    all d values, whatever their channel, is subtracted from each patch.
 
     Raises
     ------
     ValueError
         If an image is smaller than a patch.
     """
-    p, q = patch_shape
     share, extra = divmod(n_patches, len(paths))
-    for i, path in enumerate(paths):
-        image = read_gray(path)
-        if image.shape[0] < p or image.shape[1] < q:
-            raise ValueError(
-                f"images must hold a {p}x{q} patch, {path.name} is "
-                f"{image.shape[0]}x{image.shape[1]}"
-            )
-        rng = np.random.default_rng([seed, 0, i])
-        windows = np.lib.stride_tricks.sliding_window_view(image, (p, q))
-        count, total = share + (i < extra), windows.shape[0] * windows.shape[1]
-        rounds, rest = divmod(count, total)
-        index = np.sort(
-            np.concatenate(
-                [np.tile(np.arange(total), rounds), rng.choice(total, rest, replace=False)]
-            )
+
+    def read(i: int) -> NDArray[np.float32]:
+        rng, count = np.random.default_rng([seed, 0, i]), share + (i < extra)
+        return image_patches(paths[i], patch_shape, count, rng, dequantise=dequantise, flips=flips)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for start in range(0, len(paths), READERS):
+            yield from pool.map(read, range(start, min(start + READERS, len(paths))))
+
+
+def image_patches(
+    path: Path,
+    patch_shape: tuple[int, ...],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    dequantise: bool,
+    flips: bool,
+) -> NDArray[np.float32]:
+    """Patches of one image, (count, d); see `stream_patches`."""
+    p, q = patch_shape[:2]
+    image = read_gray(path) if len(patch_shape) == 2 else read_rgb(path)
+    if image.shape[0] < p or image.shape[1] < q:
+        raise ValueError(
+            f"images must hold a {p}x{q} patch, {path.name} is {image.shape[0]}x{image.shape[1]}"
         )
-        rows, cols = np.divmod(index, windows.shape[1])
-        block = windows[rows, cols]
-        if flips:
-            up, left = rng.random((2, count)) < 0.5
-            block[up] = block[up, ::-1]
-            block[left] = block[left, :, ::-1]
-        block = block.reshape(count, p * q)
-        if dequantise:
-            block = block + rng.random(block.shape)
-        block = (block - block.mean(axis=1, keepdims=True)) / 255.0
-        yield block.astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (p, q), axis=(0, 1))
+    if image.ndim == 3:
+        windows = np.moveaxis(windows, 2, -1)
+    total = windows.shape[0] * windows.shape[1]
+    rounds, rest = divmod(count, total)
+    index = np.sort(
+        np.concatenate([np.tile(np.arange(total), rounds), rng.choice(total, rest, replace=False)])
+    )
+    rows, cols = np.divmod(index, windows.shape[1])
+    block = windows[rows, cols]
+    if flips:
+        up, left = rng.random((2, count)) < 0.5
+        block[up] = block[up, ::-1]
+        block[left] = block[left, :, ::-1]
+    block = block.reshape(count, -1)
+    if dequantise:
+        block = block + rng.random(block.shape)
+    block = (block - block.mean(axis=1, keepdims=True)) / 255.0
+    patches: NDArray[np.float32] = block.astype(np.float32)
+    return patches
 
 
-def dct_basis(patch_shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Orthonormal 2-D cosine basis of mean-free patches, shape (p * q, p * q - 1).
+def dct_basis(patch_shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Orthonormal cosine basis of mean-free patches, shape (d, d - 1), cosines along every axis.
 
     Training runs in these coordinates: the mean is gone and the remaining directions are nearly
     uncorrelated for natural images, which keeps float32 products accurate.
 
     Examples
     --------
-    >>> basis = dct_basis((3, 4))
-    >>> bool(np.allclose(basis.T @ basis, np.eye(11))) and bool(np.allclose(basis.sum(0), 0))
+    >>> basis = dct_basis((3, 4, 3))
+    >>> bool(np.allclose(basis.T @ basis, np.eye(35))) and bool(np.allclose(basis.sum(0), 0))
     True
     """
 
@@ -137,5 +171,7 @@ def dct_basis(patch_shape: tuple[int, int]) -> NDArray[np.float64]:
         unit: NDArray[np.float64] = wave / np.sqrt((wave**2).sum(axis=1, keepdims=True))
         return unit
 
-    rows, columns = (cosines(n) for n in patch_shape)
-    return np.ascontiguousarray(np.kron(rows, columns).T[:, 1:], dtype=np.float64)
+    matrix: NDArray[np.float64] = np.ones((1, 1))
+    for n in patch_shape:
+        matrix = np.asarray(np.kron(matrix, cosines(n)), np.float64)
+    return np.ascontiguousarray(matrix.T[:, 1:], dtype=np.float64)

@@ -63,6 +63,7 @@ class Trainer:
         on_gpu = self.device.type == "cuda"
         self.pool = None if on_gpu else _workers(torch.get_num_threads())
         self.chunk, self.block = (1 << 20, 1 << 18) if on_gpu else (1 << 14, 1 << 11)
+        self.block = min(self.block, self.block * 64**2 // len(self.basis) ** 2)  # d² values each
         self.dequantised = options.steps == options.finish
         self.position, self.history = 0, list[tuple[int, str, float, float]]()
         self.running: Statistics | None = None
@@ -195,7 +196,7 @@ class Trainer:
 
     @property
     def offset(self) -> float:
-        """From the density of cosine coefficients to the benchmark's: last pixel dropped, /256."""
+        """From the density of cosine coefficients to the benchmark's: last value dropped, /256."""
         d = self.basis.shape[0]
         return 0.5 * math.log(d) + (d - 1) * math.log(256 / 255)
 

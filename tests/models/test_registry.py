@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+import numpy as np
 import pytest
 
 from fastepll.models import list_models, load_model, registry
@@ -32,6 +33,22 @@ def test_packaged_tables_match_their_files():
     assert list_models() == sorted(name.removesuffix(".npz") for name in files)
     for name in list_models():
         assert load_model(name).metadata
+
+
+@pytest.mark.parametrize(("name", "shape"), [("gray-8x8-200", (8, 8)), ("rgb-8x8-200", (8, 8, 3))])
+def test_packaged_priors_are_small_and_of_mean_free_patches(name, shape):
+    assert os.path.getsize(os.path.join(registry._WEIGHTS, f"{name}.npz")) <= 8e6
+    model = load_model(name)
+    assert (model.k, model.patch_shape) == (200, shape)
+    assert model.weights.min() > 1e-3  # all components are in use
+    np.testing.assert_array_equal(model.eigenvalues[:, -1], 0.0)
+    assert model.eigenvalues[:, -2].min() > 1 / 20 / 255**2  # near 1/12, of the dequantised
+    constant = model.d**-0.5 * np.sign(model.eigenvectors[:, :1, -1])
+    np.testing.assert_allclose(
+        model.eigenvectors[:, :, -1], constant + np.zeros(model.d), atol=1e-7
+    )
+    assert "non-commercial" in model.metadata["note"]
+    assert model.metadata["command"].startswith("fastepll train")
 
 
 @pytest.mark.parametrize("name", ["huge", "", "tiny.pt", "../tiny"])

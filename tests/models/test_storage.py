@@ -91,6 +91,64 @@ def test_float32_files_restore_orthonormal_eigenvectors(make_mixture, path):
     np.testing.assert_allclose(other.map_estimate(z, 0.1), model.map_estimate(z, 0.1), atol=1e-5)
 
 
+def similar(model, other, atol):
+    """Whether covariances agree within `atol` of each one's largest eigenvalue."""
+    scale = model.eigenvalues[:, :1, None]
+    np.testing.assert_allclose(other.covariances / scale, model.covariances / scale, atol=atol)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 31, 32, 33, 65, 192])
+def test_int16_files_keep_eigenvalues_and_orthonormality(make_mixture, path, d):
+    model = make_mixture(5, d)  # more components than are read together
+    model.save(path, precision="int16")
+    assert path.stat().st_size < 5 * d * (d - 1) + 5 * (d + 1) * 8 + 2000
+    other = GaussianMixture.load(path)
+    np.testing.assert_array_equal(other.weights, model.weights)
+    np.testing.assert_array_equal(other.eigenvalues, model.eigenvalues)
+    identity = np.broadcast_to(np.eye(d), (5, d, d))
+    turned = other.eigenvectors.transpose(0, 2, 1) @ other.eigenvectors
+    np.testing.assert_allclose(turned, identity, atol=1e-12)
+    signs = np.sign((other.eigenvectors * model.eigenvectors).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(signs * other.eigenvectors, model.eigenvectors, atol=2e-4)
+    similar(model, other, 1e-4)
+    other.save(path, precision="int16", overwrite=True)
+    similar(other, GaussianMixture.load(path), 1e-4)
+
+
+def test_int16_files_keep_a_constant_null_direction_exactly(make_mixture, path):
+    """Whatever the rounding: the density of mean-free patches stays on their subspace."""
+    full = make_mixture(3, 12)
+    centre = np.eye(12) - 1 / 12
+    model = GaussianMixture.from_covariances(
+        full.weights, centre @ full.covariances @ centre, (2, 2, 3)
+    )
+    model.save(path, precision="int16")
+    other = GaussianMixture.load(path)
+    assert other.patch_shape == (2, 2, 3)
+    np.testing.assert_array_equal(other.eigenvalues[:, -1], 0.0)
+    np.testing.assert_allclose(abs(other.eigenvectors[:, :, -1]), 12**-0.5, rtol=1e-14)
+    z = model.sample(40, 0)
+    z -= z.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(other.log_prob(z), model.log_prob(z), atol=2e-2)
+    np.testing.assert_allclose(other.map_estimate(z, 0.3), model.map_estimate(z, 0.3), atol=2e-4)
+
+
+def test_int16_entries_of_any_value_give_orthonormal_eigenvectors(path):
+    """So no check of them can be missing: a signed axis, and both ends of the range."""
+    entries = np.array([[-32768] * 6, [32767] * 6, [0] * 6], np.int16)
+    forge(
+        path,
+        {"format_version": 2, "patch_shape": [2, 2]},
+        weights=np.full(3, 1 / 3),
+        eigenvalues=np.ones((3, 4)),
+        eigenvectors=entries,
+    )
+    bases = GaussianMixture.load(path).eigenvectors
+    np.testing.assert_allclose(
+        bases.transpose(0, 2, 1) @ bases, np.broadcast_to(np.eye(4), (3, 4, 4)), atol=1e-14
+    )
+
+
 def test_files_are_reproducible_and_hold_no_pickle(make_mixture, path, tmp_path):
     model = make_mixture(metadata={"command": "train", "seed": 3})
     model.save(path)
@@ -131,7 +189,25 @@ TWO = np.array([np.eye(2), np.eye(2)], np.float32)
 GIANT = (2048, 1024, 1024)
 HOSTILE = {
     "wrong checksum": ({"header": {"sha256": "0" * 64}}, "checksum"),
-    "newer version": ({"header": {"format_version": 2}}, "format_version is 2"),
+    "newer version": ({"header": {"format_version": 3}}, "format_version is 3"),
+    "version no integer": ({"header": {"format_version": True}}, "format_version is True"),
+    "version a list": ({"header": {"format_version": [2]}}, r"format_version is \[2\]"),
+    "matrices in version 2": ({"header": {"format_version": 2}}, r"must have shape \(2, 1\)"),
+    "floats in version 2": (
+        {"header": {"format_version": 2}, "eigenvectors": np.zeros((2, 1), np.float32)},
+        "must be <i2 in version 2",
+    ),
+    "int16 in version 1": ({"eigenvectors": TWO.astype(np.int16)}, "must be <f4 or <f8"),
+    "bytes as eigenvectors": ({"eigenvectors": TWO.astype(np.uint8)}, "must be <f4 or <f8"),
+    "int16 too few": (
+        {"header": {"format_version": 2}, "eigenvectors": np.zeros((2, 0), np.int16)},
+        r"must have shape \(2, 1\)",
+    ),
+    "int16 for another k": (
+        {"header": {"format_version": 2}, "eigenvectors": np.zeros((3, 1), np.int16)},
+        "eigenvectors must have shape",
+    ),
+    "int16 as weights": ({"weights": np.ones(2, np.int16)}, "weights must sum to 1"),
     "another format": ({"header": {"format": "other"}}, "does not say"),
     "extra key": ({"header": {"extra": 1}}, "must have the keys"),
     "patch shape of another size": ({"header": {"patch_shape": [2, 2]}}, "patch_shape"),
@@ -204,8 +280,9 @@ def test_files_that_are_no_archive_are_refused(path, data):
         GaussianMixture.load(path)
 
 
-def test_every_truncation_is_refused(make_mixture, path):
-    make_mixture().save(path)
+@pytest.mark.parametrize("precision", ["float32", "int16"])
+def test_every_truncation_is_refused(make_mixture, path, precision):
+    make_mixture().save(path, precision=precision)
     data = path.read_bytes()
     for size in range(0, len(data), 13):
         path.write_bytes(data[:size])
@@ -213,9 +290,10 @@ def test_every_truncation_is_refused(make_mixture, path):
             GaussianMixture.load(path)
 
 
-def test_a_changed_byte_is_refused_or_harmless(make_mixture, path):
-    model = make_mixture(metadata={"seed": 1})
-    model.save(path)
+@pytest.mark.parametrize("precision", ["float32", "int16"])
+def test_a_changed_byte_is_refused_or_harmless(make_mixture, path, precision):
+    make_mixture(metadata={"seed": 1}).save(path, precision=precision)
+    model = GaussianMixture.load(path)
     data = path.read_bytes()
     rng = np.random.default_rng(0)
     harmless = 0
@@ -229,6 +307,6 @@ def test_a_changed_byte_is_refused_or_harmless(make_mixture, path):
             continue
         harmless += 1  # dates and attributes of the archive, padding
         np.testing.assert_array_equal(other.weights, model.weights)
-        np.testing.assert_allclose(other.eigenvectors, model.eigenvectors, atol=1e-7)
+        np.testing.assert_array_equal(other.eigenvectors, model.eigenvectors)
         assert other.metadata == {"seed": 1}
     assert harmless < 150

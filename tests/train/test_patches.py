@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastepll.color import dct_matrix
 from fastepll.train.patches import (
     dct_basis,
     list_images,
     read_gray,
+    read_rgb,
     split_images,
     stream_patches,
 )
@@ -67,6 +69,38 @@ def test_gray_is_weighted_and_rounded(folder):
     assert np.array_equal(gray, np.rint(0.298936 * red + 0.587043 * green + 0.114021 * blue))
 
 
+def test_colour_patches_are_those_of_the_image(folder):
+    path = folder / "2.png"
+    (block,) = stream_patches([path], (3, 4, 3), 46 * 45, dequantise=False)
+    image, tops, lefts = read_rgb(path), *np.divmod(np.arange(46 * 45), 45)
+    cut = [image[i : i + 3, j : j + 4].ravel() for i, j in zip(tops, lefts, strict=True)]
+    expected = (cut - np.mean(cut, axis=1, keepdims=True)) / 255  # one mean for all channels
+    np.testing.assert_allclose(block, expected, atol=1e-6)
+    assert np.ptp(block.reshape(-1, 12, 3).mean(axis=1)) > 0.01
+
+
+def test_colour_patches_are_mirrored_in_their_rows_and_columns(folder):
+    plain, mirrored = (
+        draw(folder, 900, (4, 5, 3), dequantise=False, flips=f).reshape(-1, 4, 5, 3)
+        for f in (False, True)
+    )
+    options = np.stack([plain, plain[:, ::-1], plain[:, :, ::-1], plain[:, ::-1, ::-1]], axis=1)
+    same = (options == mirrored[:, None]).all(axis=(2, 3, 4))
+    assert same.any(axis=1).all()
+    assert (same.sum(axis=0) > 150).all()
+
+
+def test_gray_images_make_colour_patches_without_colour(folder):
+    (block,) = stream_patches([folder / "0.png"], (3, 3, 3), 50, dequantise=False)
+    assert np.ptp(block.reshape(50, 9, 3), axis=2).max() == 0
+
+
+def test_patches_do_not_depend_on_the_images_read_at_a_time(folder, monkeypatch):
+    whole = draw(folder, seed=1)
+    monkeypatch.setattr("fastepll.train.patches.READERS", 2)
+    assert np.array_equal(whole, draw(folder, seed=1))
+
+
 def test_split_keeps_images_apart(folder):
     paths = list_images(folder)
     train, kept = split_images(paths, 1, seed=0)
@@ -76,10 +110,18 @@ def test_split_keeps_images_apart(folder):
         split_images(paths, 3, seed=0)
 
 
-def test_basis_of_mean_free_patches():
-    basis = dct_basis((5, 3))
-    np.testing.assert_allclose(basis.T @ basis, np.eye(14), atol=1e-12)
+@pytest.mark.parametrize("shape", [(5, 3), (3, 4, 3)])
+def test_basis_of_mean_free_patches(shape):
+    basis = dct_basis(shape)
+    assert len(basis) == np.prod(shape)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(len(basis) - 1), atol=1e-12)
     np.testing.assert_allclose(basis.sum(axis=0), 0, atol=1e-12)
+
+
+def test_basis_of_colour_patches_is_the_product_of_its_axes():
+    rows, columns, channels = dct_matrix(3), dct_matrix(4), dct_matrix(3)
+    product = np.einsum("ai,bj,ck->abcijk", rows, columns, channels).reshape(36, 36)
+    np.testing.assert_allclose(dct_basis((3, 4, 3)), product[1:].T, atol=1e-14)
 
 
 def test_bad_folders(folder, tmp_path):

@@ -49,6 +49,22 @@ def test_model_fits_the_patches(folder):
     )
 
 
+def test_colour_model_fits_the_patches(folder):
+    settings = {**SMALL, "patch_shape": (2, 3, 3), "holdout": 0}
+    model = train_mixture(folder, progress=False, **settings)
+    assert (model.k, model.d, model.patch_shape) == (3, 18, (2, 3, 3))
+    assert "RGB" in model.metadata["training_data"]
+    assert model.eigenvalues[:, -1].max() == 0.0
+    np.testing.assert_allclose(abs(model.eigenvectors[:, :, -1]), 18**-0.5, rtol=1e-12)
+    block = np.concatenate(list(stream_patches(list_images(folder), (2, 3, 3), 3000, flips=True)))
+    found = model.log_prob(block).mean() + 0.5 * np.log(18) + 17 * np.log(256 / 255)
+    assert found == pytest.approx(model.metadata["train_log_likelihood"], abs=0.05)
+    pooled = block.T.astype(float) @ block / len(block)
+    np.testing.assert_allclose(
+        np.einsum("k,kij->ij", model.weights, model.covariances), pooled, atol=0.02 * pooled.max()
+    )
+
+
 @pytest.mark.parametrize("stop", [7, 12, 18, 25])
 def test_resume_is_bit_identical(folder, tmp_path, stop):
     options, paths, file = TrainOptions(**SMALL), list_images(folder), tmp_path / "state.npz"
@@ -93,6 +109,9 @@ def test_command_writes_model_history_and_checkpoint(folder, tmp_path):
         "--patch-shape",
         "3",
         "3",
+        "3",
+        "--precision",
+        "int16",
         "--n-patches",
         "500",
         "--warm-steps",
@@ -112,7 +131,7 @@ def test_command_writes_model_history_and_checkpoint(folder, tmp_path):
     assert command.run(parser.parse_args(words)) == 0
     model = GaussianMixture.load(out)
     assert model.metadata["note"] == "free images"
-    assert "--patch-shape 3 3 --n-patches 500 --warm-steps 3" in model.metadata["command"]
+    assert "--patch-shape 3 3 3 --n-patches 500 --warm-steps 3" in model.metadata["command"]
     rows = list(csv.reader((tmp_path / "log.csv").read_text().splitlines()))
     assert [row[1] for row in rows] == ["stage", *["warm"] * 3, *["full"] * 2, "finish"]
     with pytest.raises(ValueError, match="exists"):
@@ -131,6 +150,9 @@ def test_command_writes_model_history_and_checkpoint(folder, tmp_path):
         (dict(device="meta"), "device must be"),
         (dict(device="cuda:99"), "is not there"),
         (dict(patch_shape=(1, 8)), "patch_shape must be two ints"),
+        (dict(patch_shape=(8,)), r"patch_shape must be two ints .*, got \(8,\)"),
+        (dict(patch_shape=(8, 8, 2)), r"and a 3 for colour, got \(8, 8, 2\)"),
+        (dict(patch_shape=(8, 8, 3, 3)), "and a 3 for colour"),
         (dict(floor=-1.0), "floor must be in"),
         (dict(resume=True), "resume needs a checkpoint"),
     ],
