@@ -12,13 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
 from fastepll._check import Model
+from fastepll._check_sigma import Sigma, check_sigma, scale_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.color import from_planes, opponent_planes, to_plane
 from fastepll.epll import denoise_plane, n_scales
 from fastepll.noise import relative_sigma
 from fastepll.settings import Settings, settings_for
+from fastepll.stacks import colours_and_alpha, part
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
+from fastepll.uneven import restore_plane, typical
 
 SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
 NEGLIGIBLE = 1e-6  # sigma / data_range below which the correction is lost in float32 rounding
@@ -33,7 +36,7 @@ class Denoiser:
 
     Parameters
     ----------
-    model, sigma, quality, channel_axis, data_range, betas, n_threads, backend
+    model, sigma, quality, channel_axis, stack, alpha, data_range, betas, n_threads, backend
         As for `fastepll.denoise`.
     shape : sequence of int, optional
         Shape of the images to come: memory is made ready now, and so are the tables of the model
@@ -63,31 +66,39 @@ class Denoiser:
     def __init__(
         self,
         model: Model = "gray-8x8-200",
-        sigma: float | None = None,
+        sigma: float | ArrayLike | None = None,
         *,
         quality: Quality | Settings = "balanced",
         shape: Sequence[int] | None = None,
         channel_axis: int | None = None,
+        stack: bool = False,
+        alpha: bool = False,
         data_range: float | None = None,
         betas: Sequence[float] | None = None,
         n_threads: int | None = None,
         backend: BackendName | None = None,
     ) -> None:
         self._model = _check.check_model(model)
-        self._sigma = _check.check_sigma(sigma)
+        self._sigma = check_sigma(sigma)
         self._quality = quality
         if isinstance(quality, Settings):
             _check.check_stride(quality.stride, self._model)
         else:
             _check.check_quality(quality)
         self._betas = None if betas is None else _check.check_betas(betas)
-        self._axis = _check.check_axis(channel_axis)
+        self._stack = _check.check_flag("stack", stack)
+        self._alpha = _check.check_flag("alpha", alpha)
+        self._axis = _check.check_axis(channel_axis, stack=self._stack)
         self._span = _check.check_data_range(data_range)
         self._threads = _check.check_threads(n_threads)
         self._backend = get_backend(_check.check_backend(backend))
         self._kept: deque[Planes] = deque(maxlen=1)  # hands them to one thread alone, lock or no
         if shape is not None:
-            self._prepare(_check.check_shape(shape, self._axis, self._model))
+            self._prepare(
+                _check.check_shape(
+                    shape, self._axis, self._model, stack=self._stack, alpha=self._alpha
+                )
+            )
 
     def __call__(
         self, image: ArrayLike, *, out: NDArray[Any] | None = None, progress: Poll | None = None
@@ -107,33 +118,49 @@ class Denoiser:
         numpy.ndarray
             ``out``, or the new array.
         """
-        array = _check.check_image(image, self._axis)
+        array = _check.check_image(image, self._axis, stack=self._stack, alpha=self._alpha)
         _check.check_size(array.shape, self._axis, self._model)
         report = _check.check_progress(progress)
         result = np.empty(array.shape, array.dtype) if out is None else _check.check_out(out, array)
-        span = _check.check_intensities(array, self._span)
-        sigma = _check.scale_sigma(self._sigma, span)
-        source = _check.channels_last(array, self._axis)
+        if (
+            result is not array
+            and (self._stack or self._alpha)
+            and np.may_share_memory(result, array)
+        ):
+            array = array.copy()
+        source, target = (_check.channels_last(each, self._axis) for each in (array, result))
+        if self._alpha:
+            (source, alpha), (target, same) = colours_and_alpha(source), colours_and_alpha(target)
+            same[...] = alpha
+        at = list(np.ndindex(source.shape[:-3]))
+        sigmas = sigma_of_images(self._sigma, source.shape[:-3], source.shape[-3:-1])
+        spans = [_check.check_intensities(source[i], self._span) for i in at]
+        levels = [scale_sigma(sigma, span) for sigma, span in zip(sigmas, spans, strict=True)]
+        for k, (i, span, level) in enumerate(zip(at, spans, levels, strict=True)):
+            self._image(source[i], target[i], span, level, part(report, k, len(at)))
+        return result
+
+    def _image(
+        self,
+        source: NDArray[Any],
+        result: NDArray[Any],
+        span: float,
+        sigma: Sigma | None,
+        report: Poll | None,
+    ) -> None:
+        """Fill the result from one image (height, width, channels)."""
         if sigma is None:
             sigma = relative_sigma(source, self._model, span)
-        if sigma < NEGLIGIBLE:
+        if np.max(sigma) < NEGLIGIBLE:
             if report is not None:
                 report(1.0)
-            result[...] = array
-            return result
+            result[...] = source
+            return
         planes = self._take(source.shape[:2])
         try:
-            self._restore(
-                source,
-                _check.channels_last(result, self._axis),
-                planes,
-                sigma=sigma,
-                span=span,
-                report=report,
-            )
+            self._restore(source, result, planes, sigma=sigma, span=span, report=report)
         finally:
             self._kept.append(planes)
-        return result
 
     def _restore(
         self,
@@ -141,7 +168,7 @@ class Denoiser:
         result: NDArray[Any],
         planes: Planes,
         *,
-        sigma: float,
+        sigma: Sigma,
         span: float,
         report: Poll | None,
     ) -> None:
@@ -162,7 +189,7 @@ class Denoiser:
                 noisy = to_plane(source, analysis / span, planes["noisy"])
             level = sigma * float(gain)
             restored.append(
-                denoise_plane(
+                restore_plane(
                     noisy,
                     self._model,
                     level,
@@ -177,11 +204,11 @@ class Denoiser:
         if ready is None:
             from_planes(restored, opponent.synthesis * span, result)
 
-    def _settings(self, sigma: float) -> Settings:
+    def _settings(self, sigma: Sigma) -> Settings:
         """Settings for a plane with noise of standard deviation sigma."""
         settings = self._quality
         if not isinstance(settings, Settings):
-            settings = settings_for(settings, sigma, min(self._model.patch_shape))
+            settings = settings_for(settings, typical(sigma), min(self._model.patch_shape))
         return settings if self._betas is None else settings.with_betas(self._betas)
 
     def _take(self, shape: tuple[int, ...]) -> Planes:
@@ -198,11 +225,11 @@ class Denoiser:
         for name in ("noisy", "work", *(f"restored {c}" for c in range(shape[2]))):
             planes[name].fill(0)  # touched now, not in the first call
         self._kept.append(planes)
-        if self._sigma is None:
+        if not isinstance(self._sigma, float):
             return
         span = self._span or next((span for span in SPANS if self._sigma <= span), SPANS[-1])
-        sigma = _check.scale_sigma(self._sigma, span)
-        if sigma is not None and sigma >= NEGLIGIBLE:
+        sigma = scale_sigma(self._sigma, span)
+        if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in opponent_planes(shape[2]).gains}:
                 settings = self._settings(sigma * gain)
                 for scale in range(n_scales(shape[:2], self._model, settings)):
