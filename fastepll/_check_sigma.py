@@ -26,7 +26,7 @@ def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
         if value < 0:
             raise ValueError(f"sigma must be >= 0, got {sigma!r}")
         return value
-    array = real_array("sigma", sigma).astype(np.float64)
+    array = np.array(real_array("sigma", sigma), np.float64, order="C")
     if array.size == 0 or not np.isfinite(array).all() or array.min() < 0:
         raise ValueError(
             "sigma must be finite and >= 0 everywhere, got "

@@ -49,13 +49,13 @@ def each_image(
     """
     array = _check.real_array("y", y)
     axis, report = _check.integer("channel_axis", channel_axis), _check.check_progress(progress)
+    _check.check_channels("y", array.shape, axis, alpha=alpha)
     wanted = n_axes + (axis is not None)
     if array.ndim < wanted or (array.ndim > wanted and not stack):
         raise ValueError(
             f"y must be {wanted}-D{' or more' * stack} with channel_axis {axis}, "
             f"got shape {array.shape}"
         )
-    _check.check_channels("y", array.shape, axis, alpha=alpha)
     source = _check.channels_last(array, axis)
     lead, plane = source.shape[: -n_axes - 1], source.shape[-n_axes - 1 : -1]
     sigmas = sigma_of_images(check_sigma(sigma), lead, plane)

@@ -66,7 +66,7 @@ def denoise_uneven(
     """
     levels = series(sigma)
     place = places(sigma, levels)
-    variance = np.square(sigma).astype(noisy.dtype)
+    variance = np.ascontiguousarray(np.square(sigma), noisy.dtype)
     pieces = [rows_of(place, k, model.patch_shape[0]) for k in range(len(levels))]
     coarse = n_scales(noisy.shape, model, settings) > 1
     n = len(settings.noise)
