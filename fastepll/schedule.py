@@ -50,7 +50,7 @@ def task_settings(
     else:
         base, n = settings_for(quality, LEVEL, side), PASSES[quality]
     if betas is None:
-        first = max(operator.noise_range[0], sigma, FLOOR)
+        first = max(operator.noise_range[0], sigma)
         last = max(operator.noise_range[1], END * (sigma if least is None else least))
         ratio = min(last / first, 1.0)
         noise = [(first * ratio ** (i / max(n - 1, 1))) ** 2 for i in range(n)]

@@ -89,7 +89,7 @@ class Identity(Pixelwise):
         Height and width of the image.
     """
 
-    noise_range = (0.0, 0.001)
+    noise_range = (0.001, 0.001)
 
     def __init__(self, shape: Sequence[int]) -> None:
         shape = _check_operator.check_sides("shape", shape)
