@@ -25,9 +25,17 @@ MAX_RATIO = 1e4  # of |intensity| to data_range: beyond, float32 arithmetic has 
 
 
 def check_image(
-    image: ArrayLike, channel_axis: int | None = None, name: str = "image"
+    image: ArrayLike,
+    channel_axis: int | None = None,
+    name: str = "image",
+    *,
+    stack: bool = False,
+    alpha: bool = False,
 ) -> NDArray[Any]:
-    """Return the image as an array of one of `DTYPES`, 2-D, or 3-D with a channel axis."""
+    """Return the image as an array of one of `DTYPES`, 2-D, or 3-D with a channel axis.
+
+    With ``stack`` it has more axes, in front of the height; with ``alpha`` at least two channels.
+    """
     masked = "numpy.ma" in sys.modules and np.ma.is_masked(image)  # NumPy loads it when first used
     if masked:
         raise TypeError(f"{name} must have no masked pixels, got a masked array")
@@ -40,37 +48,69 @@ def check_image(
             f"{name} must be an array of {', '.join(map(str, DTYPES))}, "
             f"got {type(image).__name__} of dtype {array.dtype}"
         )
-    axis = check_axis(channel_axis)
+    axis = check_axis(channel_axis, stack=stack)
     wanted = 2 if axis is None else 3
-    if array.ndim != wanted:
-        hint = "; for colour give channel_axis, -1 for (height, width, channels)"
+    if array.ndim < wanted or (array.ndim > wanted and not stack):
+        hints = ["for colour give channel_axis, -1 for (height, width, channels)"]
+        hints = hints[: array.ndim == 3 and axis is None]
+        if array.ndim > wanted:
+            hints.append("for several images give stack=True")
         raise ValueError(
-            f"{name} must be {wanted}-D with channel_axis {axis}, got shape {array.shape}"
-            + (hint if array.ndim == 3 else "")
+            f"{name} must be {wanted}-D{' or more' * stack} with channel_axis {axis}, "
+            f"got shape {array.shape}" + "".join(f"; {hint}" for hint in hints)
         )
+    check_channels(name, array.shape, axis, alpha=alpha)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     return array
 
 
-def check_axis(channel_axis: int | None) -> int | None:
-    """Return the axis of the channels of a 3-D image, None for a gray one."""
+def check_axis(channel_axis: int | None, *, stack: bool = False) -> int | None:
+    """Return the axis of the channels, None for gray; of a stack it is not known to be one yet."""
     axis = integer("channel_axis", channel_axis)
-    if axis is not None and not -3 <= axis < 3:
+    if axis is not None and not stack and not -3 <= axis < 3:
         raise ValueError(f"channel_axis must be in [-3, 2] for a 3-D image, got {axis}")
     return axis
 
 
-def check_shape(shape: Sequence[int], channel_axis: int | None) -> tuple[int, int, int]:
-    """Return the height, width and number of channels of the images to come."""
+def check_channels(
+    name: str, shape: Sequence[int], axis: int | None, *, alpha: bool = False
+) -> None:
+    """Raise ValueError unless an array of that shape has such an axis, with alpha if wanted."""
+    n = len(shape)
+    if axis is not None and not -n <= axis < n:
+        raise ValueError(f"channel_axis must be in [{-n}, {n - 1}], got {axis}")
+    if alpha and (axis is None or shape[axis] < 2):
+        raise ValueError(
+            f"{name} must have at least 2 channels, the last of them alpha, for alpha=True, "
+            f"got shape {tuple(shape)} with channel_axis {axis}"
+        )
+
+
+def check_flag(name: str, value: bool) -> bool:
+    """Return a bool that is one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a bool, got {type(value).__name__}")
+    return bool(value)
+
+
+def check_shape(
+    shape: Sequence[int],
+    channel_axis: int | None,
+    *,
+    stack: bool = False,
+    alpha: bool = False,
+) -> tuple[int, int, int]:
+    """Return the height, width and number of channels to restore of the images to come."""
     wanted = 2 if channel_axis is None else 3
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence):
         raise TypeError(f"shape must be a sequence of integers, got {type(shape).__name__}")
-    if len(shape) != wanted:
-        raise ValueError(f"shape must have {wanted} numbers, got {shape!r}")
+    if len(shape) < wanted or (len(shape) > wanted and not stack):
+        raise ValueError(f"shape must have {wanted} numbers{' or more' * stack}, got {shape!r}")
     sides = [check_count("shape", side, 1, sys.maxsize) for side in shape]
+    check_channels("shape", sides, channel_axis, alpha=alpha)
     n_channels = 1 if channel_axis is None else sides.pop(channel_axis)
-    return sides[0], sides[1], n_channels
+    return sides[-2], sides[-1], n_channels - alpha
 
 
 def check_out(out: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
@@ -115,26 +155,6 @@ def check_intensities(array: NDArray[Any], span: float | None, name: str = "imag
     return span or 1.0
 
 
-def check_sigma(sigma: float | None) -> float | None:
-    """Return the noise standard deviation in the units of the image, None to estimate it."""
-    value = None if sigma is None else _real("sigma", sigma)
-    if value is not None and value < 0:
-        raise ValueError(f"sigma must be >= 0, got {sigma!r}")
-    return value
-
-
-def scale_sigma(sigma: float | None, data_range: float) -> float | None:
-    """Return a checked sigma in units of the data range, None to estimate it."""
-    if sigma is None:
-        return None
-    if sigma > 10 * data_range:
-        raise ValueError(
-            f"sigma must be at most 10 times data_range ({data_range:g}), got {sigma!r}: it is in "
-            "the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
-        )
-    return sigma / data_range
-
-
 def check_betas(betas: Sequence[float]) -> tuple[float, ...]:
     """Return the splitting weights; any order, as the loop takes them one after another."""
     return check_numbers("betas", betas, 1e-6, 1e6)
@@ -153,7 +173,7 @@ def check_numbers(name: str, values: Sequence[float], low: float, high: float) -
 
 def check_number(name: str, value: float, low: float, high: float) -> float:
     """Return a real number in [low, high] as a float."""
-    number = _real(name, value)
+    number = real(name, value)
     if not low <= number <= high:
         raise ValueError(f"{name} must be in [{low:g}, {high:g}], got {value!r}")
     return number
@@ -193,6 +213,12 @@ def check_model(model: Model) -> GaussianMixture:
     return mixture
 
 
+def check_gray(model: GaussianMixture) -> None:
+    """Raise ValueError for a model of patches with channels."""
+    if len(model.patch_shape) != 2:
+        raise ValueError(f"model must have gray patches, got patch_shape {model.patch_shape}")
+
+
 def check_fit(shape: Sequence[int], model: GaussianMixture) -> None:
     """Raise ValueError unless a patch fits into an image (height, width, channels)."""
     patch = model.patch_shape
@@ -201,15 +227,9 @@ def check_fit(shape: Sequence[int], model: GaussianMixture) -> None:
             f"image must be at least as large as the model's {patch[0]}x{patch[1]} patches, "
             f"got {shape[0]}x{shape[1]} pixels"
         )
-    check_channels(shape[2], model)
-
-
-def check_channels(n_channels: int, model: GaussianMixture) -> None:
-    """Raise ValueError if the model has patches of another number of channels."""
-    patch = model.patch_shape
-    if len(patch) == 3 and n_channels != patch[2]:
+    if len(patch) == 3 and shape[2] != patch[2]:
         raise ValueError(
-            f"image must have the {patch[2]} channels of the model's patches, got {n_channels}"
+            f"image must have the {patch[2]} channels of the model's patches, got {shape[2]}"
         )
 
 
@@ -253,7 +273,7 @@ def check_progress(progress: Poll | None) -> Poll | None:
 
 
 def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
-    """View of a checked image as (height, width, channels)."""
+    """View of a checked image as (height, width, channels), of a stack with its axes in front."""
     return array[..., None] if channel_axis is None else np.moveaxis(array, channel_axis, -1)
 
 
@@ -270,7 +290,7 @@ def real_array(name: str, values: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _real(name: str, value: object) -> float:
+def real(name: str, value: object) -> float:
     """Finite float from a number that is not a bool, else TypeError or ValueError."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {type(value).__name__}")

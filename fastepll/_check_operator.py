@@ -27,6 +27,7 @@ def check_measurement(
     wanted = len(shape) + (axis is not None)
     if array.ndim != wanted:
         hint = "; for colour give channel_axis" if array.ndim == len(shape) + 1 else ""
+        hint += "; for several images give stack=True" if array.ndim > wanted else ""
         raise ValueError(
             f"y must be {wanted}-D with channel_axis {axis}, got shape {array.shape}{hint}"
         )
@@ -123,3 +124,11 @@ def check_callback(callback: object) -> None:
     """Raise TypeError unless the callback can be called, or is None."""
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
+
+
+def check_stack(start: object, callback: object, *, alpha: bool, same: bool) -> None:
+    """Raise ValueError if `restore` cannot do that for a stack, or beside an alpha channel."""
+    if start is not None or callback is not None:
+        raise ValueError("start and callback must be None with stack or alpha")
+    if alpha and not same:
+        raise ValueError("alpha must be False for an operator that changes the shape, got True")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
 from fastepll._check import Model
+from fastepll._check_sigma import Sigma, check_sigma, scale_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.color import from_planes, planes_for, to_plane
@@ -19,7 +20,9 @@ from fastepll.epll import denoise_plane, n_scales, split
 from fastepll.models import load_model
 from fastepll.noise import relative_sigma
 from fastepll.settings import MAX_SCALES, Settings, settings_for
+from fastepll.stacks import colours_and_alpha, part
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
+from fastepll.uneven import restore_plane, typical
 
 SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
 GRAY = "gray-8x8-200"
@@ -35,7 +38,7 @@ class Denoiser:
 
     Parameters
     ----------
-    model, sigma, quality, channel_axis, data_range, betas, scales, n_threads, backend
+    model, sigma, quality, channel_axis, stack, alpha, data_range, betas, scales, n_threads, backend
         As for `fastepll.denoise`.
     shape : sequence of int, optional
         Shape of the images to come: memory is made ready now, and so are the tables of the model
@@ -65,11 +68,13 @@ class Denoiser:
     def __init__(
         self,
         model: Model = GRAY,
-        sigma: float | None = None,
+        sigma: float | ArrayLike | None = None,
         *,
         quality: Quality | Settings = "balanced",
         shape: Sequence[int] | None = None,
         channel_axis: int | None = None,
+        stack: bool = False,
+        alpha: bool = False,
         data_range: float | None = None,
         betas: Sequence[float] | None = None,
         scales: int | None = None,
@@ -77,25 +82,29 @@ class Denoiser:
         backend: BackendName | None = None,
     ) -> None:
         self._model = _check.check_model(model)
-        self._sigma = _check.check_sigma(sigma)
+        self._sigma = check_sigma(sigma)
         self._quality = quality
         if isinstance(quality, Settings):
             _check.check_stride(quality.stride, self._model)
         else:
             _check.check_quality(quality)
         self._betas = None if betas is None else _check.check_betas(betas)
-        self._scales = (
-            None if scales is None else _check.check_count("scales", scales, 1, MAX_SCALES)
-        )
-        self._axis = _check.check_axis(channel_axis)
+        self._scales = scales
+        if scales is not None:
+            _check.check_count("scales", scales, 1, MAX_SCALES)
+        self._stack = _check.check_flag("stack", stack)
+        self._alpha = _check.check_flag("alpha", alpha)
+        self._axis = _check.check_axis(channel_axis, stack=self._stack)
         if self._axis is None:
-            _check.check_channels(1, self._model)
+            _check.check_fit((*self._model.patch_shape[:2], 1), self._model)
         self._span = _check.check_data_range(data_range)
         self._threads = _check.check_threads(n_threads)
         self._backend = get_backend(_check.check_backend(backend))
         self._kept: deque[Planes] = deque(maxlen=1)  # hands them to one thread alone, lock or no
         if shape is not None:
-            self._prepare(_check.check_shape(shape, self._axis))
+            self._prepare(
+                _check.check_shape(shape, self._axis, stack=self._stack, alpha=self._alpha)
+            )
 
     def __call__(
         self, image: ArrayLike, *, out: NDArray[Any] | None = None, progress: Poll | None = None
@@ -115,34 +124,50 @@ class Denoiser:
         numpy.ndarray
             ``out``, or the new array.
         """
-        array = _check.check_image(image, self._axis)
+        array = _check.check_image(image, self._axis, stack=self._stack, alpha=self._alpha)
         report = _check.check_progress(progress)
         result = np.empty(array.shape, array.dtype) if out is None else _check.check_out(out, array)
-        span = _check.check_intensities(array, self._span)
-        sigma = _check.scale_sigma(self._sigma, span)
-        source = _check.channels_last(array, self._axis)
-        _check.check_fit(source.shape, self._model)
+        if (
+            result is not array
+            and (self._stack or self._alpha)
+            and np.may_share_memory(result, array)
+        ):
+            array = array.copy()
+        source, target = (_check.channels_last(each, self._axis) for each in (array, result))
+        if self._alpha:
+            (source, alpha), (target, same) = colours_and_alpha(source), colours_and_alpha(target)
+            same[...] = alpha
+        _check.check_fit(source.shape[-3:], self._model)
+        at = list(np.ndindex(source.shape[:-3]))
+        sigmas = sigma_of_images(self._sigma, source.shape[:-3], source.shape[-3:-1])
+        spans = [_check.check_intensities(source[i], self._span) for i in at]
+        levels = [scale_sigma(sigma, span) for sigma, span in zip(sigmas, spans, strict=True)]
+        for k, (i, span, level) in enumerate(zip(at, spans, levels, strict=True)):
+            self._image(source[i], target[i], span, level, part(report, k, len(at)))
+        return result
+
+    def _image(
+        self,
+        source: NDArray[Any],
+        result: NDArray[Any],
+        span: float,
+        sigma: Sigma | None,
+        report: Poll | None,
+    ) -> None:
+        """Fill the result from one image (height, width, channels)."""
         if sigma is None:
             gray = len(self._model.patch_shape) == 2
             sigma = relative_sigma(source, self._model if gray else load_model(GRAY), span)
-        if sigma < NEGLIGIBLE:
+        if np.max(sigma) < NEGLIGIBLE:
             if report is not None:
                 report(1.0)
-            result[...] = array
-            return result
+            result[...] = source
+            return
         planes = self._take(source.shape[:2])
         try:
-            self._restore(
-                source,
-                _check.channels_last(result, self._axis),
-                planes,
-                sigma=sigma,
-                span=span,
-                report=report,
-            )
+            self._restore(source, result, planes, sigma=sigma, span=span, report=report)
         finally:
             self._kept.append(planes)
-        return result
 
     def _restore(
         self,
@@ -150,7 +175,7 @@ class Denoiser:
         result: NDArray[Any],
         planes: Planes,
         *,
-        sigma: float,
+        sigma: Sigma,
         span: float,
         report: Poll | None,
     ) -> None:
@@ -172,7 +197,7 @@ class Denoiser:
                 for c, plane in zip(group, split(noisy), strict=True):
                     to_plane(source, mix.analysis[c] / span, plane)
             level = sigma * float(mix.gains[group[0]])
-            image = denoise_plane(
+            image = restore_plane(
                 noisy,
                 self._model,
                 level,
@@ -187,15 +212,15 @@ class Denoiser:
         if ready is None:
             from_planes(restored, mix.synthesis * span, result)
 
-    def _settings(self, sigma: float) -> Settings:
+    def _settings(self, sigma: Sigma) -> Settings:
         """Settings for planes with noise of standard deviation sigma."""
-        settings = self._quality
+        settings, level = self._quality, typical(sigma)
         if not isinstance(settings, Settings):
-            settings = settings_for(settings, sigma, self._model.patch_shape)
+            settings = settings_for(settings, level, self._model.patch_shape)
         if self._betas is not None:
             settings = settings.with_betas(self._betas)
         if self._scales is not None:
-            coarse = settings_for("high", sigma, self._model.patch_shape).coarse
+            coarse = settings_for("high", level, self._model.patch_shape).coarse
             settings = settings.with_scales(self._scales, coarse)
         return settings
 
@@ -217,11 +242,11 @@ class Denoiser:
             for name in ("noisy", "work", f"restored {i}"):
                 planes[name, len(group)].fill(0)  # touched now, not in the first call
         self._kept.append(planes)
-        if self._sigma is None:
+        if not isinstance(self._sigma, float):
             return
         span = self._span or next((span for span in SPANS if self._sigma <= span), SPANS[-1])
-        sigma = _check.scale_sigma(self._sigma, span)
-        if sigma is not None and sigma >= NEGLIGIBLE:
+        sigma = scale_sigma(self._sigma, span)
+        if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
                 settings = self._settings(sigma * gain)
                 for scale in range(n_scales(shape[:2], model, settings)):

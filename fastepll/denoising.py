@@ -15,11 +15,13 @@ from fastepll.typing import BackendName, Poll, Quality
 
 def denoise(
     image: ArrayLike,
-    sigma: float | None = None,
+    sigma: float | ArrayLike | None = None,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
+    stack: bool = False,
+    alpha: bool = False,
     data_range: float | None = None,
     betas: Sequence[float] | None = None,
     scales: int | None = None,
@@ -32,11 +34,13 @@ def denoise(
     Parameters
     ----------
     image : array_like
-        Gray (height, width), or with one more axis of channels. float16, float32, float64, uint8
-        or uint16; finite; at least as large as a patch of the model; not changed.
-    sigma : float, optional
-        Standard deviation of the noise in the units of the image. 0 returns a copy.
-        None: `fastepll.estimate_sigma`.
+        Gray (height, width), or with one more axis of channels, or several (``stack``). float16,
+        float32, float64, uint8 or uint16; finite; at least as large as a patch of the model; not
+        changed.
+    sigma : float or array_like of float, optional
+        Standard deviation of the noise in the units of the image. 0 returns a copy. An array
+        (height, width) is one for each pixel, in all channels; where it is 0 pixels stay as they
+        are. None: `fastepll.estimate_sigma`.
     model : str, path or GaussianMixture
         Prior of patches: a name of `fastepll.list_models`, a file, or the mixture itself.
     quality : {"exact", "high", "balanced", "fast", "preview"} or Settings
@@ -49,6 +53,13 @@ def denoise(
         Axis of the channels. A prior of colour patches (height, width, channels) restores them
         together, one of gray patches one by one in the orthonormal opponent planes of
         `fastepll.color.opponent_planes`. None: the image is gray.
+    stack : bool
+        Whether the axes before the height count images, (..., height, width) without the axis of
+        the channels, which may lie anywhere. Each is restored by itself, as a call of its own
+        would; sigma may be an array of one number for each, or of one map for each.
+    alpha : bool
+        Whether the last channel is an alpha channel: it is returned as it is, the others as if it
+        were not there.
     data_range : float, optional
         The intensity step from black to white. None: 255 for uint8, 65535 for uint16, 1 for
         floats, where an image whose mean lies outside [-1, 2] is refused.
@@ -128,6 +139,8 @@ def denoise(
         sigma,
         quality=quality,
         channel_axis=channel_axis,
+        stack=stack,
+        alpha=alpha,
         data_range=data_range,
         betas=betas,
         scales=scales,

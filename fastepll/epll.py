@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastepll.operators.pixels import Pixelwise
 from fastepll.typing import FloatArray, Overlap, Poll
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def denoise_plane(
     progress: Poll | None = None,
     out: FloatArray | None = None,
     work: FloatArray | None = None,
+    origin: tuple[int, int] = (0, 0),
 ) -> FloatArray:
     """Denoise pixels in [0, 1]; arguments as in `fastepll.denoise`, but checked.
 
@@ -51,7 +53,8 @@ def denoise_plane(
     which the same noise has half the standard deviation, if that is not too small.
 
     The passes go to and fro between ``out``, which the last one writes to, and ``work``: planes
-    like ``noisy`` that share no memory with it, made here where they are not given.
+    like ``noisy`` that share no memory with it, made here where they are not given. ``origin`` is
+    where a part of an image begins (`Settings.pass_`).
     """
     if overlap == "sum" and settings.stride != 1:
         raise ValueError(f"overlap must be 'mean' with a stride of {settings.stride}, got 'sum'")
@@ -78,7 +81,7 @@ def denoise_plane(
         current = backend.prior_pass(
             current,
             model,
-            settings.pass_(i, sigma),
+            settings.pass_(i, sigma, origin),
             n_threads=n_threads,
             poll=poll if progress is not None else None,
             blend=blend if mean else 1.0,
@@ -131,35 +134,45 @@ def restorations(
     backend: Backend,
     n_threads: int,
     start: FloatArray | None = None,
+    origin: tuple[int, int] = (0, 0),
     poll: Callable[[int, float], None] | None = None,
 ) -> Iterator[FloatArray]:
     """One plane after each pass; arguments as in `fastepll.restore`, but checked.
+
+    A plane that was given out is overwritten by the next but one. ``origin`` is where a part of an
+    image begins (`Settings.pass_`).
 
     ``settings.noise`` are the variances 1/β of the passes themselves, not in units of sigma², and
     ``settings.blend`` the weights c of the prior. Each pass gives the average x̃ of the patch
     estimates, then x solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the
     number of the pass and the fraction of it.
     """
-    x = operator.guess(y, sigma) if start is None else start
-    data = operator.adjoint(y)
+    x = np.ascontiguousarray(operator.guess(y, sigma) if start is None else start, backend.dtype)
+    data = y if isinstance(operator, Pixelwise) else operator.adjoint(y)
+    spare = None
     for i in range(len(settings.noise)):
-        step = settings.pass_(i, 1.0)
+        step = settings.pass_(i, 1.0, origin)
 
         def tell(fraction: float, i: int = i) -> None:
             if poll is not None:
                 poll(i, fraction)
 
-        rhs = backend.prior_pass(
-            np.ascontiguousarray(x, backend.dtype),
+        average = backend.prior_pass(
+            x,
             model,
             step,
             n_threads=n_threads,
             poll=None if poll is None else tell,
+            out=spare,
         )
         tau = settings.blend[i] * sigma**2 / step.noise_var
-        rhs *= rhs.dtype.type(tau)
-        rhs += data
-        x = operator.solve(rhs, tau, x)
+        if isinstance(operator, Pixelwise):
+            operator.settle(average, data, tau)
+            x, spare = average, None if x is start else x
+        else:
+            average *= average.dtype.type(tau)
+            average += data
+            x = np.ascontiguousarray(operator.solve(average, tau, x), backend.dtype)
         yield x
 
 

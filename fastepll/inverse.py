@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
 from fastepll._check import Model
-from fastepll._check_operator import check_callback, check_measurement, check_start
+from fastepll._check_operator import check_callback, check_measurement, check_stack, check_start
+from fastepll._check_sigma import check_sigma, scale_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.color import from_planes, opponent_planes, to_plane
+from fastepll.denoiser import as_plane
 from fastepll.epll import restorations
 from fastepll.operators import Operator, check_adjoint
+from fastepll.operators.weighted import whiten
 from fastepll.schedule import FLOOR, task_settings
 from fastepll.settings import Settings
+from fastepll.stacks import each_image
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
 
 
@@ -47,11 +52,13 @@ class Iteration:
 def restore(
     y: ArrayLike,
     operator: Operator,
-    sigma: float,
+    sigma: float | ArrayLike,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
+    stack: bool = False,
+    alpha: bool = False,
     data_range: float | None = None,
     betas: Sequence[float] | None = None,
     start: ArrayLike | None = None,
@@ -71,22 +78,29 @@ def restore(
     operator : Operator
         A, for one plane: one of `fastepll.operators`, what `from_linear_operator` makes of
         another library's, or your own subclass of `Operator`.
-    sigma : float
+    sigma : float or array_like of float
         Standard deviation of the noise in the units of y. May be 0; what is less than 2e-4 of the
-        data range counts as that.
+        data range counts as that. An array of the operator's ``out_shape`` is one for each value
+        measured, in all channels.
     model, quality, n_threads, backend, progress
         As for `fastepll.denoise`. Of ``quality`` the grid of patches and the choice of components
         are taken, not the schedule.
     channel_axis : int, optional
         Axis of the channels, of y and of the result. A acts on each alike; they are restored as
         opponent planes (`fastepll.color.opponent_planes`). None: y is gray.
+    stack : bool
+        Whether the axes of y before those of ``out_shape`` count images, as for
+        `fastepll.denoise`. The operator is that of each.
+    alpha : bool
+        As for `fastepll.denoise`; the result must have the shape of y.
     data_range : float, optional
         The intensity step from black to white of the image. None: 255 for uint8, 65535 for uint16,
         1 for floats.
     betas : sequence of float, optional
         Weights of the splitting, one pass each, in units of 1 / data_range². None: see the notes.
     start : array_like, optional
-        First image, in the shape and units of the result. None: ``operator.guess``.
+        First image, in the shape and units of the result. None: ``operator.guess``. Not with
+        ``stack`` or ``alpha``; nor is ``callback``.
     callback : callable, optional
         Called with an `Iteration` after each pass. If it returns True, the image so far is the
         result; an exception that it raises ends the call.
@@ -154,12 +168,37 @@ def restore(
             f"operator must be an Operator (from_linear_operator makes one of others), "
             f"got {type(operator).__name__}"
         )
+    if _check.check_flag("stack", stack) or _check.check_flag("alpha", alpha):
+        check_stack(start, callback, alpha=alpha, same=operator.in_shape == operator.out_shape)
+        if check and not operator.tested:
+            check_adjoint(operator)
+        one = partial(
+            restore,
+            operator=operator,
+            model=mixture,
+            quality=quality,
+            data_range=data_range,
+            betas=betas,
+            check=False,
+            n_threads=n_threads,
+            backend=backend,
+        )
+        return each_image(
+            one,
+            y,
+            sigma,
+            n_axes=len(operator.out_shape),
+            channel_axis=channel_axis,
+            stack=stack,
+            alpha=alpha,
+            progress=progress,
+        )
     array = check_measurement(y, channel_axis, operator.out_shape)
+    _check.check_gray(mixture)
     _check.check_fit((*operator.in_shape, 1), mixture)
     span = _check.check_intensities(array, _check.check_data_range(data_range), "y")
-    level = _check.scale_sigma(_check.check_sigma(sigma), span)
-    if level is None:
-        raise TypeError("sigma must be a real number, got NoneType")
+    (checked,) = sigma_of_images(check_sigma(sigma), (), operator.out_shape)
+    white = whiten(operator, scale_sigma(checked, span), FLOOR)
     if isinstance(quality, Settings):
         _check.check_stride(quality.stride, mixture)
     else:
@@ -176,7 +215,9 @@ def restore(
         first = colours.split(check_start(start, colours.shape), operator.in_shape)
     if check and not operator.tested:
         check_adjoint(operator)
-    settings = task_settings(quality, operator, level, min(mixture.patch_shape), weights)
+    settings = task_settings(
+        quality, operator, white.sigma, min(mixture.patch_shape), weights, least=white.least
+    )
     n, n_planes = len(settings.noise), len(colours.opponent.gains)
 
     def poll(c: int) -> Callable[[int, float], None] | None:
@@ -189,10 +230,10 @@ def restore(
 
     runs = [
         restorations(
-            measured,
-            operator,
+            white.apply(measured),
+            white.operator,
             mixture,
-            max(level * float(gain), FLOOR),
+            max(white.sigma * float(gain), FLOOR),
             settings,
             start=None if first is None else first[c],
             backend=engine,
@@ -211,6 +252,8 @@ def restore(
                 break
     if report is not None:
         report(1.0)
+    if colours.same:
+        return planes[0]
     return colours.join(planes)
 
 
@@ -228,6 +271,7 @@ class Colours:
         self.axis, self.span, self.dtype, self.out_dtype = channel_axis, span, dtype, y.dtype
         n_channels = 1 if channel_axis is None else y.shape[channel_axis]
         self.opponent = opponent_planes(n_channels)
+        self.same = channel_axis is None and span == 1 and y.dtype == dtype  # a plane is the result
         shape = list(operator.in_shape)
         if channel_axis is not None:
             shape.insert(channel_axis if channel_axis >= 0 else channel_axis + 3, n_channels)
@@ -235,7 +279,10 @@ class Colours:
 
     def split(self, values: NDArray[Any], shape: tuple[int, ...]) -> list[FloatArray]:
         """Planes of that shape from a measurement or an image with its channels."""
-        flat = _check.channels_last(values, self.axis).reshape(-1, 1, len(self.opponent.gains))
+        source = _check.channels_last(values, self.axis)
+        if values.ndim == 2 and (plane := as_plane(source, self.span, self.dtype)) is not None:
+            return [plane]
+        flat = source.reshape(-1, 1, len(self.opponent.gains))
         planes = []
         for weights in self.opponent.analysis:
             plane = np.empty(flat.shape[:2], self.dtype)

@@ -75,8 +75,7 @@ def estimate_sigma(
     array = _check.check_image(image, channel_axis)
     mixture = _check.check_model(model)
     source = _check.channels_last(array, channel_axis)
-    if len(mixture.patch_shape) != 2:
-        raise ValueError(f"model must have gray patches, got patch_shape {mixture.patch_shape}")
+    _check.check_gray(mixture)
     _check.check_fit(source.shape, mixture)
     span = _check.check_intensities(array, _check.check_data_range(data_range))
     return span * relative_sigma(source, mixture, span)

@@ -24,6 +24,8 @@ def task_settings(
     sigma: float,
     side: int,
     betas: Sequence[float] | None = None,
+    *,
+    least: float | None = None,
 ) -> Settings:
     """Settings whose ``noise`` is 1/β itself and whose ``blend`` is the weight of the prior.
 
@@ -35,18 +37,21 @@ def task_settings(
     operator : Operator
         Its ``noise_range`` bounds the passes.
     sigma : float
-        In units of the data range.
+        In units of the data range; the largest if it varies.
     side : int
         Shorter side of the model's patches.
     betas : sequence of float, optional
         The weights of the splitting, with the prior's weight 1.
+    least : float, optional
+        The least sigma, if it varies.
     """
     if isinstance(quality, Settings):
         base, n = quality, len(quality.noise)
     else:
         base, n = settings_for(quality, LEVEL, (side, side)), PASSES[quality]
     if betas is None:
-        first, last = max(operator.noise_range[0], sigma), max(operator.noise_range[1], END * sigma)
+        first = max(operator.noise_range[0], sigma)
+        last = max(operator.noise_range[1], END * (sigma if least is None else least))
         ratio = min(last / first, 1.0)
         noise = [(first * ratio ** (i / max(n - 1, 1))) ** 2 for i in range(n)]
         weight = WEIGHT

@@ -164,16 +164,22 @@ class Settings(Kind):
         """The same settings with so many sizes; with that ``coarse`` where they have none."""
         return replace(self, scales=scales, coarse=self.coarse or coarse)
 
-    def pass_(self, i: int, sigma: float) -> Pass:
-        """Pass number i for an image with noise of standard deviation sigma."""
-        return _pass(self, i, sigma)
+    def pass_(self, i: int, sigma: float, origin: tuple[int, int] = (0, 0)) -> Pass:
+        """Pass number i for an image with noise of standard deviation sigma.
+
+        For a part of an image that begins at ``origin`` its patches lie on the grid of the whole.
+        """
+        return _pass(self, i, sigma, origin[0] % self.stride, origin[1] % self.stride)
 
 
 @lru_cache(maxsize=256)
-def _pass(settings: Settings, i: int, sigma: float) -> Pass:
+def _pass(settings: Settings, i: int, sigma: float, top: int, left: int) -> Pass:
     """`Settings.pass_`."""
     shares = (STARTS[0] + i * STEPS[0], STARTS[1] + i * STEPS[1] + i // TURN * STEPS[0])
-    row, col = (int(settings.stride * (share % 1.0)) for share in shares)
+    row, col = (
+        (int(settings.stride * (share % 1.0)) - start) % settings.stride
+        for share, start in zip(shares, (top, left), strict=True)
+    )
     kind = {field.name: getattr(settings, field.name) for field in fields(Kind)}
     return Pass(noise_var=settings.noise[i] * (sigma * sigma), shift=(row, col), **kind)
 

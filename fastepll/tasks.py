@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -12,18 +13,21 @@ from fastepll._check import Model
 from fastepll.inverse import restore
 from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
 from fastepll.settings import Settings
+from fastepll.stacks import each_image
 from fastepll.typing import BackendName, Boundary, Poll, Quality
 
 
 def deblur(
     y: ArrayLike,
     kernel: ArrayLike,
-    sigma: float,
+    sigma: float | ArrayLike,
     *,
     boundary: Boundary = "valid",
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
+    stack: bool = False,
+    alpha: bool = False,
     data_range: float | None = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
@@ -46,7 +50,7 @@ def deblur(
         What the pixels near the border have received from beyond it. "valid", right for cameras,
         assumes nothing: the scene around the image is estimated too. "periodic": the other side of
         the image. "reflect": its mirror image.
-    model, quality, channel_axis, data_range, n_threads, backend, progress
+    model, quality, channel_axis, stack, alpha, data_range, n_threads, backend, progress
         As for `fastepll.restore`.
 
     Returns
@@ -81,6 +85,27 @@ def deblur(
     >>> bool(np.std(sharp - clean) < 0.3 * np.std(y - clean))
     True
     """
+    if _check.check_flag("stack", stack) or _check.check_flag("alpha", alpha):
+        one = partial(
+            deblur,
+            kernel=kernel,
+            boundary=boundary,
+            model=_check.check_model(model),
+            quality=quality,
+            data_range=data_range,
+            n_threads=n_threads,
+            backend=backend,
+        )
+        return each_image(
+            one,
+            y,
+            sigma,
+            n_axes=2,
+            channel_axis=channel_axis,
+            stack=stack,
+            alpha=alpha,
+            progress=progress,
+        )
     _check.check_choice("boundary", boundary, get_args(Boundary))
     array = _check.check_image(y, channel_axis, "y")
     weights = _check_operator.check_kernel(kernel, None)
@@ -112,11 +137,13 @@ def deblur(
 def inpaint(
     y: ArrayLike,
     mask: ArrayLike,
-    sigma: float = 0.0,
+    sigma: float | ArrayLike = 0.0,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
+    stack: bool = False,
+    alpha: bool = False,
     data_range: float | None = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
@@ -135,7 +162,7 @@ def inpaint(
     sigma : float
         Standard deviation of the noise of the known pixels in the units of y. 0: they are returned
         as they are.
-    model, quality, channel_axis, data_range, n_threads, backend, progress
+    model, quality, channel_axis, stack, alpha, data_range, n_threads, backend, progress
         As for `fastepll.restore`.
 
     Returns
@@ -162,6 +189,26 @@ def inpaint(
     >>> bool(np.abs(filled - clean).max() < 0.05)
     True
     """
+    if _check.check_flag("stack", stack) or _check.check_flag("alpha", alpha):
+        one = partial(
+            inpaint,
+            mask=mask,
+            model=_check.check_model(model),
+            quality=quality,
+            data_range=data_range,
+            n_threads=n_threads,
+            backend=backend,
+        )
+        return each_image(
+            one,
+            y,
+            sigma,
+            n_axes=2,
+            channel_axis=channel_axis,
+            stack=stack,
+            alpha=alpha,
+            progress=progress,
+        )
     unknown = _check_operator.check_mask(mask)
     array = _check.check_image(y, channel_axis, "y")
     source = _check.channels_last(array, channel_axis)
@@ -182,7 +229,7 @@ def inpaint(
         backend=backend,
         progress=progress,
     )
-    if sigma == 0:
+    if np.ndim(sigma) == 0 and sigma == 0:
         _check.channels_last(result, channel_axis)[~unknown] = source[~unknown]
     return result
 
@@ -190,12 +237,13 @@ def inpaint(
 def super_resolve(
     y: ArrayLike,
     factor: int,
-    sigma: float = 0.0,
+    sigma: float | ArrayLike = 0.0,
     kernel: ArrayLike | None = None,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
+    stack: bool = False,
     data_range: float | None = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
@@ -216,7 +264,7 @@ def super_resolve(
         The blur before decimation, on the large grid; see `fastepll.operators.Downsample`. None:
         `fastepll.operators.bicubic_kernel`, the usual antialiased bicubic reduction, in which a
         small pixel has its middle where the factor × factor large ones have theirs.
-    model, quality, channel_axis, data_range, n_threads, backend, progress
+    model, quality, channel_axis, stack, data_range, n_threads, backend, progress
         As for `fastepll.restore`.
 
     Returns
@@ -244,6 +292,27 @@ def super_resolve(
     >>> bool(np.std(large - clean) < 0.6 * np.std(np.kron(y, np.ones((2, 2))) - clean))
     True
     """
+    if _check.check_flag("stack", stack):
+        one = partial(
+            super_resolve,
+            factor=factor,
+            kernel=kernel,
+            model=_check.check_model(model),
+            quality=quality,
+            data_range=data_range,
+            n_threads=n_threads,
+            backend=backend,
+        )
+        return each_image(
+            one,
+            y,
+            sigma,
+            n_axes=2,
+            channel_axis=channel_axis,
+            stack=stack,
+            alpha=False,
+            progress=progress,
+        )
     count = _check_operator.check_factor(factor)
     array = _check.check_image(y, channel_axis, "y")
     height, width = _check.channels_last(array, channel_axis).shape[:2]

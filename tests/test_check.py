@@ -70,7 +70,14 @@ ARGUMENTS = [
     ("sigma", True, TypeError, "bool"),
     ("sigma", "25", TypeError, "str"),
     ("sigma", 1j, TypeError, "complex"),
-    ("sigma", np.array([0.1]), TypeError, "ndarray"),
+    ("sigma", np.array([0.1]), ValueError, r"\(12, 14\), a map, got shape \(1,\)"),
+    ("sigma", 0.1 - GOOD, ValueError, "least value of -"),
+    ("sigma", np.full(GOOD.shape, np.nan), ValueError, "finite"),
+    ("sigma", 0.1 + 1j * GOOD, TypeError, "complex128"),
+    ("sigma", 11 + GOOD, ValueError, "units of the image"),
+    ("stack", 1, TypeError, "bool, got int"),
+    ("alpha", "yes", TypeError, "bool, got str"),
+    ("alpha", True, ValueError, r"2 channels, .* got shape \(12, 14\)"),
     ("data_range", 0, ValueError, r"\[1e-30, 1e\+30\], got 0"),
     ("data_range", -255, ValueError, "got -255"),
     ("data_range", float("nan"), ValueError, "finite"),
@@ -108,7 +115,7 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("name", "value", "error", "text"), ARGUMENTS)
 def test_arguments(name, value, error, text, monkeypatch):
-    monkeypatch.setattr(denoiser, "denoise_plane", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr(denoiser, "restore_plane", lambda *_, **__: pytest.fail("computed"))
     arguments = {"sigma": 0.1, "model": MODEL, name: value}
     with pytest.raises(error, match=f"(?s)must.*{text}") as caught:
         fastepll.denoise(GOOD, **arguments)

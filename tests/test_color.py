@@ -89,3 +89,13 @@ def test_colour_patches_of_bytes_and_an_estimated_sigma():
     )
     with pytest.raises(ValueError, match="model must have gray patches"):
         fastepll.estimate_sigma(as_bytes, model=model, channel_axis=-1)
+
+
+@pytest.mark.parametrize("quality", ["exact", "fast"])
+def test_colour_patches_with_a_map_of_sigma(quality):
+    model = smooth_mixture(5, 3)
+    image = np.stack([noisy(scene(100, 104), 0.1, seed=c) for c in range(3)], -1)
+    one = fastepll.denoise(image, 0.1, model=model, quality=quality, channel_axis=-1)
+    alike = np.full(image.shape[:2], 0.1)
+    same = fastepll.denoise(image, alike, model=model, quality=quality, channel_axis=-1)
+    assert np.abs(same - one).max() < 1e-4

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fastepll import _check_operator
+from fastepll.operators._fill import laplacian
 from fastepll.typing import FloatArray
 
 GRADIENT = 0.1
@@ -175,17 +176,6 @@ def conjugate_gradients(
         x += alpha * p
         r -= alpha * q
     return x
-
-
-def laplacian(x: FloatArray) -> FloatArray:
-    """∇ᵀ∇ x for the differences of neighbouring pixels, none across the border."""
-    result = np.zeros_like(x)
-    rows, cols = np.diff(x, axis=0), np.diff(x, axis=1)
-    result[:-1] -= rows
-    result[1:] += rows
-    result[:, :-1] -= cols
-    result[:, 1:] += cols
-    return result
 
 
 def check_adjoint(operator: Operator, *, tolerance: float = ADJOINT_TOLERANCE) -> None:

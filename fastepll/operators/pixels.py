@@ -2,19 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastepll import _check_operator
-from fastepll.operators.base import Operator, laplacian
+from fastepll.operators._fill import HALO, fill, refine, shrink
+from fastepll.operators.base import GRADIENT, Operator
 from fastepll.typing import FloatArray
 
-RELAXATIONS = 8  # of each level of the pyramid that fills missing pixels
+ROWS = 64  # at a time, so that temporaries stay small; even
 
 
-class Identity(Operator):
+class Pixelwise(Operator):
+    """A x = gain · x, pixel by pixel."""
+
+    tested = True
+
+    @abstractmethod
+    def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
+        """Gain of the pixels of some rows."""
+
+    def forward(self, x: FloatArray) -> FloatArray:
+        """Gain times x."""
+        x = _check_operator.check_plane("x", x, self.in_shape)
+        return x * self.gain_of(slice(0, len(x)), x.dtype)
+
+    def adjoint(self, y: FloatArray) -> FloatArray:
+        """Gain times y."""
+        return self.forward(_check_operator.check_plane("y", y, self.out_shape))
+
+    def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
+        """See `Operator.solve`; closed form."""
+        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
+        return rhs / (self.gain_of(slice(0, len(rhs)), rhs.dtype) ** 2 + rhs.dtype.type(tau))
+
+    def settle(self, average: FloatArray, y: FloatArray, tau: float) -> None:
+        """Replace x̃ by the solution of (AᵀA + τI) x = Aᵀy + τ x̃, a few rows at a time."""
+        weight = average.dtype.type(tau)
+        for rows in strips(len(y)):
+            gain, x = self.gain_of(rows, y.dtype), average[rows]
+            x *= weight
+            x += gain * y[rows]
+            x /= gain * gain + weight
+
+    def prior_weight(self, sigma: float) -> float:
+        """Weight of the coarser image in the guess."""
+        return max((sigma / GRADIENT) ** 2, 1e-6)
+
+    def guess(self, y: FloatArray, sigma: float) -> FloatArray:
+        """What is known, and a smooth fill from coarse to fine; a few rows at a time."""
+        y = _check_operator.check_plane("y", y, self.out_shape)
+        mu, (height, width) = self.prior_weight(sigma), y.shape
+
+        def moments(rows: slice) -> tuple[FloatArray, FloatArray]:
+            gain = self.gain_of(rows, y.dtype)
+            return gain * y[rows], gain * gain
+
+        if min(height, width) < 2:
+            return fill(*moments(slice(0, height)), mu)
+        v, w = np.empty((2, (height + 1) // 2, (width + 1) // 2), y.dtype)
+        for rows in strips(height):
+            half = slice(rows.start // 2, (rows.stop + 1) // 2)
+            v[half], w[half] = (shrink(moment) for moment in moments(rows))
+        coarse = fill(v, w, mu)
+        del v, w
+        x = np.empty_like(y)
+        for rows in strips(height):
+            first, last = max(rows.start - HALO, 0), min(rows.stop + HALO, height)
+            top = max(first // 2 - 1, 0)
+            half = slice(top, (last + 1) // 2 + 1)
+            part = refine(*moments(slice(first, last)), coarse[half], mu, (first // 2 - top, 0))
+            x[rows] = part[rows.start - first : rows.stop - first]
+        return x
+
+
+class Identity(Pixelwise):
     """A x = x: denoising.
 
     Parameters
@@ -23,31 +89,22 @@ class Identity(Operator):
         Height and width of the image.
     """
 
-    tested = True
-    noise_range = (0.0, 0.001)
+    noise_range = (0.001, 0.001)
 
     def __init__(self, shape: Sequence[int]) -> None:
         shape = _check_operator.check_sides("shape", shape)
         super().__init__(shape, shape)
 
-    def forward(self, x: FloatArray) -> FloatArray:
-        """A copy."""
-        return _check_operator.check_plane("x", x, self.in_shape).copy()
-
-    def adjoint(self, y: FloatArray) -> FloatArray:
-        """A copy."""
-        return _check_operator.check_plane("y", y, self.out_shape).copy()
-
-    def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
-        """See `Operator.solve`; closed form."""
-        return _check_operator.check_plane("rhs", rhs, self.in_shape) * (1 / (1 + tau))
+    def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
+        """Ones."""
+        return np.ones((rows.stop - rows.start, self.in_shape[1]), dtype)
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """The measurement."""
-        return self.adjoint(y)
+        return _check_operator.check_plane("y", y, self.out_shape).copy()
 
 
-class Diagonal(Operator):
+class Diagonal(Pixelwise):
     """A x = gain · x, pixel by pixel: vignetting, flat fields, relative sensitivity.
 
     Parameters
@@ -61,29 +118,18 @@ class Diagonal(Operator):
         The gain is not such an array.
     """
 
-    tested = True
     noise_range = (0.1, 0.004)
 
     def __init__(self, gain: ArrayLike) -> None:
         self.gain = _check_operator.check_gain(gain)
         super().__init__(self.gain.shape, self.gain.shape)
 
-    def forward(self, x: FloatArray) -> FloatArray:
-        """Gain times x."""
-        x = _check_operator.check_plane("x", x, self.in_shape)
-        return x * self.gain.astype(x.dtype, copy=False)
-
-    def adjoint(self, y: FloatArray) -> FloatArray:
-        """Gain times y."""
-        return self.forward(_check_operator.check_plane("y", y, self.out_shape))
-
-    def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
-        """See `Operator.solve`; closed form."""
-        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
-        return rhs / (self.gain**2 + tau).astype(rhs.dtype)
+    def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
+        """The gain."""
+        return self.gain[rows].astype(dtype, copy=False)
 
 
-class Mask(Operator):
+class Mask(Pixelwise):
     """A x = x where pixels are known, 0 where they are not: inpainting.
 
     Parameters
@@ -107,7 +153,6 @@ class Mask(Operator):
            [1., 1.]])
     """
 
-    tested = True
     noise_range = (0.06, 0.01)
 
     def __init__(self, unknown: ArrayLike) -> None:
@@ -115,55 +160,19 @@ class Mask(Operator):
         super().__init__(self.unknown.shape, self.unknown.shape)
 
     def forward(self, x: FloatArray) -> FloatArray:
-        """X without the unknown pixels."""
+        """X without the unknown pixels, whatever they hold."""
         x = _check_operator.check_plane("x", x, self.in_shape)
         return np.where(self.unknown, x.dtype.type(0), x)
 
-    def adjoint(self, y: FloatArray) -> FloatArray:
-        """Y without the unknown pixels."""
-        return self.forward(_check_operator.check_plane("y", y, self.out_shape))
+    def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
+        """1 where known."""
+        return (~self.unknown[rows]).astype(dtype)
 
-    def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
-        """See `Operator.solve`; closed form."""
-        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
-        known, unknown = rhs.dtype.type(1 / (1 + tau)), rhs.dtype.type(1 / tau)
-        return rhs * np.where(self.unknown, unknown, known)
-
-    def guess(self, y: FloatArray, sigma: float) -> FloatArray:
-        """The known pixels, and between them a smooth fill from coarse to fine."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
-        return fill(y, ~self.unknown)
+    def prior_weight(self, sigma: float) -> float:
+        """0: known pixels stay as they are."""
+        return 0.0
 
 
-def fill(y: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """Image with the unknown pixels filled in smoothly.
-
-    Half the size is filled first, each of its pixels being the mean of the known ones among four.
-    Enlarged it gives the unknown pixels, which `RELAXATIONS` steps of diffusion then smooth.
-    """
-    height, width = y.shape
-    if known.all():
-        return y.copy()
-    if min(height, width) < 2:
-        mean = y.mean(where=known) if known.any() else 0.0
-        return np.where(known, y, y.dtype.type(mean))
-    h, w = (height + 1) // 2, (width + 1) // 2
-    even = ((0, 2 * h - height), (0, 2 * w - width))
-    count = np.pad(known, even).reshape(h, 2, w, 2).sum(axis=(1, 3), dtype=np.int8)
-    total = np.pad(np.where(known, y, 0), even).reshape(h, 2, w, 2).sum(axis=(1, 3))
-    half = fill((total / np.maximum(count, 1)).astype(y.dtype), count > 0)
-    large = _enlarge(_enlarge(half).T).T
-    x = np.where(known, y, large[:height, :width])
-    free = np.where(known, 0, y.dtype.type(0.24))
-    for _ in range(RELAXATIONS):
-        x -= free * laplacian(x)
-    return x
-
-
-def _enlarge(x: FloatArray) -> FloatArray:
-    """Twice as many rows, by linear interpolation; constant beyond the border."""
-    wide = np.pad(x, ((1, 1), (0, 0)), mode="edge")
-    rows = np.empty((2 * len(x), x.shape[1]), x.dtype)
-    rows[0::2] = 0.75 * x + 0.25 * wide[:-2]
-    rows[1::2] = 0.75 * x + 0.25 * wide[2:]
-    return rows
+def strips(height: int) -> Iterator[slice]:
+    """Rows, a few at a time."""
+    return (slice(start, min(start + ROWS, height)) for start in range(0, height, ROWS))

@@ -1,0 +1,68 @@
+"""Validation of noise levels: one number, one for each image of a stack, one for each pixel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll._check import real, real_array
+
+Sigma: TypeAlias = "float | NDArray[np.float64]"
+
+
+def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
+    """Return the noise standard deviation in the units of the image, None to estimate it.
+
+    An array is one for each pixel, or for each image of a stack.
+    """
+    if sigma is None:
+        return None
+    if not isinstance(sigma, (Sequence, np.ndarray)) or isinstance(sigma, (str, bytes)):
+        value = real("sigma", sigma)
+        if value < 0:
+            raise ValueError(f"sigma must be >= 0, got {sigma!r}")
+        return value
+    array = np.array(real_array("sigma", sigma), np.float64, order="C")
+    if array.size == 0 or not np.isfinite(array).all() or array.min() < 0:
+        raise ValueError(
+            "sigma must be finite and >= 0 everywhere, got "
+            + (f"a least value of {array.min():g}" if array.size else f"shape {array.shape}")
+        )
+    return array
+
+
+def sigma_of_images(
+    sigma: Sigma | None, stack: tuple[int, ...], plane: tuple[int, ...]
+) -> list[Sigma | None]:
+    """Return the sigma of every image of a stack of that shape, () for a single image.
+
+    Each is None, a number, or an array like a plane of the image.
+    """
+    n = math.prod(stack)
+    if sigma is None or isinstance(sigma, float):
+        return [sigma] * n
+    if sigma.shape == stack:
+        return [float(value) for value in sigma.flat]
+    if sigma.shape != (*stack, *plane):
+        wanted = f"{plane}, a map" if not stack else f"{stack}, or {(*stack, *plane)}, maps"
+        raise ValueError(
+            f"sigma must be a number or an array of shape {wanted}, got shape {sigma.shape}"
+        )
+    return list(sigma.reshape(n, *plane))
+
+
+def scale_sigma(sigma: Sigma | None, data_range: float) -> Sigma | None:
+    """Return a checked sigma in units of the data range, None to estimate it."""
+    if sigma is None:
+        return None
+    largest = float(np.max(sigma))
+    if largest > 10 * data_range:
+        raise ValueError(
+            f"sigma must be at most 10 times data_range ({data_range:g}), got {largest!r}: it is "
+            "in the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
+        )
+    return sigma / data_range

@@ -1,0 +1,193 @@
+"""denoise for Dask arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from fastepll import _check
+from fastepll._check import Model
+from fastepll.backends import get_backend
+from fastepll.dask.blocks import (
+    Colours,
+    Corner,
+    Job,
+    aligned,
+    check_level,
+    for_workers,
+    grown,
+    halved,
+    on_blocks,
+    rechunked,
+    within,
+)
+from fastepll.denoiser import NEGLIGIBLE, Denoiser
+from fastepll.epll import coarser, denoise_plane, n_scales
+from fastepll.models import GaussianMixture
+from fastepll.settings import Settings
+from fastepll.typing import BackendName, FloatArray, Quality
+
+
+def denoise(
+    image: da.Array,
+    sigma: float,
+    *,
+    model: Model = "gray-8x8-200",
+    quality: Quality | Settings = "balanced",
+    channel_axis: int | None = None,
+    stack: bool = False,
+    data_range: float | None = None,
+    betas: Sequence[float] | None = None,
+    n_threads: int = 1,
+    backend: BackendName | None = None,
+) -> da.Array:
+    """Remove white Gaussian noise from a Dask array by EPLL, block by block.
+
+    With the native backend the result is that of `fastepll.denoise` of the whole image, bit for
+    bit, whatever the chunks.
+
+    Parameters
+    ----------
+    image : dask.array.Array
+        As for `fastepll.denoise`. Chunks of 512 to 4096 pixels a side are best: around each,
+        about 40 more pixels are computed. Smaller chunks than that are merged.
+    sigma : float
+        Standard deviation of the noise in the units of the image. It cannot be estimated here;
+        `fastepll.estimate_sigma` of a part of the image can tell it.
+    model, quality, channel_axis, stack, betas, backend
+        As for `fastepll.denoise`.
+    data_range : float, optional
+        As for `fastepll.denoise`; without it, each block must look like an image in [0, 1] if it
+        is of floats.
+    n_threads : int
+        Threads of each block. 1, as Dask computes several blocks at a time.
+
+    Returns
+    -------
+    dask.array.Array
+        Not computed yet, with the shape, chunks and dtype of the image.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fastepll.denoise`. What is found in the pixels (NaN) is raised when they are computed.
+
+    Notes
+    -----
+    The patches of a block lie on the grid of the whole image, and the image at half its size, which
+    corrects the low frequencies, is a Dask array of its own, and so on down to 48 pixels. So each
+    block is read with a halo and depends on few blocks of each size.
+
+    Examples
+    --------
+    >>> import dask.array as da, numpy as np, fastepll
+    >>> from fastepll.dask import denoise
+    >>> noisy = 0.5 + 0.1 * np.random.default_rng(0).standard_normal((200, 160))
+    >>> restored = denoise(da.from_array(noisy, chunks=100), 0.1, quality="preview")
+    >>> whole = fastepll.denoise(noisy, 0.1, quality="preview")
+    >>> bool(np.allclose(restored.compute(), whole, atol=1e-5))
+    True
+    """
+    colours = Colours("image", image, channel_axis, data_range, backend, stack=stack)
+    level = check_level(sigma, colours.span)
+    mixture, told = for_workers(model)
+    _check.check_gray(mixture)
+    _check.check_fit((*colours.planes.shape, 1), mixture)
+    ours = Denoiser(
+        mixture, sigma, quality=quality, betas=betas, n_threads=n_threads, backend=backend
+    )
+    if level < NEGLIGIBLE:
+        return image
+    sigmas = tuple(level * float(gain) for gain in colours.opponent.gains)
+    job = Job(
+        sigmas=sigmas,
+        settings=tuple(ours._settings(sigma) for sigma in sigmas),
+        chunks=((), ()),
+        halo=0,
+        backend=backend,
+        n_threads=n_threads,
+    )
+    return colours.join(_denoise(colours.planes, job, mixture, told, 0), image.chunks)
+
+
+def _denoise(
+    noisy: da.Array, job: Job, mixture: GaussianMixture, told: Any, least: int
+) -> da.Array:
+    """Planes (..., planes, height, width) restored, with blocks of at least so many pixels."""
+    settings = job.settings[0]
+    coarse = n_scales(noisy.shape[-2:], mixture, settings) > 1
+    halo = reach(settings, mixture) + 2 * coarse
+    chunks = aligned(noisy.chunks, max(least, halo))
+    job = replace(job, halo=halo, chunks=chunks)
+    noisy = rechunked(noisy, chunks)
+    if not coarse:
+        return on_blocks(_passes, [(noisy, halo)], job, told)
+    small = on_blocks(_halve, [(noisy, 0)], replace(job, halo=0, chunks=halved(chunks)))
+    smaller = replace(
+        job,
+        sigmas=tuple(sigma / 2 for sigma in job.sigmas),
+        settings=tuple(coarser(each, min(mixture.patch_shape[:2])) for each in job.settings),
+    )
+    restored = _denoise(small, smaller, mixture, told, max(map(max, chunks)))
+    restored = rechunked(restored, halved(chunks))
+    return on_blocks(_passes, [(noisy, halo), (restored, 1)], job, told)
+
+
+def reach(settings: Settings, model: GaussianMixture) -> int:
+    """Pixels around a block that its pixels depend on, made even.
+
+    A pass makes wrong what the patches at the edge of a block cover, which are off the grid of the
+    whole image if that has a stride.
+    """
+    side = max(model.patch_shape[:2])
+    pixels = len(settings.noise) * (side - 1 if settings.stride == 1 else side)
+    return pixels + pixels % 2
+
+
+def _halve(at: Corner, block: FloatArray, *, job: Job, common: Any) -> FloatArray:
+    """The block at half its size."""
+    del at, common
+    engine = get_backend(job.backend)
+    small = np.empty((*block.shape[:-2], block.shape[-2] // 2, block.shape[-1] // 2), block.dtype)
+    for index in np.ndindex(block.shape[:-2]):
+        engine.halve(np.ascontiguousarray(block[index]), small[index], n_threads=job.n_threads)
+    return small
+
+
+def _passes(
+    at: Corner,
+    block: FloatArray,
+    coarse: FloatArray | None = None,
+    *,
+    job: Job,
+    common: Model,
+) -> FloatArray:
+    """A block restored, corrected by the coarse one, which has one pixel more around it."""
+    engine, mixture = get_backend(job.backend), _check.check_model(common)
+    outer, inner = job.core(at)
+    edge = grown(inner, 2, outer)
+    here, core = within(edge, outer), within(inner, edge)
+    shape = (core[0].stop - core[0].start, core[1].stop - core[1].start)
+    result = np.empty((*block.shape[:-2], *shape), block.dtype)
+    for index in np.ndindex(block.shape[:-2]):
+        settings = job.settings[index[-1]]
+        restored = denoise_plane(
+            np.ascontiguousarray(block[index]),
+            mixture,
+            job.sigmas[index[-1]],
+            replace(settings, coarse=0.0),
+            backend=engine,
+            n_threads=job.n_threads,
+            origin=(outer[0].start, outer[1].start),
+        )
+        part = np.ascontiguousarray(restored[here])
+        if coarse is not None:
+            small = np.ascontiguousarray(coarse[index])
+            spare = np.empty_like(small)
+            engine.add_coarse(part, small, settings.coarse, spare, n_threads=job.n_threads)
+        result[index] = part[core]
+    return result

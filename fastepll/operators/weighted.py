@@ -1,0 +1,93 @@
+"""Operators whose measurements count by how noisy they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastepll import _check_operator
+from fastepll._check_sigma import Sigma
+from fastepll.operators.base import Operator, conjugate_gradients
+from fastepll.operators.pixels import Pixelwise
+from fastepll.typing import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class White:
+    """An operator, what makes the noise of its measurements white, and its largest and least."""
+
+    operator: Operator
+    weight: NDArray[np.float64] | None
+    sigma: float
+    least: float
+
+    def apply(self, y: FloatArray) -> FloatArray:
+        """Measurement whose noise is ``sigma`` everywhere."""
+        return y if self.weight is None else y * self.weight.astype(y.dtype)
+
+
+def whiten(operator: Operator, sigma: Sigma | None, floor: float) -> White:
+    """Operator for noise sigma, at least ``floor`` where that varies."""
+    if sigma is None:
+        raise TypeError("sigma must be a real number or an array of them, got NoneType")
+    if isinstance(sigma, float):
+        return White(operator, None, sigma, sigma)
+    sigma = np.maximum(sigma, floor)
+    largest = float(sigma.max())
+    weight = largest / sigma
+    kind = WeightedPixels if isinstance(operator, Pixelwise) else Weighted
+    return White(kind(operator, weight), weight, largest, float(sigma.min()))  # type: ignore[arg-type]
+
+
+class Weighted(Operator):
+    """weight · A x for weights above 0, of the operator's ``out_shape``."""
+
+    def __init__(self, operator: Operator, weight: NDArray[np.float64]) -> None:
+        super().__init__(operator.in_shape, operator.out_shape)
+        self.inner, self.weight = operator, weight
+        self.tested, self.noise_range = operator.tested, operator.noise_range
+
+    def forward(self, x: FloatArray) -> FloatArray:
+        """Weight times A x."""
+        return self.inner.forward(x) * self.weight.astype(x.dtype, copy=False)
+
+    def adjoint(self, y: FloatArray) -> FloatArray:
+        """Aᵀ of weight times y."""
+        y = _check_operator.check_plane("y", y, self.out_shape)
+        return self.inner.adjoint(y * self.weight.astype(y.dtype, copy=False))
+
+    def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
+        """See `Operator.solve`; conjugate gradients, that A with the mean weight helps."""
+        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
+        mean = float(np.mean(np.square(self.weight)))
+        closed = type(self.inner).solve is not Operator.solve
+        return conjugate_gradients(
+            lambda x: self.adjoint(self.forward(x)) + tau * x,
+            rhs,
+            start,
+            precondition=(lambda r: self.inner.solve(r, tau / mean)) if closed else None,
+        )
+
+    def guess(self, y: FloatArray, sigma: float) -> FloatArray:
+        """That of A."""
+        return self.inner.guess(y / self.weight.astype(y.dtype, copy=False), sigma)
+
+
+class WeightedPixels(Pixelwise):
+    """weight · gain · x."""
+
+    def __init__(self, operator: Pixelwise, weight: NDArray[np.float64]) -> None:
+        super().__init__(operator.in_shape, operator.out_shape)
+        self.inner, self.weight = operator, weight
+        self.noise_range = operator.noise_range
+
+    def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
+        """Weight times gain."""
+        return self.inner.gain_of(rows, dtype) * self.weight[rows].astype(dtype, copy=False)
+
+    def guess(self, y: FloatArray, sigma: float) -> FloatArray:
+        """That of the operator without weights."""
+        return self.inner.guess(y / self.weight.astype(y.dtype, copy=False), sigma)

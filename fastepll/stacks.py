@@ -1,0 +1,85 @@
+"""Stacks of images, and alpha channels: one image after the other, the colours without the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll import _check
+from fastepll._check_sigma import check_sigma, sigma_of_images
+from fastepll.typing import Poll
+
+
+def part(progress: Poll | None, k: int, n: int) -> Poll | None:
+    """Callback for piece k of n, that tells the fraction of the whole."""
+    if progress is None or n == 1:
+        return progress
+    return lambda fraction: progress((k + fraction) / n)
+
+
+def colours_and_alpha(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Views of the channels but for the last, and of the last, of (..., channels)."""
+    return image[..., :-1], image[..., -1]
+
+
+def each_image(
+    restore: Callable[..., NDArray[Any]],
+    y: ArrayLike,
+    sigma: ArrayLike | None,
+    *,
+    n_axes: int,
+    channel_axis: int | None,
+    stack: bool,
+    alpha: bool,
+    progress: Poll | None,
+) -> NDArray[Any]:
+    """Restore the images of a stack one by one, and their colours without alpha.
+
+    Parameters
+    ----------
+    restore : callable
+        Called with an image and, by name, its sigma, channel axis and callback for its progress.
+    y, sigma, channel_axis, stack, alpha, progress
+        As for `fastepll.restore`.
+    n_axes : int
+        Axes of a plane of y.
+    """
+    array = _check.real_array("y", y)
+    axis, report = _check.integer("channel_axis", channel_axis), _check.check_progress(progress)
+    _check.check_channels("y", array.shape, axis, alpha=alpha)
+    wanted = n_axes + (axis is not None)
+    if array.ndim < wanted or (array.ndim > wanted and not stack):
+        raise ValueError(
+            f"y must be {wanted}-D{' or more' * stack} with channel_axis {axis}, "
+            f"got shape {array.shape}"
+        )
+    source = _check.channels_last(array, axis)
+    lead, plane = source.shape[: -n_axes - 1], source.shape[-n_axes - 1 : -1]
+    sigmas = sigma_of_images(check_sigma(sigma), lead, plane)
+    result = target = None
+    for k, (i, level) in enumerate(zip(np.ndindex(lead), sigmas, strict=True)):
+        image = colours_and_alpha(source[i])[0] if alpha else source[i]
+        found = restore(
+            image[..., 0] if axis is None else image,
+            sigma=level,
+            channel_axis=None if axis is None else -1,
+            progress=part(report, k, len(sigmas)),
+        )
+        found = found[..., None] if axis is None else found
+        if result is None or target is None:
+            shape = [*lead, *found.shape[:-1]]
+            if axis is not None:
+                shape.insert(axis if axis >= 0 else axis + len(shape) + 1, source.shape[-1])
+            result = np.empty(shape, found.dtype)
+            target = _check.channels_last(result, axis)
+        if alpha:
+            colours, same = colours_and_alpha(target[i])
+            colours[...], same[...] = found, source[i][..., -1]
+        else:
+            target[i] = found
+    if result is None:
+        raise ValueError(f"y must not be empty, got shape {array.shape}")
+    return result
