@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastepll.backends import Backend
     from fastepll.models import GaussianMixture
     from fastepll.operators import Operator
+    from fastepll.schedule import TaskSettings
     from fastepll.settings import Settings
 
 SMALLEST = 48  # pixels of the shorter side of an image that corrects another
@@ -119,7 +120,7 @@ def restorations(
     operator: Operator,
     model: GaussianMixture,
     sigma: float,
-    settings: Settings,
+    settings: TaskSettings,
     *,
     backend: Backend,
     n_threads: int,
@@ -130,10 +131,12 @@ def restorations(
 
     ``settings.noise`` are the variances 1/β of the passes themselves, not in units of sigma², and
     ``settings.blend`` the weights c of the prior. Each pass gives the average x̃ of the patch
-    estimates, then x solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the
-    number of the pass and the fraction of it.
+    estimates of x + m (x - x'), x' the image a pass before and m ``settings.momentum``; then x
+    solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the number of the pass and the fraction
+    of it.
     """
     x = operator.guess(y, sigma) if start is None else start
+    x = previous = np.asarray(x, backend.dtype)
     data = operator.adjoint(y)
     for i in range(len(settings.noise)):
         step = settings.pass_(i, 1.0)
@@ -142,8 +145,9 @@ def restorations(
             if poll is not None:
                 poll(i, fraction)
 
+        ahead = x if previous is x else x + backend.dtype(settings.momentum) * (x - previous)
         rhs = backend.prior_pass(
-            np.ascontiguousarray(x, backend.dtype),
+            np.ascontiguousarray(ahead, backend.dtype),
             model,
             step,
             n_threads=n_threads,
@@ -152,7 +156,7 @@ def restorations(
         tau = settings.blend[i] * sigma**2 / step.noise_var
         rhs *= rhs.dtype.type(tau)
         rhs += data
-        x = operator.solve(rhs, tau, x)
+        previous, x = x, operator.step(rhs, tau, x)
         yield x
 
 

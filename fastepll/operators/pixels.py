@@ -24,7 +24,8 @@ class Identity(Operator):
     """
 
     tested = True
-    noise_range = (0.0, 0.001)
+    kind = "identity"
+    scale = 1.0
 
     def __init__(self, shape: Sequence[int]) -> None:
         shape = _check_operator.check_sides("shape", shape)
@@ -62,11 +63,16 @@ class Diagonal(Operator):
     """
 
     tested = True
-    noise_range = (0.1, 0.004)
+    kind = "diagonal"
 
     def __init__(self, gain: ArrayLike) -> None:
         self.gain = _check_operator.check_gain(gain)
         super().__init__(self.gain.shape, self.gain.shape)
+
+    @property
+    def scale(self) -> float:
+        """Root mean square of the gain."""
+        return float(np.sqrt(np.mean(self.gain**2)))
 
     def forward(self, x: FloatArray) -> FloatArray:
         """Gain times x."""
@@ -108,7 +114,8 @@ class Mask(Operator):
     """
 
     tested = True
-    noise_range = (0.06, 0.01)
+    kind = "mask"
+    scale = 1.0
 
     def __init__(self, unknown: ArrayLike) -> None:
         self.unknown = _check_operator.check_mask(unknown)
