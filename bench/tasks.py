@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from protocol import Image, bsd68, data_dir, psnr, write_result
+from tv import deconvolve
 
 import fastepll
 from fastepll.operators import Blur, Diagonal, Downsample, Mask, Operator
@@ -80,15 +81,20 @@ def missing(share: float, sigma: float) -> Callable[[Image, int], Case]:
     return make
 
 
-def text(clean: Image, i: int) -> Case:
-    """Lines of letters over the image."""
+def words(shape: tuple[int, ...]) -> np.ndarray:
+    """Mask of lines of letters."""
     import cv2
 
-    canvas = np.zeros(clean.shape, np.uint8)
-    for row in range(20, clean.shape[0], 28):
-        words = "expected patch log likelihood " * 3
-        cv2.putText(canvas, words, (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
-    unknown = canvas > 0
+    canvas = np.zeros(shape, np.uint8)
+    for row in range(20, shape[0], 28):
+        line = "expected patch log likelihood " * 3
+        cv2.putText(canvas, line, (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
+    return canvas > 0
+
+
+def text(clean: Image, i: int) -> Case:
+    """Lines of letters over the image."""
+    unknown = words(clean.shape)
     operator = Mask(unknown)
     y = operator.forward(clean)
 
@@ -100,11 +106,15 @@ def text(clean: Image, i: int) -> Case:
     return Case(operator, y, 0.0, peers=peers)
 
 
-def vignetting(clean: Image, i: int) -> Case:
-    """The gain of FEPLL's experiments: 1 in the middle, 0.2 in the corners."""
-    rows, cols = (np.arange(-(n // 2), n - n // 2) / n for n in clean.shape)
+def falling_gain(shape: tuple[int, ...]) -> Image:
+    """That of FEPLL's experiments: 1 in the middle, 0.2 in the corners."""
+    rows, cols = (np.arange(-(n // 2), n - n // 2) / n for n in shape)
     radius = np.sqrt(6 * (rows[:, None] ** 2 + cols**2))
-    operator = Diagonal(0.2 + 0.8 * np.exp(-(radius**5)))
+    return np.asarray(0.2 + 0.8 * np.exp(-(radius**5)))
+
+
+def vignetting(clean: Image, i: int) -> Case:
+    operator = Diagonal(falling_gain(clean.shape))
     return Case(operator, noisy(clean, operator, 2, i), 2 / 255)
 
 
@@ -133,18 +143,21 @@ def valid(name: str) -> Callable[[Image, int], Case]:
 def deconvolutions(
     y: Image, kernel: Image, shape: tuple[int, ...], seen: tuple[slice, slice]
 ) -> Iterator[tuple[str, Image]]:
-    """scikit-image's on the measurement with its border repeated; whole images."""
+    """Total variation, and scikit-image's on the measurement mirrored at its border."""
     from skimage.restoration import richardson_lucy, unsupervised_wiener, wiener
 
     # scikit-image wants kernels with a middle, as those of Levin et al. are.
     sides = [(s.start, n - s.stop) for s, n in zip(seen, shape, strict=True)]
     wide = np.pad(y, [(a + 16, b + 16) for a, b in sides], mode="reflect")
     inner = (slice(16, -16), slice(16, -16))
-    for balance in (0.003, 0.01, 0.03, 0.1):
+    for weight in (4e-4, 7e-4, 1.1e-3):
+        yield f"TV {weight:g}", deconvolve(y, kernel, seen, shape, weight)
+    for balance in (0.003, 0.01, 0.03, 0.1, 0.3):
         yield f"wiener {balance}", wiener(wide, kernel, balance, clip=False)[inner]
     rng = np.random.default_rng(0)
-    yield "unsupervised wiener", unsupervised_wiener(wide, kernel, rng=rng, clip=False)[0][inner]
-    for n in (10, 20, 40):
+    unsupervised = unsupervised_wiener(wide, kernel, rng=rng, clip=False)[0]
+    yield "unsupervised-wiener without", unsupervised[inner]
+    for n in (5, 10, 20, 40, 80):
         yield f"richardson-lucy {n}", richardson_lucy(np.clip(wide, 0, 1), kernel, n)[inner]
 
 

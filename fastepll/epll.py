@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from fastepll.backends import Backend
     from fastepll.models import GaussianMixture
     from fastepll.operators import Operator
+    from fastepll.schedule import TaskSettings
     from fastepll.settings import Settings
 
+ROWS = 64  # at a time
 SMALLEST = 48  # pixels of the shorter side of an image that corrects another
 
 
@@ -129,7 +131,7 @@ def restorations(
     operator: Operator,
     model: GaussianMixture,
     sigma: float,
-    settings: Settings,
+    settings: TaskSettings,
     *,
     backend: Backend,
     n_threads: int,
@@ -144,12 +146,14 @@ def restorations(
 
     ``settings.noise`` are the variances 1/β of the passes themselves, not in units of sigma², and
     ``settings.blend`` the weights c of the prior. Each pass gives the average x̃ of the patch
-    estimates, then x solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the
-    number of the pass and the fraction of it.
+    estimates of x + m (x - x'), x' the image a pass before and m ``settings.momentum``; then x
+    solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the number of the pass and the fraction
+    of it.
     """
-    x = np.ascontiguousarray(operator.guess(y, sigma) if start is None else start, backend.dtype)
+    first = operator.guess(y, sigma) if start is None else start
+    first = x = np.ascontiguousarray(first, backend.dtype)
     data = y if isinstance(operator, Pixelwise) else operator.adjoint(y)
-    spare = None
+    previous = spare = None
     for i in range(len(settings.noise)):
         step = settings.pass_(i, 1.0, origin)
 
@@ -157,8 +161,12 @@ def restorations(
             if poll is not None:
                 poll(i, fraction)
 
+        ahead = x
+        if settings.momentum > 0 and previous is not None:
+            room = np.empty_like(x) if previous is first else previous
+            ahead = extrapolate(previous, x, settings.momentum, room)
         average = backend.prior_pass(
-            x,
+            ahead,
             model,
             step,
             n_threads=n_threads,
@@ -166,14 +174,31 @@ def restorations(
             out=spare,
         )
         tau = settings.blend[i] * sigma**2 / step.noise_var
+        if settings.momentum > 0:
+            spare = None if ahead is x else ahead
+        else:
+            spare = None if x is first else x
+        previous = x
         if isinstance(operator, Pixelwise):
             operator.settle(average, data, tau)
-            x, spare = average, None if x is start else x
+            x = average
         else:
             average *= average.dtype.type(tau)
             average += data
-            x = np.ascontiguousarray(operator.solve(average, tau, x), backend.dtype)
+            x = np.ascontiguousarray(operator.step(average, tau, x), backend.dtype)
         yield x
+
+
+def extrapolate(
+    previous: FloatArray, x: FloatArray, momentum: float, out: FloatArray
+) -> FloatArray:
+    """``x + momentum (x - previous)``, written to ``out``, which may be ``previous``."""
+    for start in range(0, len(x), ROWS):
+        rows = slice(start, start + ROWS)
+        np.subtract(x[rows], previous[rows], out=out[rows])
+        out[rows] *= x.dtype.type(momentum)
+        out[rows] += x[rows]
+    return out
 
 
 def split(image: FloatArray) -> FloatArray:

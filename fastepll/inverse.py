@@ -131,15 +131,8 @@ def restore(
     Half-quadratic splitting of ``λ/2 ‖Ax - y‖² - Σᵢ log p(Pᵢx)``: for each beta one pass of the
     prior for noise of variance 1/β gives the average x̃ of the patch estimates, then x solves
     ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. With c = 1, λ is the number of patches over a pixel divided
-    by σ². That is what ``betas`` gives; without them c = 0.6, which restored better on training
-    photographs.
-
-    The code of 2011 deblurs with β = 50 · (1, 2, 4, … 64) whatever the noise, that of 2018 with
-    (1, 4, 8, 16, 32) / σ² times a factor for how much of the image the operator lets through, at
-    most from β = 250. Both say that the first pass has to repair the errors of the start, not the
-    noise. So does ``operator.noise_range``: the standard deviations 1/√β of the passes fall
-    geometrically between its two numbers, each at least 1 and 0.2 times sigma, in 12, 8, 6 or 4
-    passes by ``quality``. The numbers were chosen on crops of training photographs.
+    by σ². That is what ``betas`` gives; without them c, and the betas, depend on the kind of the
+    operator and on sigma; `fastepll.schedule` says how and why.
 
     References
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import dask.array as da
 import numpy as np
@@ -29,7 +29,7 @@ from fastepll.dask.denoising import reach
 from fastepll.epll import restorations
 from fastepll.operators._fill import HALO, fill, refine, shrink
 from fastepll.operators.pixels import Pixelwise
-from fastepll.schedule import FLOOR, task_settings
+from fastepll.schedule import FLOOR, TaskSettings, task_settings
 from fastepll.settings import Settings
 from fastepll.typing import BackendName, FloatArray, Quality
 
@@ -150,11 +150,11 @@ def gains(
             raise TypeError(f"{name} must be of bool, got dtype {found.dtype}")
         found = (~found).astype(dtype)
     else:
-        kind, name = operators.Diagonal(np.ones((1, 1))), "operator.gain"
-        found = da.asarray(operator.gain)
+        name, found = "operator.gain", da.asarray(operator.gain)
         if found.dtype.kind not in "iuf":
             raise TypeError(f"{name} must be of real numbers, got dtype {found.dtype}")
         found = found.map_blocks(_finite, dtype=dtype)
+        kind = operators.Diagonal(np.full((1, 1), float(abs(found).max().compute())))
     if found.shape != shape:
         raise ValueError(f"{name} must have the shape {shape} of a plane of y, got {found.shape}")
     return found, kind
@@ -258,7 +258,7 @@ def _passes(
             Part(gain),
             mixture,
             job.sigmas[index[-1]],
-            job.settings[index[-1]],
+            cast("TaskSettings", job.settings[index[-1]]),
             backend=get_backend(job.backend),
             n_threads=job.n_threads,
             start=np.ascontiguousarray((y if start is None else start)[index]),

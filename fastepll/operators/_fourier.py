@@ -45,14 +45,36 @@ class Fourier:
 
     def filter(self, x: FloatArray, multiplier: NDArray[Any]) -> FloatArray:
         """X with its half spectrum multiplied."""
-        spectrum = np.fft.rfft2(x)
-        spectrum *= multiplier
-        return np.fft.irfft2(spectrum, self.shape).astype(x.dtype, copy=False)
+        return multiply(x, multiplier)
 
     def laplacian(self) -> NDArray[np.float64]:
         """Half spectrum of ∇ᵀ∇ on the grid."""
         rows, cols = (2 - 2 * np.cos(2 * np.pi * np.arange(n) / n) for n in self.shape)
         return np.asarray(rows[:, None] + cols[: self.shape[1] // 2 + 1])
+
+
+def multiply(x: FloatArray, multiplier: NDArray[Any]) -> FloatArray:
+    """X with its half spectrum multiplied.
+
+    Unitary transforms: without a factor numpy transforms float32 forward in long double, slowly.
+    """
+    spectrum = np.fft.rfft2(x, norm="ortho")
+    spectrum *= multiplier
+    return np.fft.irfft2(spectrum, x.shape, norm="ortho").astype(x.dtype, copy=False)
+
+
+def fast_length(n: int) -> int:
+    """Least m >= n that has only the factors 2, 3 and 5."""
+    best = 1 << (n - 1).bit_length()
+    five = 1
+    while five < best:
+        three = five
+        while three < best:
+            rest = -(-n // three)
+            best = min(best, three << (rest - 1).bit_length())
+            three *= 3
+        five *= 5
+    return best
 
 
 KINDS = ((np.float32, np.complex64), (np.float64, np.complex128))

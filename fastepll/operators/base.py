@@ -9,10 +9,17 @@ import numpy as np
 
 from fastepll import _check_operator
 from fastepll.operators._fill import laplacian
+from fastepll.operators._fourier import precise
 from fastepll.typing import FloatArray
 
 GRADIENT = 0.1
 """Standard deviation of the differences of neighbouring pixels that `Operator.guess` expects."""
+
+ROUGH = 0.01
+"""Residual of `Operator.step` in units of the first; less changes no result by 0.01 dB."""
+
+LEAST_MU = 3e-3
+"""Weight of ‖∇x‖² in `Operator.guess` below which what A does not see would hardly move."""
 
 PULL = 1e-6  # weight that keeps what nothing else determines from growing
 ADJOINT_TOLERANCE = 1e-5
@@ -52,8 +59,18 @@ class Operator(ABC):
     tested = False
     """Whether this class is known to have the right adjoint, so that `restore` need not check."""
 
-    noise_range = (0.14, 0.01)
-    """Standard deviations that the first and last pass of the prior assume; see `restore`."""
+    kind: str = "any"
+    """Whose passes `restore` makes: a key of `fastepll/passes.json`."""
+
+    @property
+    def scale(self) -> float:
+        """About how many times a photograph's details, or its noise, become larger by A.
+
+        A noise of sigma in the measurement then counts like one of sigma / scale in the image. Here
+        the root mean square of A x for white noise x of variance 1.
+        """
+        x = np.random.default_rng(0).standard_normal(self.in_shape).astype(np.float32)
+        return float(np.sqrt(np.mean(np.square(self.forward(x), dtype=np.float64))))
 
     __array_ufunc__ = None  # an operator @ an array is a TypeError
 
@@ -89,17 +106,36 @@ class Operator(ABC):
         rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
         return conjugate_gradients(lambda x: self.adjoint(self.forward(x)) + tau * x, rhs, start)
 
+    def step(self, rhs: FloatArray, tau: float, start: FloatArray) -> FloatArray:
+        """`solve`, no more exact than a pass of `restore` needs from a good start.
+
+        Here conjugate gradients to `ROUGH`, unless a subclass has a ``solve`` of its own.
+        """
+        if type(self).solve is not Operator.solve:
+            return self.solve(rhs, tau, start)
+        # What A does not see has the eigenvalue τ: a small one needs more digits.
+        right = precise(rhs, tau / self.scale**2)
+        x = conjugate_gradients(
+            lambda x: self.adjoint(self.forward(x)) + tau * x,
+            right,
+            start,
+            tolerance=ROUGH,
+            relative_to_start=True,
+            n_max=60,
+        )
+        return x.astype(rhs.dtype, copy=False)
+
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """Image from which a restoration of y, with noise of standard deviation sigma, starts.
 
-        Here the minimiser of ‖Ax - y‖² + μ‖∇x‖², μ = (sigma / `GRADIENT`)², after at most 30 steps
-        from the constant that fits best.
+        Here the minimiser of ‖Ax - y‖² + μ‖∇x‖², μ = (sigma / `GRADIENT`)² but at least `LEAST_MU`,
+        after at most 30 steps from the constant that fits best.
         """
         y = _check_operator.check_plane("y", y, self.out_shape)
         rhs = self.adjoint(y)
         flat = self.adjoint(self.forward(np.ones(self.in_shape, y.dtype)))
         level = float(rhs.sum(dtype=np.float64) / max(flat.sum(dtype=np.float64), 1e-12))
-        mu = (sigma / GRADIENT) ** 2
+        mu = max((sigma / GRADIENT) ** 2, LEAST_MU)
 
         def apply(x: FloatArray) -> FloatArray:
             return self.adjoint(self.forward(x)) + mu * laplacian(x)
@@ -127,6 +163,11 @@ class Composition(Operator):
         self.outer, self.inner = outer, inner
         self.tested = outer.tested and inner.tested
 
+    @property
+    def scale(self) -> float:
+        """Product of the two."""
+        return self.outer.scale * self.inner.scale
+
     def forward(self, x: FloatArray) -> FloatArray:
         """A x."""
         return self.outer.forward(self.inner.forward(x))
@@ -143,6 +184,7 @@ def conjugate_gradients(
     *,
     precondition: Linear | None = None,
     tolerance: float | None = None,
+    relative_to_start: bool = False,
     n_max: int = 200,
 ) -> FloatArray:
     """Solve apply(x) = rhs for a symmetric positive definite map.
@@ -156,6 +198,8 @@ def conjugate_gradients(
     tolerance : float, optional
         Ends when the residual is below so many times ‖rhs‖. None: 1e-5 in float32, 1e-10 in
         float64.
+    relative_to_start : bool
+        The tolerance counts in units of the residual of the first x, not of ‖rhs‖.
     n_max : int
         Most steps.
     """
@@ -163,7 +207,7 @@ def conjugate_gradients(
         tolerance = 1e-5 if rhs.dtype == np.float32 else 1e-10
     x = np.zeros_like(rhs) if start is None else start.astype(rhs.dtype)
     r = rhs.copy() if start is None else rhs - apply(x)
-    goal = tolerance**2 * _dot(rhs, rhs)
+    goal = tolerance**2 * (_dot(r, r) if relative_to_start else _dot(rhs, rhs))
     p, rho = np.zeros_like(rhs), 0.0
     for _ in range(n_max):
         if _dot(r, r) <= goal:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check_operator
-from fastepll.operators._fourier import Fourier, precise
+from fastepll.operators._fourier import Fourier, multiply, precise
 from fastepll.operators.base import GRADIENT, PULL, Operator
 from fastepll.typing import FloatArray
 
@@ -51,7 +51,7 @@ class Downsample(Operator):
     """
 
     tested = True
-    noise_range = (0.2, 0.03)
+    kind = "downsample"
 
     def __init__(self, kernel: ArrayLike, shape: Sequence[int], factor: int) -> None:
         self.factor = f = _check_operator.check_factor(factor)
@@ -63,6 +63,11 @@ class Downsample(Operator):
         self.kernel = _check_operator.check_kernel(kernel, (height, width))
         super().__init__((height, width), (height // f, width // f))
         self._fourier = Fourier(self.kernel, self.in_shape)
+
+    @property
+    def scale(self) -> float:
+        """Of a flat image, or of noise if the kernel lets none through."""
+        return float(max(abs(self.kernel.sum()), np.linalg.norm(self.kernel)))
 
     def forward(self, x: FloatArray) -> FloatArray:
         """The small image."""
@@ -94,9 +99,7 @@ class Downsample(Operator):
 
     def _fourier_small(self, middle: NDArray[np.float64], y: FloatArray) -> FloatArray:
         """Divide the half spectrum of a small image."""
-        spectrum = np.fft.rfft2(y)
-        spectrum /= middle.astype(y.dtype)
-        return np.fft.irfft2(spectrum, self.out_shape).astype(y.dtype, copy=False)
+        return multiply(y, (1 / middle).astype(y.dtype))
 
     @cached_property
     def _aliased(self) -> NDArray[np.float64]:

@@ -89,7 +89,8 @@ class Identity(Pixelwise):
         Height and width of the image.
     """
 
-    noise_range = (0.001, 0.001)
+    kind = "identity"
+    scale = 1.0
 
     def __init__(self, shape: Sequence[int]) -> None:
         shape = _check_operator.check_sides("shape", shape)
@@ -118,7 +119,7 @@ class Diagonal(Pixelwise):
         The gain is not such an array.
     """
 
-    noise_range = (0.1, 0.004)
+    kind = "diagonal"
 
     def __init__(self, gain: ArrayLike) -> None:
         self.gain = _check_operator.check_gain(gain)
@@ -127,6 +128,11 @@ class Diagonal(Pixelwise):
     def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
         """The gain."""
         return self.gain[rows].astype(dtype, copy=False)
+
+    @property
+    def scale(self) -> float:
+        """The largest gain."""
+        return float(np.abs(self.gain).max())
 
 
 class Mask(Pixelwise):
@@ -153,7 +159,8 @@ class Mask(Pixelwise):
            [1., 1.]])
     """
 
-    noise_range = (0.06, 0.01)
+    kind = "mask"
+    scale = 1.0
 
     def __init__(self, unknown: ArrayLike) -> None:
         self.unknown = _check_operator.check_mask(unknown)

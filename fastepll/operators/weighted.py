@@ -48,7 +48,12 @@ class Weighted(Operator):
     def __init__(self, operator: Operator, weight: NDArray[np.float64]) -> None:
         super().__init__(operator.in_shape, operator.out_shape)
         self.inner, self.weight = operator, weight
-        self.tested, self.noise_range = operator.tested, operator.noise_range
+        self.tested, self.kind = operator.tested, operator.kind
+
+    @property
+    def scale(self) -> float:
+        """That of A."""
+        return self.inner.scale
 
     def forward(self, x: FloatArray) -> FloatArray:
         """Weight times A x."""
@@ -82,7 +87,12 @@ class WeightedPixels(Pixelwise):
     def __init__(self, operator: Pixelwise, weight: NDArray[np.float64]) -> None:
         super().__init__(operator.in_shape, operator.out_shape)
         self.inner, self.weight = operator, weight
-        self.noise_range = operator.noise_range
+        self.kind = operator.kind
+
+    @property
+    def scale(self) -> float:
+        """That of A."""
+        return self.inner.scale
 
     def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
         """Weight times gain."""
