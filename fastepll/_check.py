@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll._threads import MAX_THREADS
 from fastepll.models import GaussianMixture, load_model
-from fastepll.typing import BackendName, Poll, Quality
+from fastepll.typing import BackendName, Poll
 
 Model: TypeAlias = "str | os.PathLike[str] | GaussianMixture"
 
@@ -240,14 +240,6 @@ def check_stride(stride: int, model: GaussianMixture) -> None:
             f"quality must have a stride of at most the side of the model's patches "
             f"{model.patch_shape[:2]}, got {stride}"
         )
-
-
-def check_quality(quality: Quality) -> Quality:
-    """Return the name of a known trade of accuracy for time."""
-    if not isinstance(quality, str):
-        raise TypeError(f"quality must be a string or Settings, got {type(quality).__name__}")
-    check_choice("quality", quality, get_args(Quality))
-    return quality
 
 
 def check_backend(backend: BackendName | None) -> BackendName | None:

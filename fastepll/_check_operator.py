@@ -126,9 +126,11 @@ def check_callback(callback: object) -> None:
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
 
 
-def check_stack(start: object, callback: object, *, alpha: bool, same: bool) -> None:
+def check_stack(
+    start: object, callback: object, history: object, *, alpha: bool, same: bool
+) -> None:
     """Raise ValueError if `restore` cannot do that for a stack, or beside an alpha channel."""
-    if start is not None or callback is not None:
-        raise ValueError("start and callback must be None with stack or alpha")
+    if any(each is not None for each in (start, callback, history)):
+        raise ValueError("start, callback and history must be None with stack or alpha")
     if alpha and not same:
         raise ValueError("alpha must be False for an operator that changes the shape, got True")

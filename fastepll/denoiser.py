@@ -19,7 +19,7 @@ from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.epll import denoise_plane, n_scales, split
 from fastepll.models import load_model
 from fastepll.noise import relative_sigma
-from fastepll.settings import MAX_SCALES, Settings, settings_for
+from fastepll.settings import MAX_SCALES, Settings, check_settings, settings_for
 from fastepll.stacks import colours_and_alpha, part
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
 from fastepll.uneven import restore_plane, typical
@@ -84,10 +84,7 @@ class Denoiser:
         self._model = _check.check_model(model)
         self._sigma = check_sigma(sigma)
         self._quality = quality
-        if isinstance(quality, Settings):
-            _check.check_stride(quality.stride, self._model)
-        else:
-            _check.check_quality(quality)
+        check_settings(quality, self._model)
         self._betas = None if betas is None else _check.check_betas(betas)
         self._scales = scales
         if scales is not None:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_operator import check_measurement
+from fastepll._check_sigma import check_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.color import planes_for, to_plane
@@ -91,7 +92,7 @@ def energy(
     image: ArrayLike,
     y: ArrayLike,
     operator: Operator | None = None,
-    sigma: float = 0.0,
+    sigma: float | ArrayLike = 0.0,
     *,
     model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
@@ -109,8 +110,9 @@ def energy(
         What was measured, of the shape that the operator gives, with the same channels.
     operator : Operator, optional
         A. None: the identity.
-    sigma : float
-        Standard deviation of the noise in y, in the units of the image, > 0.
+    sigma : float or array_like of float
+        Standard deviation of the noise in y, in the units of the image, > 0; an array of the
+        operator's ``out_shape`` is one for each value measured.
     model, channel_axis, data_range, n_threads, backend
         As for `fastepll.expected_patch_log_likelihood`.
 
@@ -152,7 +154,6 @@ def energy(
         backend=backend,
     )
     array = _check.check_image(image, channel_axis)
-    span = _check.check_intensities(array, _check.check_data_range(data_range))
     source = _check.channels_last(array, channel_axis)
     mixture = _check.check_model(model)
     a = Identity(source.shape[:2]) if operator is None else operator
@@ -161,10 +162,12 @@ def energy(
             f"image must have the operator's {a.in_shape} pixels, got {source.shape[:2]}"
         )
     measured = _check.channels_last(check_measurement(y, channel_axis, a.out_shape), channel_axis)
-    level = _check.check_number("sigma", sigma, 1e-9 * span, 1e30)
+    (level,) = sigma_of_images(check_sigma(sigma), (), a.out_shape)
+    if level is None or not np.min(level) > 0:
+        raise ValueError(f"sigma must be > 0 for an energy, got {np.min(sigma)}")
     residual = 0.0
     for c in range(source.shape[-1]):
         x: FloatArray = source[..., c].astype(np.float64)
         target: NDArray[np.float64] = measured[..., c].astype(np.float64)
-        residual += float(np.sum((a.forward(x) - target) ** 2))
-    return mixture.d / (2 * level**2) * residual - prior
+        residual += float(np.sum(np.square((a.forward(x) - target) / level)))
+    return 0.5 * mixture.d * residual - prior

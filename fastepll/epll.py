@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fastepll.schedule import TaskSettings
     from fastepll.settings import Settings
 
-ROWS = 64  # at a time
 SMALLEST = 48  # pixels of the shorter side of an image that corrects another
 
 
@@ -127,7 +126,7 @@ def denoise_plane(
 
 
 def restorations(
-    y: FloatArray,
+    measured: Sequence[FloatArray],
     operator: Operator,
     model: GaussianMixture,
     sigma: float,
@@ -139,10 +138,11 @@ def restorations(
     origin: tuple[int, int] = (0, 0),
     poll: Callable[[int, float], None] | None = None,
 ) -> Iterator[FloatArray]:
-    """One plane after each pass; arguments as in `fastepll.restore`, but checked.
+    """The image after each pass; arguments as in `fastepll.restore`, but checked.
 
-    A plane that was given out is overwritten by the next but one. ``origin`` is where a part of an
-    image begins (`Settings.pass_`).
+    It is a plane (height, width) of which one plane was measured, or (channels, height, width) for
+    a model of patches with channels. One that was given out is overwritten by the next but one.
+    ``origin`` is where a part of an image begins (`Settings.pass_`).
 
     ``settings.noise`` are the variances 1/β of the passes themselves, not in units of sigma², and
     ``settings.blend`` the weights c of the prior. Each pass gives the average x̃ of the patch
@@ -150,9 +150,11 @@ def restorations(
     solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the number of the pass and the fraction
     of it.
     """
-    first = operator.guess(y, sigma) if start is None else start
-    first = x = np.ascontiguousarray(first, backend.dtype)
-    data = y if isinstance(operator, Pixelwise) else operator.adjoint(y)
+    if start is None:
+        start = joined([operator.guess(y, sigma) for y in measured], model)
+    first = x = np.ascontiguousarray(start, backend.dtype)
+    pixelwise = isinstance(operator, Pixelwise)
+    data = [y if pixelwise else operator.adjoint(y) for y in measured]
     previous = spare = None
     for i in range(len(settings.noise)):
         step = settings.pass_(i, 1.0, origin)
@@ -163,8 +165,9 @@ def restorations(
 
         ahead = x
         if settings.momentum > 0 and previous is not None:
-            room = np.empty_like(x) if previous is first else previous
-            ahead = extrapolate(previous, x, settings.momentum, room)
+            ahead = np.subtract(x, previous, out=None if previous is first else previous)
+            ahead *= x.dtype.type(settings.momentum)
+            ahead += x
         average = backend.prior_pass(
             ahead,
             model,
@@ -180,25 +183,22 @@ def restorations(
             spare = None if x is first else x
         previous = x
         if isinstance(operator, Pixelwise):
-            operator.settle(average, data, tau)
             x = average
+            for plane, rhs in zip(split(x), data, strict=True):
+                operator.settle(plane, rhs, tau)
         else:
             average *= average.dtype.type(tau)
-            average += data
-            x = np.ascontiguousarray(operator.step(average, tau, x), backend.dtype)
+            planes = [
+                operator.step(np.add(plane, rhs, out=plane), tau, before)
+                for plane, rhs, before in zip(split(average), data, split(x), strict=True)
+            ]
+            x = np.ascontiguousarray(joined(planes, model), backend.dtype)
         yield x
 
 
-def extrapolate(
-    previous: FloatArray, x: FloatArray, momentum: float, out: FloatArray
-) -> FloatArray:
-    """``x + momentum (x - previous)``, written to ``out``, which may be ``previous``."""
-    for start in range(0, len(x), ROWS):
-        rows = slice(start, start + ROWS)
-        np.subtract(x[rows], previous[rows], out=out[rows])
-        out[rows] *= x.dtype.type(momentum)
-        out[rows] += x[rows]
-    return out
+def joined(planes: Sequence[FloatArray], model: GaussianMixture) -> FloatArray:
+    """The image of these planes that the backends want for the model."""
+    return planes[0] if len(model.patch_shape) == 2 else np.stack(planes)
 
 
 def split(image: FloatArray) -> FloatArray:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ from fastepll._check_operator import check_callback, check_measurement, check_st
 from fastepll._check_sigma import check_sigma, scale_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.color import from_planes, opponent_planes, to_plane
+from fastepll.color import Planes, from_planes, planes_for, to_plane
 from fastepll.denoiser import as_plane
-from fastepll.epll import restorations
+from fastepll.energy import energy
+from fastepll.epll import joined, restorations, split
 from fastepll.operators import Operator, check_adjoint
 from fastepll.operators.weighted import whiten
 from fastepll.schedule import FLOOR, task_settings
-from fastepll.settings import Settings
+from fastepll.settings import Settings, check_settings
 from fastepll.stacks import each_image
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
 
@@ -41,12 +42,21 @@ class Iteration:
         Weight of the splitting, in units of 1 / data_range².
     image : numpy.ndarray
         The image so far, a copy, as `restore` would return it.
+    energy : float
+        `fastepll.energy` of the image, computed when it is asked for, which takes longer than a
+        pass.
     """
 
     iteration: int
     n_iterations: int
     beta: float
     image: NDArray[Any]
+    _energy: Callable[[ArrayLike], float] = field(repr=False)
+
+    @cached_property
+    def energy(self) -> float:
+        """See the class."""
+        return self._energy(self.image)
 
 
 def restore(
@@ -63,6 +73,7 @@ def restore(
     betas: Sequence[float] | None = None,
     start: ArrayLike | None = None,
     callback: Callable[[Iteration], object] | None = None,
+    history: list[Iteration] | None = None,
     check: bool = True,
     n_threads: int | None = None,
     backend: BackendName | None = None,
@@ -87,7 +98,7 @@ def restore(
         are taken, not the schedule.
     channel_axis : int, optional
         Axis of the channels, of y and of the result. A acts on each alike; they are restored as
-        opponent planes (`fastepll.color.opponent_planes`). None: y is gray.
+        `fastepll.denoise` does. None: y is gray.
     stack : bool
         Whether the axes of y before those of ``out_shape`` count images, as for
         `fastepll.denoise`. The operator is that of each.
@@ -100,10 +111,12 @@ def restore(
         Weights of the splitting, one pass each, in units of 1 / data_range². None: see the notes.
     start : array_like, optional
         First image, in the shape and units of the result. None: ``operator.guess``. Not with
-        ``stack`` or ``alpha``; nor is ``callback``.
+        ``stack`` or ``alpha``; nor are ``callback`` and ``history``.
     callback : callable, optional
         Called with an `Iteration` after each pass. If it returns True, the image so far is the
         result; an exception that it raises ends the call.
+    history : list, optional
+        An `Iteration` for each pass is appended to it.
     check : bool
         Test once that the operator's adjoint is one (`fastepll.operators.check_adjoint`; the
         operators of this package need no test).
@@ -162,7 +175,8 @@ def restore(
             f"got {type(operator).__name__}"
         )
     if _check.check_flag("stack", stack) or _check.check_flag("alpha", alpha):
-        check_stack(start, callback, alpha=alpha, same=operator.in_shape == operator.out_shape)
+        same = operator.in_shape == operator.out_shape
+        check_stack(start, callback, history, alpha=alpha, same=same)
         if check and not operator.tested:
             check_adjoint(operator)
         one = partial(
@@ -187,87 +201,97 @@ def restore(
             progress=progress,
         )
     array = check_measurement(y, channel_axis, operator.out_shape)
-    _check.check_gray(mixture)
-    _check.check_fit((*operator.in_shape, 1), mixture)
+    n_channels = 1 if channel_axis is None else array.shape[channel_axis]
+    _check.check_fit((*operator.in_shape, n_channels), mixture)
     span = _check.check_intensities(array, _check.check_data_range(data_range), "y")
     (checked,) = sigma_of_images(check_sigma(sigma), (), operator.out_shape)
     white = whiten(operator, scale_sigma(checked, span), FLOOR)
-    if isinstance(quality, Settings):
-        _check.check_stride(quality.stride, mixture)
-    else:
-        _check.check_quality(quality)
+    check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
     check_callback(callback)
     report = _check.check_progress(progress)
     engine = get_backend(_check.check_backend(backend))
-    threads = _check.check_threads(n_threads)
+    threads = resolve_threads(_check.check_threads(n_threads))
 
-    colours = Colours(array, operator, channel_axis, span, engine.dtype)
+    mix = planes_for(n_channels, mixture)
+    colours = Colours(array, operator, mix, channel_axis, span=span, dtype=engine.dtype)
     first = None
     if start is not None:
         first = colours.split(check_start(start, colours.shape), operator.in_shape)
     if check and not operator.tested:
         check_adjoint(operator)
     settings = task_settings(
-        quality, operator, white.sigma, min(mixture.patch_shape), weights, least=white.least
+        quality, operator, white.sigma, mixture.patch_shape, weights, least=white.least
     )
-    n, n_planes = len(settings.noise), len(colours.opponent.gains)
+    n, groups = len(settings.noise), mix.groups
 
     def poll(c: int) -> Callable[[int, float], None] | None:
         def tell(i: int, fraction: float) -> None:
-            done = (i * n_planes + c + fraction) / (n * n_planes)
+            done = (i * len(groups) + c + fraction) / (n * len(groups))
             if report is not None and done < 1:  # 1 is said once, at the end
                 report(done)
 
         return None if report is None else tell
 
+    measured = [white.apply(plane) for plane in colours.split(array, operator.out_shape)]
     runs = [
         restorations(
-            white.apply(measured),
+            [measured[k] for k in group],
             white.operator,
             mixture,
-            max(white.sigma * float(gain), FLOOR),
+            max(white.sigma * float(mix.gains[group[0]]), FLOOR),
             settings,
-            start=None if first is None else first[c],
+            start=None if first is None else joined([first[k] for k in group], mixture),
             backend=engine,
-            n_threads=resolve_threads(threads),
+            n_threads=threads,
             poll=poll(c),
         )
-        for c, (measured, gain) in enumerate(
-            zip(colours.split(array, operator.out_shape), colours.opponent.gains, strict=True)
-        )
+        for c, group in enumerate(groups)
     ]
-    planes: tuple[FloatArray, ...] = ()
-    for i, planes in enumerate(zip(*runs, strict=True)):
-        if callback is not None:
-            state = Iteration(i, n, 1 / settings.noise[i], colours.join(planes))
-            if callback(state) is True:
+    energy_of = partial(
+        energy,
+        y=array,
+        operator=operator,
+        sigma=np.maximum(0.0 if checked is None else checked, FLOOR * span),
+        model=mixture,
+        channel_axis=channel_axis,
+        data_range=span,
+        n_threads=threads,
+        backend=backend,
+    )
+    images: tuple[FloatArray, ...] = ()
+    for i, images in enumerate(zip(*runs, strict=True)):
+        if callback is not None or history is not None:
+            state = Iteration(i, n, 1 / settings.noise[i], colours.join(images), energy_of)
+            if history is not None:
+                history.append(state)
+            if callback is not None and callback(state) is True:
                 break
     if report is not None:
         report(1.0)
-    if colours.same:
-        return planes[0]
-    return colours.join(planes)
+    return images[0] if colours.same else colours.join(images)
 
 
 class Colours:
-    """The opponent planes of a measurement, scaled to [0, 1], and images from such planes."""
+    """The planes of a measurement for a model, scaled to [0, 1], and images from such planes."""
 
     def __init__(
         self,
         y: NDArray[Any],
         operator: Operator,
+        mix: Planes,
         channel_axis: int | None,
+        *,
         span: float,
         dtype: type[np.floating[Any]],
     ) -> None:
         self.axis, self.span, self.dtype, self.out_dtype = channel_axis, span, dtype, y.dtype
-        n_channels = 1 if channel_axis is None else y.shape[channel_axis]
-        self.opponent = opponent_planes(n_channels)
+        self.mix = mix
         self.same = channel_axis is None and span == 1 and y.dtype == dtype  # a plane is the result
         shape = list(operator.in_shape)
         if channel_axis is not None:
-            shape.insert(channel_axis if channel_axis >= 0 else channel_axis + 3, n_channels)
+            axis = channel_axis if channel_axis >= 0 else channel_axis + 3
+            shape.insert(axis, len(mix.gains))
         self.shape = tuple(shape)
 
     def split(self, values: NDArray[Any], shape: tuple[int, ...]) -> list[FloatArray]:
@@ -275,16 +299,17 @@ class Colours:
         source = _check.channels_last(values, self.axis)
         if values.ndim == 2 and (plane := as_plane(source, self.span, self.dtype)) is not None:
             return [plane]
-        flat = source.reshape(-1, 1, len(self.opponent.gains))
+        flat = source.reshape(-1, 1, len(self.mix.gains))
         planes = []
-        for weights in self.opponent.analysis:
+        for weights in self.mix.analysis:
             plane = np.empty(flat.shape[:2], self.dtype)
             planes.append(to_plane(flat, weights / self.span, plane).reshape(shape))
         return planes
 
-    def join(self, planes: Sequence[FloatArray]) -> NDArray[Any]:
+    def join(self, images: Sequence[FloatArray]) -> NDArray[Any]:
         """New image with its channels."""
         result = np.empty(self.shape, self.out_dtype)
         view = _check.channels_last(result, self.axis)
-        from_planes(list(planes), self.opponent.synthesis * self.span, view)
+        planes = [plane for image in images for plane in split(image)]
+        from_planes(planes, self.mix.synthesis * self.span, view)
         return result

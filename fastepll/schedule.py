@@ -85,7 +85,7 @@ def task_settings(
     quality: Quality | Settings,
     operator: Operator,
     sigma: float,
-    side: int,
+    patch_shape: tuple[int, ...],
     betas: Sequence[float] | None = None,
     *,
     least: float | None = None,
@@ -101,8 +101,8 @@ def task_settings(
         Its ``kind`` and ``scale`` decide the plan.
     sigma : float
         In units of the data range; the largest if it varies.
-    side : int
-        Shorter side of the model's patches.
+    patch_shape : tuple of int
+        Of the model.
     betas : sequence of float, optional
         The weights of the splitting, with the prior's weight 1 and no momentum.
     least : float, optional
@@ -111,7 +111,7 @@ def task_settings(
     if isinstance(quality, Settings):
         base, n = quality, len(quality.noise)
     else:
-        base, n = settings_for(quality, LEVEL, (side, side)), n_passes(quality, operator.kind)
+        base, n = settings_for(quality, LEVEL, patch_shape), n_passes(quality, operator.kind)
     if betas is None:
         plan = plan_for(operator.kind, sigma / operator.scale)
         if least is not None:

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import Any, get_args
 
 from fastepll import _check
+from fastepll.models import GaussianMixture
 from fastepll.typing import Estimator, Quality, Selection, Weighting
 
 BETAS = (1.0, 4.0, 8.0, 16.0, 32.0)
@@ -243,6 +244,16 @@ def settings_for(
     )
     stride = max(1, settings.stride * min(patch_shape[:2]) // SIDE)
     return settings if stride >= settings.stride else replace(settings, stride=stride)
+
+
+def check_settings(quality: object, model: GaussianMixture) -> None:
+    """Raise TypeError or ValueError unless it is the name of a quality level or fitting Settings."""
+    if isinstance(quality, Settings):
+        _check.check_stride(quality.stride, model)
+    elif isinstance(quality, str):
+        _check.check_choice("quality", quality, get_args(Quality))
+    else:
+        raise TypeError(f"quality must be a string or Settings, got {type(quality).__name__}")
 
 
 Tuned = tuple[dict[str, Any], list[float], list[list[float]], list[list[float]], list[float]]

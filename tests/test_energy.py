@@ -63,7 +63,7 @@ def test_energy_is_data_term_minus_prior():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"sigma": 0.0}, "sigma must be in"),
+        ({"sigma": 0.0}, "sigma must be > 0"),
         ({"y": CLEAN[1:]}, r"y must have the shape \(24, 30\).*\(23, 30\)"),
         ({"operator": Blur(np.ones((3, 3)), (25, 30))}, r"operator's \(25, 30\) pixels"),
         ({"image": np.full_like(CLEAN, np.nan)}, "image must be finite"),

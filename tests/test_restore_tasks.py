@@ -40,7 +40,7 @@ def db(image: np.ndarray, clean: np.ndarray = CLEAN) -> float:
 def test_equals_the_method(backend):
     operator, sigma, betas = Blur(KERNEL, CLEAN.shape), 0.05, (50, 400)
     y = noisy(operator.forward(CLEAN), sigma)
-    settings = task_settings("exact", operator, sigma, 6, betas)
+    settings = task_settings("exact", operator, sigma, (6, 6), betas)
     x, reference = operator.guess(y, sigma), get_backend("reference")
     for i, beta in enumerate(betas):
         average = reference.prior_pass(x, MODEL, settings.pass_(i, 1), n_threads=1)
@@ -303,3 +303,32 @@ def test_adjoint_is_checked_once_unless_told_otherwise():
 def test_bad_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call(CLEAN)
+
+
+def test_history_and_energy():
+    operator, sigma = Blur(KERNEL, CLEAN.shape), 0.02
+    y = noisy(operator.forward(CLEAN), sigma)
+    history = []
+    restored = fastepll.restore(y, operator, sigma, model=MODEL, history=history)
+    assert np.array_equal(history[-1].image, restored)
+    assert [state.iteration for state in history] == list(range(history[0].n_iterations))
+    energies = [state.energy for state in history]
+    assert energies[-1] == fastepll.energy(restored, y, operator, sigma, model=MODEL)
+    assert energies[-1] < fastepll.energy(CLEAN + y - CLEAN, y, operator, sigma, model=MODEL)
+
+
+@pytest.mark.parametrize("operator", [Blur(KERNEL, CLEAN.shape), Diagonal(0.5 + 0.5 * CLEAN)])
+def test_a_prior_of_colour_patches(operator):
+    model, sigma, betas = smooth_mixture(5, 3), 0.05, (50, 400)
+    clean = np.stack([CLEAN, 0.5 * CLEAN, 1 - CLEAN])
+    y = np.stack([noisy(operator.forward(plane), sigma, seed=c) for c, plane in enumerate(clean)])
+    settings = task_settings("exact", operator, sigma, model.patch_shape, betas)
+    x, reference = np.stack([operator.guess(each, sigma) for each in y]), get_backend("reference")
+    for i, beta in enumerate(betas):
+        average = reference.prior_pass(x, model, settings.pass_(i, 1), n_threads=1)
+        rhs = [operator.adjoint(b) + sigma**2 * beta * a for a, b in zip(average, y, strict=True)]
+        x = np.stack([operator.solve(each, sigma**2 * beta) for each in rhs])
+    found = fastepll.restore(
+        y, operator, sigma, model=model, quality="exact", betas=betas, channel_axis=0
+    )
+    assert np.abs(found - x).max() < 2e-4

@@ -55,17 +55,17 @@ def test_settings_of_a_plan():
 
 
 def test_betas_are_the_plain_method():
-    settings = task_settings("exact", Mask(np.eye(9, dtype=bool)), 0.1, 8, [50, 200])
+    settings = task_settings("exact", Mask(np.eye(9, dtype=bool)), 0.1, (8, 8), [50, 200])
     assert (settings.noise, settings.blend, settings.momentum) == ((0.02, 0.005), (1, 1), 0)
     assert (settings.stride, settings.selection) == (1, "exact")
 
 
 def test_more_passes_for_masks():
     unknown = np.eye(9, dtype=bool)
-    assert len(task_settings("balanced", Mask(unknown), 0.1, 8).noise) == 12
-    assert len(task_settings("balanced", Diagonal(1.0 + unknown), 0.1, 8).noise) == 8
+    assert len(task_settings("balanced", Mask(unknown), 0.1, (8, 8)).noise) == 12
+    assert len(task_settings("balanced", Diagonal(1.0 + unknown), 0.1, (8, 8)).noise) == 8
     own = Settings(noise=[1, 1, 1], blend=[1, 1, 1])
-    assert len(task_settings(own, Mask(unknown), 0.1, 8).noise) == 3
+    assert len(task_settings(own, Mask(unknown), 0.1, (8, 8)).noise) == 3
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_scale(operator, scale):
 
 @pytest.mark.parametrize("factor", [0.01, 100])
 def test_units_of_the_operator_do_not_matter(factor):
-    plain = task_settings("fast", Blur(KERNEL, SHAPE), 0.02, 8)
-    scaled = task_settings("fast", Blur(factor * KERNEL, SHAPE), 0.02 * factor, 8)
+    plain = task_settings("fast", Blur(KERNEL, SHAPE), 0.02, (8, 8))
+    scaled = task_settings("fast", Blur(factor * KERNEL, SHAPE), 0.02 * factor, (8, 8))
     np.testing.assert_allclose(scaled.noise, plain.noise)
     np.testing.assert_allclose(scaled.blend, plain.blend)

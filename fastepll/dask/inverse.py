@@ -30,7 +30,7 @@ from fastepll.epll import restorations
 from fastepll.operators._fill import HALO, fill, refine, shrink
 from fastepll.operators.pixels import Pixelwise
 from fastepll.schedule import FLOOR, TaskSettings, task_settings
-from fastepll.settings import Settings
+from fastepll.settings import Settings, check_settings
 from fastepll.typing import BackendName, FloatArray, Quality
 
 SINGLE = 1 << 20  # pixels, at most, of a coarse image that is guessed in one block
@@ -117,12 +117,9 @@ def restore(
     shape = colours.planes.shape[-2:]
     engine = get_backend(backend)
     gain, kind = gains(operator, shape, engine.dtype)
-    if isinstance(quality, Settings):
-        _check.check_stride(quality.stride, mixture)
-    else:
-        _check.check_quality(quality)
+    check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
-    settings = task_settings(quality, kind, level, min(mixture.patch_shape), weights)
+    settings = task_settings(quality, kind, level, mixture.patch_shape, weights)
     sigmas = tuple(max(level * float(each), FLOOR) for each in colours.opponent.gains)
     halo = reach(settings, mixture)
     chunks = aligned(colours.planes.chunks, halo)
@@ -254,7 +251,7 @@ def _passes(
     result = np.empty((*y.shape[:-2], *shape), y.dtype)
     for index in np.ndindex(y.shape[:-2]):
         for restored in restorations(
-            np.ascontiguousarray(y[index]),
+            [np.ascontiguousarray(y[index])],
             Part(gain),
             mixture,
             job.sigmas[index[-1]],
