@@ -247,7 +247,7 @@ def settings_for(
 
 
 def check_settings(quality: object, model: GaussianMixture) -> None:
-    """Raise TypeError or ValueError unless it is the name of a quality level or fitting Settings."""
+    """Raise TypeError or ValueError unless it is a quality level or Settings for the model."""
     if isinstance(quality, Settings):
         _check.check_stride(quality.stride, model)
     elif isinstance(quality, str):
