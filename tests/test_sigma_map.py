@@ -7,6 +7,7 @@ import pytest
 
 import fastepll
 from fastepll import uneven
+from fastepll.backends import get_backend
 from fastepll.operators import Blur, Diagonal, Identity, Mask, Operator, check_adjoint
 from fastepll.operators.weighted import whiten
 from fastepll.settings import settings_for
@@ -30,8 +31,9 @@ def test_one_level_everywhere_is_one_number(backend, quality):
     options = {"model": MODEL, "quality": quality, "backend": backend.name}
     image = noisy(CLEAN, 0.1)
     result = fastepll.denoise(image, np.full(image.shape, 0.1), **options)
-    # float32: rounding may choose another component in a near tie
-    np.testing.assert_allclose(result, fastepll.denoise(image, 0.1, **options), atol=2e-5)
+    difference = np.abs(result - fastepll.denoise(image, 0.1, **options))
+    assert np.median(difference) < 1e-6
+    assert np.mean(difference > 2e-5) < 0.02  # in float32 a near tie may fall the other way
 
 
 def test_a_ramp():
@@ -69,23 +71,11 @@ def test_every_pixel_has_its_own():
     image = CLEAN + sigma * NOISE
     mapped = fastepll.denoise(image, sigma, model=MODEL)
     assert db(mapped) > db(fastepll.denoise(image, rms(sigma), model=MODEL)) + 1
-    settings = settings_for("balanced", rms(sigma), 6)
+    settings = settings_for("exact", rms(sigma)).with_betas([1, 8])
     restored = uneven.denoise_uneven(
-        image.astype(np.float32),
-        MODEL,
-        sigma,
-        settings.with_betas([1, 8]),
-        backend=uneven_backend(),
-        n_threads=1,
+        image, MODEL, sigma, settings, backend=get_backend("reference"), n_threads=1
     )
-    if settings.coarse == 0:
-        np.testing.assert_array_equal(restored[sigma == 0], image.astype(np.float32)[sigma == 0])
-
-
-def uneven_backend():
-    from fastepll.backends import get_backend
-
-    return get_backend()
+    np.testing.assert_array_equal(restored[sigma == 0], image[sigma == 0])
 
 
 def test_units_colours_and_no_noise():
