@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fastepll._info import show_config
+from fastepll.anscombe import denoise_poisson
 from fastepll.denoiser import Denoiser
 from fastepll.denoising import denoise
 from fastepll.energy import energy, expected_patch_log_likelihood
@@ -19,6 +20,7 @@ __all__ = [
     "__version__",
     "deblur",
     "denoise",
+    "denoise_poisson",
     "energy",
     "estimate_sigma",
     "expected_patch_log_likelihood",

@@ -60,13 +60,15 @@ def denoise_uneven(
     """Denoise an image with noise of standard deviation sigma, a plane.
 
     The loop of `denoise_plane`, where a pass of the prior takes each pixel from averages for two
-    noise levels, neighbours in a series of factor 2 or less, by its own. A photograph whose noise
-    rises from 10 to 40 is restored as well as its strips, each with its own sigma; one with noise
-    that is the same everywhere as by `denoise_plane`.
+    noise levels, neighbours in a series of factor 2 or less, by the noise around it; and a pixel is
+    blended with the noisy one by its own noise. A photograph whose noise rises from 10 to 40 is
+    restored as well as its strips, each with its own sigma; one with noise that is the same
+    everywhere as by `denoise_plane`.
     """
-    levels = series(sigma)
-    place = places(sigma, levels)
     variance = np.ascontiguousarray(np.square(sigma), noisy.dtype)
+    local = np.sqrt(spread(variance, model.patch_shape))
+    levels = series(local)
+    place = places(local, levels)
     pieces = [rows_of(place, k, model.patch_shape[0]) for k in range(len(levels))]
     coarse = n_scales(noisy.shape, model, settings) > 1
     n = len(settings.noise)
@@ -121,11 +123,24 @@ def denoise_uneven(
     return current
 
 
+def spread(variance: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Mean over the patches that cover a pixel of their mean variance."""
+    for axis, p in enumerate(shape[:2]):
+        for before in (0, p - 1):  # of patches that begin here, then of those that cover this
+            n = variance.shape[axis]
+            total = np.cumsum(variance, axis=axis, dtype=np.float64)
+            total = np.insert(total, 0, 0, axis=axis)
+            first = np.clip(np.arange(n) - before, 0, n)
+            last = np.clip(np.arange(n) - before + p, 0, n)
+            width = np.expand_dims(last - first, 1 - axis)
+            variance = (np.take(total, last, axis) - np.take(total, first, axis)) / width
+    return variance.astype(np.float32)
+
+
 def series(sigma: FloatArray) -> list[float]:
     """Noise levels, rising by a factor of at most 2, between which those of nearly all pixels lie.
 
-    Pixels without noise do not count; those beyond the levels are treated as the nearest, but
-    blended with the noisy image by their own.
+    Where there is no noise does not count; what lies beyond the levels is treated as the nearest.
     """
     low, high = np.quantile(sigma[sigma > 0], [TAIL, 1 - TAIL])
     low = max(float(low), float(high) / WIDEST)

@@ -94,7 +94,7 @@ def on_blocks(
     arguments: list[Any] = []
     for image, halo in images:
         axes = tuple(range(n - image.ndim, n))
-        depth = {image.ndim - 2: halo, image.ndim - 1: halo}
+        depth = {k: halo * (len(image.chunks[k]) > 1) for k in (image.ndim - 2, image.ndim - 1)}
         arguments += [da.overlap.overlap(image, depth, boundary="none"), axes]
     return da.blockwise(
         _call,

@@ -1,0 +1,158 @@
+"""A noise level for each pixel: denoise, and the data term of restore."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastepll
+from fastepll import uneven
+from fastepll.backends import get_backend
+from fastepll.operators import Blur, Diagonal, Identity, Mask, Operator, check_adjoint
+from fastepll.operators.weighted import whiten
+from fastepll.settings import settings_for
+
+from .scenes import noisy, rms, scene, smooth_mixture
+
+MODEL = smooth_mixture()
+CLEAN = scene(100, 120)
+NOISE = np.random.default_rng(0).standard_normal(CLEAN.shape)
+RAMP = np.broadcast_to(np.geomspace(0.02, 0.3, 120), CLEAN.shape)
+UNKNOWN = np.random.default_rng(1).random(CLEAN.shape) < 0.5
+KERNEL = np.outer([1, 2, 1], [1, 1, 1, 1, 1]) / 20
+
+
+def db(image: np.ndarray, clean: np.ndarray = CLEAN) -> float:
+    return -20 * np.log10(rms(image - clean))
+
+
+@pytest.mark.parametrize("quality", ["exact", "high", "preview"])
+def test_one_level_everywhere_is_one_number(backend, quality):
+    options = {"model": MODEL, "quality": quality, "backend": backend.name}
+    image = noisy(CLEAN, 0.1)
+    result = fastepll.denoise(image, np.full(image.shape, 0.1), **options)
+    difference = np.abs(result - fastepll.denoise(image, 0.1, **options))
+    assert np.median(difference) < 1e-6
+    assert np.mean(difference > 2e-5) < 0.02  # in float32 a near tie may fall the other way
+
+
+def test_a_ramp():
+    image = CLEAN + RAMP * NOISE
+    mapped = fastepll.denoise(image, RAMP, model=MODEL)
+    by_mean = fastepll.denoise(image, RAMP.mean(), model=MODEL)
+    assert db(mapped) > db(by_mean) + 4  # 4.9 dB
+
+
+def test_a_ramp_on_photographs(data_dir):
+    """Noise from 10 to 40 of 255 over crops; strips of 20 columns with their own sigma."""
+    from skimage.io import imread
+
+    sigma = np.broadcast_to(np.geomspace(10, 40, 200) / 255, (200, 200))
+    gain, loss = [], []
+    for i, path in enumerate(sorted((data_dir / "bsd68").glob("*.png"))[:3]):
+        clean = imread(path)[:200, :200] / 255
+        image = clean + sigma * np.random.default_rng(i).standard_normal(clean.shape)
+        mapped = fastepll.denoise(image, sigma)
+        strips = np.empty_like(image)
+        for j in range(0, 200, 20):
+            part = np.s_[:, j : j + 20]
+            strips[part] = fastepll.denoise(image, rms(sigma[part]))[part]
+        mean = fastepll.denoise(image, rms(sigma))
+        gain.append(db(mapped, clean) - db(mean, clean))
+        loss.append(db(strips, clean) - db(mapped, clean))
+    assert np.mean(gain) > 1
+    assert np.mean(loss) < 0.05
+
+
+def test_every_pixel_has_its_own():
+    """Nothing smooth in the map, and pixels that are known exactly."""
+    sigma = np.random.default_rng(2).uniform(0.02, 0.4, CLEAN.shape)
+    sigma[::7, ::5] = 0
+    image = CLEAN + sigma * NOISE
+    mapped = fastepll.denoise(image, sigma, model=MODEL)
+    assert db(mapped) > db(fastepll.denoise(image, rms(sigma), model=MODEL)) + 1
+    settings = settings_for("exact", rms(sigma)).with_betas([1, 8])
+    restored = uneven.denoise_uneven(
+        image, MODEL, sigma, settings, backend=get_backend("reference"), n_threads=1
+    )
+    np.testing.assert_array_equal(restored[sigma == 0], image[sigma == 0])
+
+
+def test_units_colours_and_no_noise():
+    image = np.stack([CLEAN, 1 - CLEAN, 0.5 * CLEAN], axis=-1) + RAMP[..., None] * NOISE[..., None]
+    expected = fastepll.denoise(image, RAMP, model=MODEL, channel_axis=-1)
+    scaled = fastepll.denoise(
+        1000 * image, 1000 * RAMP, model=MODEL, channel_axis=-1, data_range=1000
+    )
+    np.testing.assert_allclose(scaled / 1000, expected, atol=2e-5)
+    np.testing.assert_array_equal(
+        fastepll.denoise(image[..., 0], 0 * RAMP, model=MODEL), image[..., 0]
+    )
+
+
+def test_progress_rises_to_one():
+    seen: list[float] = []
+    fastepll.denoise(CLEAN, RAMP, model=MODEL, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert seen.count(1) == 1
+
+
+OPERATORS = {
+    "identity": Identity(CLEAN.shape),
+    "mask": Mask(UNKNOWN),
+    "diagonal": Diagonal(np.where(UNKNOWN, 0.3, 1)),
+    "blur": Blur(KERNEL, CLEAN.shape),
+    "valid": Blur(KERNEL, CLEAN.shape, "valid"),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_restore(name):
+    operator: Operator = OPERATORS[name]
+    rows, cols = operator.out_shape
+    sigma = np.ascontiguousarray(RAMP[:rows, :cols])
+    y = operator.forward(CLEAN) + sigma * NOISE[:rows, :cols]
+    options = {"model": MODEL, "quality": "fast"}
+    even = fastepll.restore(y, operator, 0.1, **options)
+    same = fastepll.restore(y, operator, np.full(y.shape, 0.1), **options)
+    np.testing.assert_allclose(same, even, atol=1e-4)  # conjugate gradients to 1e-5
+    mapped = fastepll.restore(y, operator, sigma, **options)
+    assert db(mapped) > db(fastepll.restore(y, operator, rms(sigma), **options)) + 1
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_weighted_operator(name):
+    operator = OPERATORS[name]
+    sigma = np.random.default_rng(3).uniform(0.01, 0.1, operator.out_shape)
+    white = whiten(operator, sigma, 2e-4)
+    check_adjoint(white.operator)
+    x = np.random.default_rng(4).random(operator.in_shape)
+    np.testing.assert_allclose(white.operator.forward(x), white.apply(operator.forward(x)))
+    rhs = white.operator.adjoint(white.operator.forward(x)) + 0.05 * x
+    np.testing.assert_allclose(white.operator.solve(rhs, 0.05), x, atol=1e-7)
+
+
+def test_inpainting_with_a_map():
+    y = np.where(UNKNOWN, np.nan, CLEAN + RAMP * NOISE)
+    mapped = fastepll.inpaint(y, UNKNOWN, RAMP, model=MODEL)
+    assert db(mapped) > db(fastepll.inpaint(y, UNKNOWN, rms(RAMP), model=MODEL)) + 1
+
+
+@pytest.mark.parametrize(
+    ("sigma", "error", "text"),
+    [
+        (RAMP[:-1], ValueError, r"\(100, 120\), a map, got shape \(99, 120\)"),
+        (-RAMP, ValueError, "least value of -0.3"),
+        (RAMP * np.nan, ValueError, "finite"),
+        (100 * RAMP, ValueError, "10 times data_range"),
+        (RAMP > 0.1, TypeError, "sigma must be an array of real numbers"),
+        (np.ma.masked_greater(RAMP, 0.1), TypeError, "masked"),
+    ],
+)
+@pytest.mark.parametrize(
+    "call", [fastepll.denoise, lambda y, s: fastepll.restore(y, Identity(CLEAN.shape), s)]
+)
+def test_bad_maps(call, sigma, error, text):
+    with pytest.raises(error, match=text):
+        call(CLEAN, sigma)
