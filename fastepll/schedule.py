@@ -115,7 +115,8 @@ def task_settings(
     if betas is None:
         plan = plan_for(operator.kind, sigma / operator.scale)
         if least is not None:
-            plan = replace(plan, last=plan_for(operator.kind, least / operator.scale).last)
+            quietest = plan_for(operator.kind, least / operator.scale)
+            plan = replace(plan, last=math.sqrt(plan.last * quietest.last))
         return plan.settings(base, n)
     noise = [1 / beta for beta in betas]
     return TaskSettings(**grid_of(base), noise=noise, blend=[1.0] * len(noise))

@@ -116,7 +116,7 @@ def test_restore(name):
     options = {"model": MODEL, "quality": "fast"}
     even = fastepll.restore(y, operator, 0.1, **options)
     same = fastepll.restore(y, operator, np.full(y.shape, 0.1), **options)
-    np.testing.assert_allclose(same, even, atol=1e-4)  # conjugate gradients to 1e-5
+    np.testing.assert_allclose(same, even, atol=1e-3)  # conjugate gradients of few steps
     mapped = fastepll.restore(y, operator, sigma, **options)
     assert db(mapped) > db(fastepll.restore(y, operator, rms(sigma), **options)) + 1
 

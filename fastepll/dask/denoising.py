@@ -96,7 +96,7 @@ def denoise(
     level = check_level(sigma, colours.span)
     mixture, told = for_workers(model)
     _check.check_gray(mixture)
-    _check.check_fit((*colours.planes.shape, 1), mixture)
+    _check.check_fit((*colours.planes.shape[-2:], 1), mixture)
     ours = Denoiser(
         mixture, sigma, quality=quality, betas=betas, n_threads=n_threads, backend=backend
     )

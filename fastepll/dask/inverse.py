@@ -113,7 +113,7 @@ def restore(
     level = check_level(sigma, colours.span)
     mixture, told = for_workers(model)
     _check.check_gray(mixture)
-    _check.check_fit((*colours.planes.shape, 1), mixture)
+    _check.check_fit((*colours.planes.shape[-2:], 1), mixture)
     shape = colours.planes.shape[-2:]
     engine = get_backend(backend)
     gain, kind = gains(operator, shape, engine.dtype)
