@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 import pytest
@@ -81,6 +84,27 @@ def python(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         with process:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def deepinv() -> ModuleType:
+    """The package, or skip.
+
+    It imports torchvision, which refuses where it was built for another torch (CUDA, say) and its
+    compiled operators cannot be loaded. Nothing here uses them, so two are declared for it.
+    """
+    torch = pytest.importorskip("torch")
+    try:
+        importlib.import_module("torchvision")
+    except ImportError:
+        pytest.skip("no torchvision")
+    except RuntimeError:
+        for name in ("nms", "qnms"):
+            signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            torch.library.define(f"torchvision::{name}", signature)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own imports
+        return pytest.importorskip("deepinv")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,9 @@ MODULES = [m.name for m in pkgutil.walk_packages(fastepll.__path__, "fastepll.",
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[-1] != "__main__"])
-def test_examples(name, monkeypatch, tmp_path):
+def test_examples(name, monkeypatch, tmp_path, request):
+    if name.startswith("fastepll.deepinv"):
+        request.getfixturevalue("deepinv")
     monkeypatch.chdir(tmp_path)  # where examples may write
     try:
         module = importlib.import_module(name)
