@@ -14,9 +14,11 @@ from typing import get_args
 
 import pytest
 
-from fastepll import _info
+from fastepll import _info, cli
 from fastepll.backends import Backend, get_backend, why_not
 from fastepll.typing import BackendName
+
+from .scenes import smooth_mixture
 
 PACKAGE = Path(_info.__file__).parent  # the one under test: installed, or the source tree
 BACKENDS = [name for name in get_args(BackendName) if why_not(name) is None]
@@ -84,6 +86,27 @@ def python(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         with process:
             process.kill()
+
+
+@pytest.fixture
+def prior_file(tmp_path: Path) -> str:
+    """File of a small prior."""
+    path = tmp_path / "prior.npz"
+    smooth_mixture().save(path)
+    return str(path)
+
+
+@pytest.fixture
+def run(prior_file: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command with that prior; exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        options = [] if arguments[0] in ("info", "train") else ["--model", prior_file]
+        code = cli.main([*map(str, arguments), *options])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
 
 
 @pytest.fixture(scope="session")
