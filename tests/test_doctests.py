@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
+from pathlib import Path
 
 import pytest
 
 import fastepll
 
-MODULES = [m.name for m in pkgutil.walk_packages(fastepll.__path__, "fastepll.", onerror=print)]
+ROOT = Path(fastepll.__file__).parent
+PARTS = [path.relative_to(ROOT.parent).with_suffix("").parts for path in ROOT.rglob("*.py")]
+MODULES = sorted(".".join(parts).removesuffix(".__init__") for parts in PARTS)
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[-1] != "__main__"])

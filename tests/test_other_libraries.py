@@ -92,6 +92,16 @@ def test_a_foreign_mask_does_what_ours_does(name, sigma):
     assert db(theirs) > db(ours) - 1  # they start differently and make other passes
 
 
+def test_colour_without_colour():
+    operator = from_linear_operator(foreign("scipy"), CLEAN.shape, CLEAN.shape)
+    gray = operator.forward(CLEAN.astype(np.float32))
+    y = np.stack([gray] * 3)
+    restored = fastepll.restore(y, operator, 0.0, model=MODEL, channel_axis=0)
+    expected = fastepll.restore(gray, operator, 0.0, model=MODEL)
+    np.testing.assert_allclose(restored, np.stack([expected] * 3), atol=0.02)
+    assert db(restored) > db(operator.guess(gray, 0)) + 0.5
+
+
 def test_random_measurements_without_noise():
     matrix = np.random.default_rng(1).standard_normal((CLEAN.size // 2, CLEAN.size))
     matrix = (matrix / np.sqrt(len(matrix))).astype(np.float32)
