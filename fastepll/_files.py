@@ -7,7 +7,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,28 @@ def write_picture(path: str, picture: Picture, *, overwrite: bool = False) -> No
         raise PictureError(f"cannot write {path}: {error}; {INSTALL}") from None
     except OSError as error:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def enlarge(picture: Picture, pixels: NDArray[Any], factor: int) -> Picture:
+    """The picture with pixels so many times larger, of the same size on paper and on the map.
+
+    Extra channels are enlarged pixel by pixel.
+    """
+    extra = picture.extra
+    if extra is not None:
+        extra = extra.repeat(factor, axis=0).repeat(factor, axis=1)
+    dpi = None if picture.dpi is None else (factor * picture.dpi[0], factor * picture.dpi[1])
+    native = dict(picture.native)
+    if "png" in native:
+        from fastepll._png import finer_chunks
+
+        native["png"] = finer_chunks(native["png"], factor)
+    if "tiff" in native:
+        from fastepll._tiff import finer_tags
+
+        tags = finer_tags(native["tiff"]["extratags"], factor)
+        native["tiff"] = native["tiff"] | {"extratags": tags}
+    return replace(picture, pixels=pixels, extra=extra, dpi=dpi, native=native)
 
 
 def split(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,18 @@ def encode_png(picture: Picture) -> bytes:
     chunks = picture.native.get("png", _chunks_from(picture))
     extra = b"".join(_chunk(name, body) for name, body in chunks)
     return data[:header] + extra + data[header:]
+
+
+def finer_chunks(chunks: Sequence[tuple[bytes, bytes]], factor: int) -> list[tuple[bytes, bytes]]:
+    """The chunks for so many times more pixels in a metre."""
+    result = []
+    for name, body in chunks:
+        if name == b"pHYs":
+            x, y, unit = struct.unpack(">IIB", body)
+            result.append((name, struct.pack(">IIB", factor * x, factor * y, unit)))
+        else:
+            result.append((name, body))
+    return result
 
 
 def _pixels(data: bytes) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastepll._files import Picture, split
 
 KEPT = (271, 272, 274, 306, 315, 316, 700, 33432, 33550, 33723, 33922, 34735, 34736, 34737, 42112)
 """Make, model, orientation, dates, XMP, IPTC, copyright, GeoTIFF and GDAL tags."""
+SCALE, TIES = 33550, 33922  # of GeoTIFF
 UNITS = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre; per inch
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it logs, it raises too
@@ -75,3 +77,17 @@ def encode_tiff(picture: Picture) -> bytes:
         **options,
     )
     return buffer.getvalue()
+
+
+def finer_tags(tags: Sequence[tuple[Any, ...]], factor: int) -> list[tuple[Any, ...]]:
+    """The tags for so many times more pixels: GeoTIFF's size of a pixel, and its tie points."""
+    result = []
+    for code, dtype, count, value, once in tags:
+        finer = value
+        if code == SCALE:
+            finer = (value[0] / factor, value[1] / factor, *value[2:])
+        elif code == TIES:
+            points = np.reshape(value, (-1, 6)) * [factor, factor, 1, 1, 1, 1]
+            finer = tuple(points.ravel().tolist())
+        result.append((code, dtype, count, finer, once))
+    return result

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 import pytest
 
-from fastepll import _info
+from fastepll import _info, cli
 from fastepll.backends import Backend, get_backend, why_not
 from fastepll.typing import BackendName
+
+from .scenes import smooth_mixture
 
 PACKAGE = Path(_info.__file__).parent  # the one under test: installed, or the source tree
 BACKENDS = [name for name in get_args(BackendName) if why_not(name) is None]
@@ -81,6 +86,48 @@ def python(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         with process:
             process.kill()
+
+
+@pytest.fixture
+def prior_file(tmp_path: Path) -> str:
+    """File of a small prior."""
+    path = tmp_path / "prior.npz"
+    smooth_mixture().save(path)
+    return str(path)
+
+
+@pytest.fixture
+def run(prior_file: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command with that prior; exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        options = [] if arguments[0] in ("info", "train") else ["--model", prior_file]
+        code = cli.main([*map(str, arguments), *options])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def deepinv() -> ModuleType:
+    """The package, or skip.
+
+    It imports torchvision, which refuses where it was built for another torch (CUDA, say) and its
+    compiled operators cannot be loaded. Nothing here uses them, so two are declared for it.
+    """
+    torch = pytest.importorskip("torch")
+    try:
+        importlib.import_module("torchvision")
+    except ImportError:
+        pytest.skip("no torchvision")
+    except RuntimeError:
+        for name in ("nms", "qnms"):
+            signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            torch.library.define(f"torchvision::{name}", signature)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own imports
+        return pytest.importorskip("deepinv")
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
+from pathlib import Path
 
 import pytest
 
 import fastepll
 
-MODULES = [m.name for m in pkgutil.walk_packages(fastepll.__path__, "fastepll.", onerror=print)]
+ROOT = Path(fastepll.__file__).parent
+PARTS = [path.relative_to(ROOT.parent).with_suffix("").parts for path in ROOT.rglob("*.py")]
+MODULES = sorted(".".join(parts).removesuffix(".__init__") for parts in PARTS)
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[-1] != "__main__"])
-def test_examples(name, monkeypatch, tmp_path):
+def test_examples(name, monkeypatch, tmp_path, request):
+    if name.startswith("fastepll.deepinv"):
+        request.getfixturevalue("deepinv")
     monkeypatch.chdir(tmp_path)  # where examples may write
     try:
         module = importlib.import_module(name)

@@ -9,7 +9,18 @@ import pytest
 
 import fastepll
 
-HEAVY = ["torch", "numba", "scipy", "sklearn", "skimage", "PIL", "tifffile", "tqdm", "h5py"]
+HEAVY = [
+    "torch",
+    "deepinv",
+    "numba",
+    "scipy",
+    "sklearn",
+    "skimage",
+    "PIL",
+    "tifffile",
+    "tqdm",
+    "h5py",
+]
 
 WITHOUT_CORE = """
 import sys

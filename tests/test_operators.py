@@ -189,6 +189,12 @@ def test_conjugate_gradients_need_no_more_steps_than_values():
     assert len(calls) == 1  # a start that is the solution costs one residual
 
 
+def test_conjugate_gradients_of_next_to_nothing():
+    rhs = np.full(6, 3e-22, np.float32)  # its products with what is smaller underflow to 0
+    found = conjugate_gradients(lambda v: np.float32(1e-3) * v, rhs)
+    assert np.isfinite(found).all()
+
+
 class Bent(Operator):
     def forward(self, x):
         return x[::-1].copy()

@@ -216,7 +216,10 @@ def conjugate_gradients(
         previous, rho = rho, _dot(r, z)
         p = z + (rho / previous) * p if previous else z.copy()
         q = apply(p)
-        alpha = rho / _dot(p, q)
+        curvature = _dot(p, q)
+        if not curvature > 0:  # residuals so small that their products underflow
+            break
+        alpha = rho / curvature
         x += alpha * p
         r -= alpha * q
     return x

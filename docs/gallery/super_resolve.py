@@ -1,0 +1,30 @@
+"""Enlarge a photograph three times.
+
+Pillow's bicubic reduction made the small picture. `super_resolve` takes a picture to go on at its
+other side; as photographs do not, this one gets a frame of its mirror image first. In the middle,
+what bicubic interpolation makes of it.
+"""
+
+import numpy as np
+from panels import crop, save
+from PIL import Image
+from skimage import data
+
+import fastepll
+
+FRAME = 6
+
+
+def example(side=225):
+    side = side // 3 * 3
+    clean = crop(data.camera(), 60, 150, side)
+    photograph = Image.fromarray(clean.astype("f4"))
+    small = photograph.resize((side // 3, side // 3), Image.Resampling.BICUBIC)
+    bicubic = small.resize((side, side), Image.Resampling.BICUBIC)
+    framed = np.pad(small, FRAME, mode="symmetric")
+    large = fastepll.super_resolve(framed, 3)[3 * FRAME : -3 * FRAME, 3 * FRAME : -3 * FRAME]
+    return clean, {"small": np.array(small), "bicubic": np.array(bicubic), "restored": large}
+
+
+if __name__ == "__main__":
+    save(__file__, *example())

@@ -1,0 +1,69 @@
+"""fastepll demo: noise on a photograph, and the photograph back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastepll
+from fastepll._files import INSTALL, Picture, PictureError, check_output, write_picture
+from fastepll.cli.bar import Bar
+from fastepll.cli.batch import machinery
+from fastepll.cli.figure import side_by_side
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of demo."""
+    parser.add_argument("--out", default="fastepll-demo.png", help="clean | noisy | restored")
+    parser.add_argument("--sigma", type=float, default=25.0, help="noise to add, of 255 (25)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Add noise to a photograph, restore it, show and tell the difference."""
+    check_output(arguments.out, overwrite=arguments.overwrite)
+    clean = photograph() / np.float32(255)
+    noise = np.random.default_rng(0).standard_normal(clean.shape, dtype=np.float32)
+    noisy = clean + np.float32(arguments.sigma / 255) * noise
+    start = time.perf_counter()
+    with Bar(1, shown=sys.stderr.isatty()).of("camera") as progress:
+        restored = fastepll.denoise(
+            noisy,
+            arguments.sigma / 255,
+            model=arguments.model,
+            quality=arguments.quality,
+            n_threads=arguments.threads,
+            backend=arguments.backend,
+            progress=progress,
+        )
+    seconds = time.perf_counter() - start
+    pixels = side_by_side([clean, noisy, restored], None)
+    write_picture(arguments.out, Picture(pixels), overwrite=arguments.overwrite)
+    height, width = clean.shape
+    print(f"photograph 'camera' of scikit-image, {width}x{height}, noise sigma {arguments.sigma:g}")
+    print(f"PSNR {psnr(noisy, clean):.2f} dB noisy, {psnr(restored, clean):.2f} dB restored")
+    print(f"{seconds:.2f} s, {machinery(arguments)}")
+    print(f"clean | noisy | restored: {arguments.out}")
+
+
+def photograph() -> NDArray[np.uint8]:
+    """A gray photograph that comes with scikit-image, 512x512."""
+    try:
+        from skimage import data
+    except ImportError as error:
+        raise PictureError(
+            f"the demo takes its photograph from scikit-image: {error}; {INSTALL}"
+        ) from None
+    camera: Callable[[], NDArray[np.uint8]] = data.camera
+    return camera()
+
+
+def psnr(image: NDArray[Any], clean: NDArray[Any]) -> float:
+    """Peak signal-to-noise ratio in dB of the image clipped to [0, 1]."""
+    return float(-10 * np.log10(np.mean((image.clip(0, 1) - clean) ** 2, dtype=np.float64)))
