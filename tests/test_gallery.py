@@ -18,6 +18,8 @@ NAMES = sorted(p.stem for p in GALLERY.glob("*.py") if p.stem not in ("panels", 
 GAINS = {
     "denoise": 8,
     "denoise_colour": 9,
+    "uneven_noise": 7,
+    "poisson": 5,
     "deblur": 7,
     "inpaint_text": 20,
     "inpaint_missing": 15,

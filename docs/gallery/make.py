@@ -12,6 +12,8 @@ HERE = Path(__file__).parent
 EXAMPLES = (
     "denoise",
     "denoise_colour",
+    "uneven_noise",
+    "poisson",
     "deblur",
     "inpaint_text",
     "inpaint_missing",
