@@ -45,7 +45,10 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
-    """`fastepll.operators.Diagonal` of a Dask array: the gain of each pixel."""
+    """`fastepll.operators.Diagonal` of a Dask array: the gain of each pixel.
+
+    `restore` computes the largest when it is called, and the rest when its result is computed.
+    """
 
     gain: da.Array
 
@@ -76,7 +79,7 @@ def restore(
     ----------
     y : dask.array.Array
         As for `fastepll.restore`; chunks as for `fastepll.dask.denoise`.
-    operator : Mask, Diagonal or fastepll.operators.Mask, Diagonal, Identity
+    operator : Mask, Diagonal, or fastepll.operators.Mask, Diagonal, Identity
         What was done to each plane. Those of this module hold Dask arrays, those of
         `fastepll.operators` arrays in memory. No other operator is local.
     sigma, model, quality, channel_axis, stack, data_range, betas, n_threads, backend
@@ -109,12 +112,12 @@ def restore(
             "operator must be a Mask, Diagonal or Identity, which treat each pixel for itself, "
             f"got {type(operator).__name__}"
         )
-    colours = Colours("y", y, channel_axis, data_range, backend, stack=stack)
-    level = check_level(sigma, colours.span)
     mixture, told = for_workers(model)
     _check.check_gray(mixture)
-    _check.check_fit((*colours.planes.shape[-2:], 1), mixture)
+    colours = Colours("y", y, channel_axis, data_range, backend=backend, model=mixture, stack=stack)
+    level = check_level(sigma, colours.span)
     shape = colours.planes.shape[-2:]
+    _check.check_fit((*shape, 1), mixture)
     engine = get_backend(backend)
     gain, kind = gains(operator, shape, engine.dtype)
     check_settings(quality, mixture)
@@ -150,8 +153,9 @@ def gains(
         name, found = "operator.gain", da.asarray(operator.gain)
         if found.dtype.kind not in "iuf":
             raise TypeError(f"{name} must be of real numbers, got dtype {found.dtype}")
+        largest = operator.gain if isinstance(operator, operators.Diagonal) else found
+        kind = operators.Diagonal([[float(np.asarray(abs(largest).max()))]])
         found = found.map_blocks(_finite, dtype=dtype)
-        kind = operators.Diagonal(np.full((1, 1), float(abs(found).max().compute())))
     if found.shape != shape:
         raise ValueError(f"{name} must have the shape {shape} of a plane of y, got {found.shape}")
     return found, kind
