@@ -118,6 +118,10 @@ def test_prior_of_colour_patches(chunks, quality):
     whole = fastepll.denoise(image, SIGMA, **options)
     blocks = ours.denoise(lazy(image, chunks), SIGMA, **options)
     np.testing.assert_array_equal(computed(blocks), whole)
+    mask = operators.Mask(UNKNOWN[:130, :111])
+    whole = fastepll.restore(image, mask, SIGMA, **options)
+    blocks = ours.restore(lazy(image, chunks), mask, SIGMA, **options)
+    np.testing.assert_array_equal(computed(blocks), whole)
 
 
 @native
