@@ -150,9 +150,12 @@ def restorations(
     solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the number of the pass and the fraction
     of it.
     """
+    theirs = [*measured] if start is None else [start]  # memory that is not written to
     if start is None:
         start = joined([operator.guess(y, sigma) for y in measured], model)
-    first = x = np.ascontiguousarray(start, backend.dtype)
+    x = np.ascontiguousarray(start, backend.dtype)
+    first = x if any(np.may_share_memory(x, image) for image in theirs) else None
+    del start, theirs
     pixelwise = isinstance(operator, Pixelwise)
     data = [y if pixelwise else operator.adjoint(y) for y in measured]
     previous = spare = None

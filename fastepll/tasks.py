@@ -213,8 +213,10 @@ def inpaint(
     array = _check.check_image(y, channel_axis, "y")
     source = _check.channels_last(array, channel_axis)
     operator = Mask(_check_operator.check_mask(unknown, source.shape[:2]))
+    del unknown
     known = source.copy()
-    known[unknown] = known[~unknown][0]
+    anything = source[np.unravel_index(operator.unknown.argmin(), operator.unknown.shape)]
+    np.copyto(known, anything, where=operator.unknown[..., None])
     if channel_axis is not None:
         known = np.moveaxis(known, -1, channel_axis)
     result = restore(
@@ -230,7 +232,8 @@ def inpaint(
         progress=progress,
     )
     if np.ndim(sigma) == 0 and sigma == 0:
-        _check.channels_last(result, channel_axis)[~unknown] = source[~unknown]
+        same = ~operator.unknown[..., None]
+        np.copyto(_check.channels_last(result, channel_axis), source, where=same)
     return result
 
 

@@ -23,7 +23,7 @@ IMAGE = noisy(scene(211, 267), SIGMA).astype(np.float32)
 RGB = np.stack([IMAGE, 1 - IMAGE, 0.5 * IMAGE], axis=-1)
 UNKNOWN = np.random.default_rng(1).random(IMAGE.shape) < 0.6
 UNKNOWN[40:120, 100:190] = True
-GAIN = np.where(UNKNOWN[::-1], 0, np.linspace(0.2, 1, 267)) * np.ones(IMAGE.shape)
+GAIN = np.where(UNKNOWN[::-1], 0, np.linspace(0.2, 1.4, 267)) * np.ones(IMAGE.shape)
 native = pytest.mark.skipif("native" not in BACKENDS, reason="only the core is bit for bit")
 CHUNKS = [(64, 64), (50, 101), (7, 300), (211, 39)]
 
@@ -107,6 +107,21 @@ def test_restore_is_that_of_the_whole(name, sigma, single, monkeypatch):
     for local, chunks in ((operator, (64, 64)), (blockwise, (50, 101))):
         blocks = ours.restore(lazy(y, chunks), local, sigma, **options)
         np.testing.assert_array_equal(computed(blocks), whole)
+
+
+@native
+@pytest.mark.parametrize("chunks", [(64, 64, 3), (100, 50, 1)])
+@pytest.mark.parametrize("quality", ["exact", "balanced"])
+def test_prior_of_colour_patches(chunks, quality):
+    options = {"model": smooth_mixture(4, 3), "quality": quality, "channel_axis": -1}
+    image = RGB[:130, :111]
+    whole = fastepll.denoise(image, SIGMA, **options)
+    blocks = ours.denoise(lazy(image, chunks), SIGMA, **options)
+    np.testing.assert_array_equal(computed(blocks), whole)
+    mask = operators.Mask(UNKNOWN[:130, :111])
+    whole = fastepll.restore(image, mask, SIGMA, **options)
+    blocks = ours.restore(lazy(image, chunks), mask, SIGMA, **options)
+    np.testing.assert_array_equal(computed(blocks), whole)
 
 
 @native

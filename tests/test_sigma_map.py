@@ -111,12 +111,12 @@ OPERATORS = {
 def test_restore(name):
     operator: Operator = OPERATORS[name]
     rows, cols = operator.out_shape
-    sigma = np.ascontiguousarray(RAMP[:rows, :cols])
+    sigma = np.ascontiguousarray(RAMP[:rows, :cols]) / 5
     y = operator.forward(CLEAN) + sigma * NOISE[:rows, :cols]
     options = {"model": MODEL, "quality": "fast"}
     even = fastepll.restore(y, operator, 0.1, **options)
     same = fastepll.restore(y, operator, np.full(y.shape, 0.1), **options)
-    np.testing.assert_allclose(same, even, atol=1e-3)  # conjugate gradients of few steps
+    assert rms(same - even) < 3e-4  # another way to solve, and so some other components
     mapped = fastepll.restore(y, operator, sigma, **options)
     assert db(mapped) > db(fastepll.restore(y, operator, rms(sigma), **options)) + 1
 

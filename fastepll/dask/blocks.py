@@ -16,7 +16,7 @@ from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_sigma import check_sigma, scale_sigma
 from fastepll.backends import get_backend
-from fastepll.color import from_planes, opponent_planes, to_plane
+from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.models import GaussianMixture, load_model
 from fastepll.settings import Settings
 from fastepll.typing import BackendName, FloatArray
@@ -33,7 +33,7 @@ class Job:
     Attributes
     ----------
     sigmas, settings
-        Noise and settings of each plane.
+        Noise and settings of each group of planes.
     chunks
         Rows and columns of the blocks without their halo.
     halo : int
@@ -46,6 +46,8 @@ class Job:
     halo: int
     backend: BackendName | None
     n_threads: int
+    groups: tuple[tuple[int, ...], ...] = ()
+    """Planes that are restored together, where they are."""
 
     def core(self, at: Corner) -> tuple[Box, Box]:
         """Block that begins there, in the image, with its halo and without."""
@@ -157,8 +159,9 @@ class Colours:
         image: da.Array,
         channel_axis: int | None,
         data_range: float | None,
-        backend: BackendName | None,
         *,
+        backend: BackendName | None,
+        model: GaussianMixture,
         stack: bool,
     ) -> None:
         if not isinstance(image, da.Array):
@@ -175,19 +178,21 @@ class Colours:
         if channel_axis is not None:
             moved = da.moveaxis(image, channel_axis, -3)
         moved = moved.rechunk({moved.ndim - 3: -1})
-        self.opponent = opponent_planes(moved.shape[-3])
+        self.opponent = planes_for(moved.shape[-3], model)
         self.planes: da.Array = moved.map_blocks(
             _split,
             name=None,
             label=name,
             given=self.given,
-            span=self.span,
+            weights=self.opponent.analysis / self.span,
             dtype=get_backend(_check.check_backend(backend)).dtype,
         )
 
     def join(self, planes: da.Array, chunks: Any) -> da.Array:
         """The image of planes, in the chunks of the image that was given where it can be."""
-        image = planes.map_blocks(_join, span=self.span, kind=self.dtype, dtype=self.dtype)
+        image = planes.map_blocks(
+            _join, mix=self.opponent.synthesis * self.span, kind=self.dtype, dtype=self.dtype
+        )
         image = image[..., 0, :, :] if self.axis is None else da.moveaxis(image, -3, self.axis)
         return image.rechunk(chunks, method="tasks")
 
@@ -196,14 +201,13 @@ def _split(
     block: NDArray[Any],
     label: str,
     given: float | None,
-    span: float,
+    weights: NDArray[np.float64],
     dtype: type[np.floating[Any]] = np.float32,
 ) -> FloatArray:
     """Planes of the channels of a block."""
     result = np.empty(block.shape, dtype)
     if block.size:
         _check.check_intensities(block, given, label)
-    weights = opponent_planes(block.shape[-3]).analysis / span
     for index in np.ndindex(block.shape[:-3]):
         source = np.moveaxis(block[index], 0, -1)
         for c, row in enumerate(weights):
@@ -211,10 +215,9 @@ def _split(
     return result
 
 
-def _join(block: FloatArray, span: float, kind: np.dtype[Any]) -> NDArray[Any]:
+def _join(block: FloatArray, mix: NDArray[np.float64], kind: np.dtype[Any]) -> NDArray[Any]:
     """Channels of the planes of a block."""
     result = np.empty(block.shape, kind)
-    mix = opponent_planes(block.shape[-3]).synthesis * span
     for index in np.ndindex(block.shape[:-3]):
         from_planes(list(block[index]), mix, np.moveaxis(result[index], 0, -1))
     return result

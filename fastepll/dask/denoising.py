@@ -26,7 +26,7 @@ from fastepll.dask.blocks import (
     within,
 )
 from fastepll.denoiser import NEGLIGIBLE, Denoiser
-from fastepll.epll import coarser, denoise_plane, n_scales
+from fastepll.epll import coarser, denoise_plane, n_scales, split
 from fastepll.models import GaussianMixture
 from fastepll.settings import Settings
 from fastepll.typing import BackendName, FloatArray, Quality
@@ -42,6 +42,7 @@ def denoise(
     stack: bool = False,
     data_range: float | None = None,
     betas: Sequence[float] | None = None,
+    scales: int | None = None,
     n_threads: int = 1,
     backend: BackendName | None = None,
 ) -> da.Array:
@@ -58,7 +59,7 @@ def denoise(
     sigma : float
         Standard deviation of the noise in the units of the image. It cannot be estimated here;
         `fastepll.estimate_sigma` of a part of the image can tell it.
-    model, quality, channel_axis, stack, betas, backend
+    model, quality, channel_axis, stack, betas, scales, backend
         As for `fastepll.denoise`.
     data_range : float, optional
         As for `fastepll.denoise`; without it, each block must look like an image in [0, 1] if it
@@ -92,17 +93,26 @@ def denoise(
     >>> bool(np.allclose(restored.compute(), whole, atol=1e-5))
     True
     """
-    colours = Colours("image", image, channel_axis, data_range, backend, stack=stack)
-    level = check_level(sigma, colours.span)
     mixture, told = for_workers(model)
-    _check.check_gray(mixture)
-    _check.check_fit((*colours.planes.shape[-2:], 1), mixture)
+    colours = Colours(
+        "image", image, channel_axis, data_range, backend=backend, model=mixture, stack=stack
+    )
+    level = check_level(sigma, colours.span)
+    mix, shape = colours.opponent, colours.planes.shape
+    _check.check_fit((*shape[-2:], shape[-3]), mixture)
     ours = Denoiser(
-        mixture, sigma, quality=quality, betas=betas, n_threads=n_threads, backend=backend
+        mixture,
+        sigma,
+        channel_axis=-1,
+        quality=quality,
+        betas=betas,
+        scales=scales,
+        n_threads=n_threads,
+        backend=backend,
     )
     if level < NEGLIGIBLE:
         return image
-    sigmas = tuple(level * float(gain) for gain in colours.opponent.gains)
+    sigmas = tuple(level * float(mix.gains[group[0]]) for group in mix.groups)
     job = Job(
         sigmas=sigmas,
         settings=tuple(ours._settings(sigma) for sigma in sigmas),
@@ -110,6 +120,7 @@ def denoise(
         halo=0,
         backend=backend,
         n_threads=n_threads,
+        groups=mix.groups,
     )
     return colours.join(_denoise(colours.planes, job, mixture, told, 0), image.chunks)
 
@@ -173,21 +184,26 @@ def _passes(
     here, core = within(edge, outer), within(inner, edge)
     shape = (core[0].stop - core[0].start, core[1].stop - core[1].start)
     result = np.empty((*block.shape[:-2], *shape), block.dtype)
-    for index in np.ndindex(block.shape[:-2]):
-        settings = job.settings[index[-1]]
-        restored = denoise_plane(
-            np.ascontiguousarray(block[index]),
-            mixture,
-            job.sigmas[index[-1]],
-            replace(settings, coarse=0.0),
-            backend=engine,
-            n_threads=job.n_threads,
-            origin=(outer[0].start, outer[1].start),
-        )
-        part = np.ascontiguousarray(restored[here])
-        if coarse is not None:
-            small = np.ascontiguousarray(coarse[index])
-            spare = np.empty_like(small)
-            engine.add_coarse(part, small, settings.coarse, spare, n_threads=job.n_threads)
-        result[index] = part[core]
+    for index in np.ndindex(block.shape[:-3]):
+        for group, sigma, settings in zip(job.groups, job.sigmas, job.settings, strict=True):
+            planes = list(group)
+            noisy = np.ascontiguousarray(block[index][planes])
+            restored = denoise_plane(
+                noisy if len(mixture.patch_shape) == 3 else noisy[0],
+                mixture,
+                sigma,
+                replace(settings, coarse=0.0),
+                backend=engine,
+                n_threads=job.n_threads,
+                origin=(outer[0].start, outer[1].start),
+            )
+            for c, plane in zip(planes, split(restored), strict=True):
+                part = np.ascontiguousarray(plane[here])
+                if coarse is not None:
+                    small = np.ascontiguousarray(coarse[index][c])
+                    scratch = np.empty_like(small)
+                    engine.add_coarse(
+                        part, small, settings.coarse, scratch, n_threads=job.n_threads
+                    )
+                result[index][c] = part[core]
     return result

@@ -26,7 +26,7 @@ from fastepll.dask.blocks import (
     within,
 )
 from fastepll.dask.denoising import reach
-from fastepll.epll import restorations
+from fastepll.epll import joined, restorations, split
 from fastepll.operators._fill import HALO, fill, refine, shrink
 from fastepll.operators.pixels import Pixelwise
 from fastepll.schedule import FLOOR, TaskSettings, task_settings
@@ -45,7 +45,10 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
-    """`fastepll.operators.Diagonal` of a Dask array: the gain of each pixel."""
+    """`fastepll.operators.Diagonal` of a Dask array: the gain of each pixel.
+
+    `restore` computes the largest when it is called, and the rest when its result is computed.
+    """
 
     gain: da.Array
 
@@ -76,7 +79,7 @@ def restore(
     ----------
     y : dask.array.Array
         As for `fastepll.restore`; chunks as for `fastepll.dask.denoise`.
-    operator : Mask, Diagonal or fastepll.operators.Mask, Diagonal, Identity
+    operator : Mask, Diagonal, or fastepll.operators.Mask, Diagonal, Identity
         What was done to each plane. Those of this module hold Dask arrays, those of
         `fastepll.operators` arrays in memory. No other operator is local.
     sigma, model, quality, channel_axis, stack, data_range, betas, n_threads, backend
@@ -109,25 +112,29 @@ def restore(
             "operator must be a Mask, Diagonal or Identity, which treat each pixel for itself, "
             f"got {type(operator).__name__}"
         )
-    colours = Colours("y", y, channel_axis, data_range, backend, stack=stack)
-    level = check_level(sigma, colours.span)
     mixture, told = for_workers(model)
-    _check.check_gray(mixture)
-    _check.check_fit((*colours.planes.shape[-2:], 1), mixture)
+    colours = Colours("y", y, channel_axis, data_range, backend=backend, model=mixture, stack=stack)
+    level = check_level(sigma, colours.span)
     shape = colours.planes.shape[-2:]
+    _check.check_fit((*shape, colours.planes.shape[-3]), mixture)
     engine = get_backend(backend)
     gain, kind = gains(operator, shape, engine.dtype)
     check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
     settings = task_settings(quality, kind, level, mixture.patch_shape, weights)
-    sigmas = tuple(max(level * float(each), FLOOR) for each in colours.opponent.gains)
+    mix = colours.opponent
+    sigmas = tuple(max(level * float(mix.gains[group[0]]), FLOOR) for group in mix.groups)
     halo = reach(settings, mixture)
     chunks = aligned(colours.planes.chunks, halo)
-    job = Job(sigmas, (settings,) * len(sigmas), chunks, halo, backend, n_threads)
+    job = Job(sigmas, (settings,) * len(sigmas), chunks, halo, backend, n_threads, mix.groups)
     planes, gain = rechunked(colours.planes, chunks), rechunked(gain, chunks)
     images = [(planes, halo), (gain, halo)]
     if not isinstance(operator, operators.Identity):
-        mu = tuple(kind.prior_weight(each) for each in sigmas)
+        mu = tuple(
+            kind.prior_weight(sigma)
+            for group, sigma in zip(mix.groups, sigmas, strict=True)
+            for _ in group
+        )
         v, w = planes * gain, gain * gain
         images.append((rechunked(_guess(v, w, mu, job), chunks), halo))
     return colours.join(on_blocks(_passes, images, job, told), y.chunks)
@@ -150,8 +157,9 @@ def gains(
         name, found = "operator.gain", da.asarray(operator.gain)
         if found.dtype.kind not in "iuf":
             raise TypeError(f"{name} must be of real numbers, got dtype {found.dtype}")
+        largest = operator.gain if isinstance(operator, operators.Diagonal) else found
+        kind = operators.Diagonal([[float(np.asarray(abs(largest).max()))]])
         found = found.map_blocks(_finite, dtype=dtype)
-        kind = operators.Diagonal(np.full((1, 1), float(abs(found).max().compute())))
     if found.shape != shape:
         raise ValueError(f"{name} must have the shape {shape} of a plane of y, got {found.shape}")
     return found, kind
@@ -249,18 +257,21 @@ def _passes(
     core, mixture = within(inner, outer), _check.check_model(common)
     shape = [here.stop - here.start for here in core]
     result = np.empty((*y.shape[:-2], *shape), y.dtype)
-    for index in np.ndindex(y.shape[:-2]):
-        for restored in restorations(
-            [np.ascontiguousarray(y[index])],
-            Part(gain),
-            mixture,
-            job.sigmas[index[-1]],
-            cast("TaskSettings", job.settings[index[-1]]),
-            backend=get_backend(job.backend),
-            n_threads=job.n_threads,
-            start=np.ascontiguousarray((y if start is None else start)[index]),
-            origin=(outer[0].start, outer[1].start),
-        ):
-            last = restored
-        result[index] = last[core]
+    start = y if start is None else start
+    for index in np.ndindex(y.shape[:-3]):
+        for group, sigma, settings in zip(job.groups, job.sigmas, job.settings, strict=True):
+            for image in restorations(
+                [np.ascontiguousarray(y[index][c]) for c in group],
+                Part(gain),
+                mixture,
+                sigma,
+                cast("TaskSettings", settings),
+                backend=get_backend(job.backend),
+                n_threads=job.n_threads,
+                start=joined([start[index][c] for c in group], mixture),
+                origin=(outer[0].start, outer[1].start),
+            ):
+                restored = image
+            for c, plane in zip(group, split(restored), strict=True):
+                result[index][c] = plane[core]
     return result
