@@ -146,7 +146,7 @@ def restorations(
                 poll(i, fraction)
 
         ahead = x if previous is x else x + backend.dtype(settings.momentum) * (x - previous)
-        rhs = backend.prior_pass(
+        average = backend.prior_pass(
             np.ascontiguousarray(ahead, backend.dtype),
             model,
             step,
@@ -154,9 +154,7 @@ def restorations(
             poll=None if poll is None else tell,
         )
         tau = settings.blend[i] * sigma**2 / step.noise_var
-        rhs *= rhs.dtype.type(tau)
-        rhs += data
-        previous, x = x, operator.step(rhs, tau, x)
+        previous, x = x, operator.step(average, tau, y=y, data=data, start=x)
         yield x
 
 

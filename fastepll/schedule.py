@@ -36,7 +36,13 @@ FLOOR = 2e-4
 """Least noise, in units of the data range, that a measurement is taken to have: 0.05 of 255."""
 
 PASSES: dict[Quality, int] = {"exact": 8, "high": 8, "balanced": 8, "fast": 6, "preview": 4}
-MORE = {"mask": 1.5}  # times as many, where they help and cost little else
+MASK_PASSES: dict[Quality, int] = {
+    "exact": 24,
+    "high": 24,
+    "balanced": 16,
+    "fast": 10,
+    "preview": 6,
+}  # of kind "mask", for which more help and cost little else
 LEAST = 1e-3  # noise that a pass assumes
 LEVEL = 0.05  # noise for which the quality levels' grids and choices of components are taken
 
@@ -116,7 +122,7 @@ def task_settings(
 
 def n_passes(quality: Quality, kind: str) -> int:
     """How many passes a quality level makes for a kind of operator."""
-    return round(PASSES[quality] * MORE.get(kind, 1))
+    return (MASK_PASSES if kind == "mask" else PASSES)[quality]
 
 
 def grid_of(settings: Settings) -> dict[str, Any]:
