@@ -62,7 +62,7 @@ def test_betas_are_the_plain_method():
 
 def test_more_passes_for_masks():
     unknown = np.eye(9, dtype=bool)
-    assert len(task_settings("balanced", Mask(unknown), 0.1, 8).noise) == 16
+    assert len(task_settings("balanced", Mask(unknown), 0.1, 8).noise) == 12
     assert len(task_settings("balanced", Diagonal(1.0 + unknown), 0.1, 8).noise) == 8
     own = Settings(noise=[1, 1, 1], blend=[1, 1, 1])
     assert len(task_settings(own, Mask(unknown), 0.1, 8).noise) == 3
