@@ -64,10 +64,8 @@ def cbsd68() -> str:
     for quality, prior in dict.fromkeys(key[:2] for key in at):
         cells = [at[quality, prior, sigma] for sigma in (15, 25, 50)]
         star = "" if cells[0]["images"] == 68 else r"\*"
-        rows.append(
-            [f"`{quality}`", f"`{prior}`", *(f"{cell['psnr']:.2f} dB{star}" for cell in cells)]
-            + [duration(cells[1]["seconds"])]
-        )
+        decibels = [f"{cell['psnr']:.2f} dB{star}" for cell in cells]
+        rows.append([f"`{quality}`", f"`{prior}`", *decibels, duration(cells[1]["seconds"])])
     published = figures["CBM3D published"]
     rows.append(["CBM3D as published", "", *(f"{published[s]:.2f} dB" for s in published), ""])
     slow, machine = at["exact", "gray-8x8-200", 25], figures["machine"]
@@ -130,6 +128,41 @@ def pareto() -> str:
         + f"Peers: {', '.join(packages)}. Command: "
         + f"`python bench/pareto.py --images {most} --slow {max(few, default=most)} "
         + f"--threads {threads}`."
+    )
+
+
+def tasks() -> str:
+    """PSNR of the restoration tasks, beside the best setting of every peer."""
+    figures = result("tasks")
+    rows = []
+    for row in figures["rows"]:
+        rest = {k: v for k, v in row.items() if " " in k or k == "biharmonic"}
+        peers: dict[str, float] = {}
+        for name, value in rest.items():
+            if not name.endswith(("seconds", "reach")):
+                family = name.rsplit(" ", 1)[0]
+                peers[family] = max(peers.get(family, -1), value)
+        best = max(peers, key=lambda name: peers[name], default=None)
+        wanted = row.get("must reach")
+        rows.append(
+            [row["task"], row["images"], f"{row['measured']:.2f}", f"{row['start']:.2f}"]
+            + [f"{row[quality]:.2f}" for quality in ("balanced", "high")]
+            + [f"{wanted:.1f}" if wanted else ""]
+            + [f"{peers[best]:.2f} {best}" if best else ""]
+            + [
+                duration(row[f"{quality} seconds"]) if f"{quality} seconds" in row else ""
+                for quality in ("balanced", "high")
+            ]
+        )
+    header = ["task", "images", "measured", "start", "`balanced`", "`high`", "aim", "best peer"]
+    threads = max(row["threads"] for row in figures["rows"])
+    machine = figures["machine"]
+    return (
+        table([*header, "time", "time of `high`"], rows)
+        + "\n\nMean PSNR in dB over the first images of `bsd68`, median times; "
+        + f"{threads} threads, {machine['cpu']}, {machine['level']}. Measured: the measurement "
+        + "brought to the size of the image; of the smaller images it is bicubic interpolation. "
+        + "Commands: `python bench/tasks.py --images 12 --peers --write`, the same with 68."
     )
 
 
@@ -222,7 +255,7 @@ def main() -> int:
 
 
 FILES: dict[Path, list[Callable[[], str]]] = {
-    ROOT / "README.md": [restoration, pareto, startup, cbsd68],
+    ROOT / "README.md": [restoration, tasks, cbsd68, pareto, startup],
     ROOT / "bench" / "README.md": [scaling, kernels],
 }
 

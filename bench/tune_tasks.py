@@ -12,7 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from fastepll.operators import (
     Operator,
     bicubic_kernel,
 )
-from fastepll.schedule import FLOOR, LEVEL, Plan, n_passes, plan_for
+from fastepll.schedule import CHOICE, FLOOR, LEVEL, Plan, n_passes, plan_for
 from fastepll.settings import settings_for
 
 TABLE = Path(__file__).parents[1] / "fastepll" / "passes.json"
@@ -97,7 +97,8 @@ def tune(crops: list[Image], kind: str, sigma: float, start: Plan, trials: int) 
         a = operator(kind, i)
         noise = sigma * a.scale if sigma > 0.1 else 0
         cases.append((add_noise(a.forward(clean), noise, i).astype(np.float32), a, clean))
-    base, n = settings_for("balanced", LEVEL), n_passes("balanced", kind)
+    base = replace(settings_for("balanced", LEVEL), **CHOICE["balanced"])
+    n = n_passes("balanced", kind)
 
     def loss(point: np.ndarray) -> float:
         settings = to_plan(point).settings(base, n)

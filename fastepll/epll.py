@@ -190,10 +190,10 @@ def restorations(
             for plane, rhs in zip(split(x), data, strict=True):
                 operator.settle(plane, rhs, tau)
         else:
-            average *= average.dtype.type(tau)
+            each = zip(split(average), measured, data, split(x), strict=True)
             planes = [
-                operator.step(np.add(plane, rhs, out=plane), tau, before)
-                for plane, rhs, before in zip(split(average), data, split(x), strict=True)
+                operator.step(plane, tau, y=y, data=rhs, start=before)
+                for plane, y, rhs, before in each
             ]
             x = np.ascontiguousarray(joined(planes, model), backend.dtype)
         yield x

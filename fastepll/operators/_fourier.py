@@ -35,6 +35,10 @@ class Fourier:
         self._transfer = {np.dtype(t): transfer.astype(c) for t, c in KINDS}
         self._conjugate = {t: h.conj() for t, h in self._transfer.items()}
 
+    def transfer(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Half spectrum of the kernel for arrays of that real dtype."""
+        return self._transfer[dtype]
+
     def convolve(self, x: FloatArray) -> FloatArray:
         """H x."""
         return self.filter(x, self._transfer[x.dtype])
@@ -42,6 +46,10 @@ class Fourier:
     def correlate(self, y: FloatArray) -> FloatArray:
         """Hᵀ y."""
         return self.filter(y, self._conjugate[y.dtype])
+
+    def blur_and_filter(self, x: FloatArray, multiplier: NDArray[Any]) -> FloatArray:
+        """H x with its half spectrum multiplied."""
+        return self.filter(x, self._transfer[x.dtype] * multiplier)
 
     def filter(self, x: FloatArray, multiplier: NDArray[Any]) -> FloatArray:
         """X with its half spectrum multiplied."""

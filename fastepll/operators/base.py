@@ -106,24 +106,38 @@ class Operator(ABC):
         rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
         return conjugate_gradients(lambda x: self.adjoint(self.forward(x)) + tau * x, rhs, start)
 
-    def step(self, rhs: FloatArray, tau: float, start: FloatArray) -> FloatArray:
-        """`solve`, no more exact than a pass of `restore` needs from a good start.
+    def step(
+        self, average: FloatArray, tau: float, *, y: FloatArray, data: FloatArray, start: FloatArray
+    ) -> FloatArray:
+        """Minimise ‖Ax - y‖² + τ ‖x - average‖², no more exactly than a pass of `restore` needs.
 
-        Here conjugate gradients to `ROUGH`, unless a subclass has a ``solve`` of its own.
+        Here by ``solve`` if a subclass has its own, else by conjugate gradients to `ROUGH`.
+
+        Parameters
+        ----------
+        average : (height, width) array
+            What the prior made of the image; may be overwritten.
+        tau : float
+            > 0.
+        y, data : array
+            The measurement, and Aᵀ y.
+        start : (height, width) array
+            The image before.
         """
+        average *= average.dtype.type(tau)
+        average += data
         if type(self).solve is not Operator.solve:
-            return self.solve(rhs, tau, start)
+            return self.solve(average, tau, start)
         # What A does not see has the eigenvalue τ: a small one needs more digits.
-        right = precise(rhs, tau / self.scale**2)
         x = conjugate_gradients(
             lambda x: self.adjoint(self.forward(x)) + tau * x,
-            right,
+            precise(average, tau / self.scale**2),
             start,
             tolerance=ROUGH,
             relative_to_start=True,
             n_max=60,
         )
-        return x.astype(rhs.dtype, copy=False)
+        return x.astype(average.dtype, copy=False)
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """Image from which a restoration of y, with noise of standard deviation sigma, starts.

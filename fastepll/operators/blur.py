@@ -128,12 +128,16 @@ class Blur(Operator):
             )
         return self._divide(rhs, tau, 0.0, start).astype(rhs.dtype, copy=False)
 
-    def step(self, rhs: FloatArray, tau: float, start: FloatArray) -> FloatArray:
+    def step(
+        self, average: FloatArray, tau: float, *, y: FloatArray, data: FloatArray, start: FloatArray
+    ) -> FloatArray:
         """See `Operator.step`."""
         if self.boundary != "valid":
-            return self.solve(rhs, tau, start)
-        x = self._divide(rhs, tau, 0.0, start, tolerance=ROUGH_FRAME)
-        return x.astype(rhs.dtype, copy=False)
+            return super().step(average, tau, y=y, data=data, start=start)
+        average *= average.dtype.type(tau)
+        average += data
+        x = self._divide(average, tau, 0.0, start, tolerance=ROUGH_FRAME)
+        return x.astype(average.dtype, copy=False)
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """Minimise ‖Ax - y‖² + (sigma / `GRADIENT`)²‖∇x‖²; see `Operator.guess`."""
@@ -145,7 +149,7 @@ class Blur(Operator):
             sides = zip(self._before, self._after, strict=True)
             start = np.pad(y, tuple(sides), mode="edge")
         mu = (sigma / GRADIENT) ** 2
-        x = self._divide(self.adjoint(y), PULL, mu, start, n_max=15)
+        x = self._divide(self.adjoint(y), PULL, mu, start, tolerance=0.01, n_max=15)
         return x.astype(y.dtype, copy=False)
 
     def _divide(
@@ -185,7 +189,7 @@ class Blur(Operator):
             first = frame(fourier.convolve(self._widen(start).astype(rhs.dtype)))
         u = conjugate_gradients(
             lambda u: u - frame(fourier.filter(u, gain)),
-            frame(fourier.convolve(fourier.filter(rhs, inverse))),
+            frame(fourier.blur_and_filter(rhs, inverse)),
             first,
             precondition=lambda r: frame(fourier.filter(r, sharpen)),
             tolerance=tolerance or (1e-4 if rhs.dtype == np.float32 else None),
