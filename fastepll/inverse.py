@@ -75,8 +75,8 @@ def restore(
         Standard deviation of the noise in the units of y. May be 0; what is less than 2e-4 of the
         data range counts as that.
     model, quality, n_threads, backend, progress
-        As for `fastepll.denoise`. Of ``quality`` the grid of patches and the choice of components
-        are taken, not the schedule.
+        As for `fastepll.denoise`. Of ``quality`` the grid of patches is taken, of `Settings` also
+        the choice of components and the number of passes.
     channel_axis : int, optional
         Axis of the channels, of y and of the result. A acts on each alike; they are restored as
         opponent planes (`fastepll.color.opponent_planes`). None: y is gray.
@@ -117,15 +117,13 @@ def restore(
     Half-quadratic splitting of ``λ/2 ‖Ax - y‖² - Σᵢ log p(Pᵢx)``: for each beta one pass of the
     prior for noise of variance 1/β gives the average x̃ of the patch estimates, then x solves
     ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. With c = 1, λ is the number of patches over a pixel divided
-    by σ². That is what ``betas`` gives; without them c = 0.6, which restored better on training
-    photographs.
+    by σ². That is what ``betas`` gives, in which case no pass raises the energy for its beta but
+    for the rows and columns at the border, which fewer patches see.
 
-    The code of 2011 deblurs with β = 50 · (1, 2, 4, … 64) whatever the noise, that of 2018 with
-    (1, 4, 8, 16, 32) / σ² times a factor for how much of the image the operator lets through, at
-    most from β = 250. Both say that the first pass has to repair the errors of the start, not the
-    noise. So does ``operator.noise_range``: the standard deviations 1/√β of the passes fall
-    geometrically between its two numbers, each at least 1 and 0.2 times sigma, in 12, 8, 6 or 4
-    passes by ``quality``. The numbers were chosen on crops of training photographs.
+    Without ``betas`` the passes are those of `fastepll.schedule`, which explains them: 1/√β falls
+    from errors like those of the start to less than the noise, c is below 1, and each pass starts
+    from an image that goes on in the direction of the last. ``operator.kind`` says which row of a
+    table tuned on training photographs holds, ``operator.scale`` what sigma means to the image.
 
     References
     ----------
