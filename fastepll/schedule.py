@@ -35,7 +35,7 @@ from fastepll.typing import Quality
 FLOOR = 2e-4
 """Least noise, in units of the data range, that a measurement is taken to have: 0.05 of 255."""
 
-PASSES: dict[Quality, int] = {"exact": 8, "high": 8, "balanced": 8, "fast": 6, "preview": 4}
+PASSES: dict[Quality, int] = {"exact": 8, "high": 8, "balanced": 8, "fast": 8, "preview": 6}
 MASK_PASSES: dict[Quality, int] = {
     "exact": 32,
     "high": 32,
@@ -123,7 +123,7 @@ def task_settings(
         base = replace(settings_for(quality, LEVEL, side), **CHOICE.get(quality, {}))
         n = n_passes(quality, operator.kind)
     if betas is None:
-        return plan_for(operator.kind, sigma / operator.scale).settings(base, n)
+        return plan_for(operator.kind, sigma / (operator.scale or 1.0)).settings(base, n)
     noise = [1 / beta for beta in betas]
     return TaskSettings(**grid_of(base), noise=noise, blend=[1.0] * len(noise))
 

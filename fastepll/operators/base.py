@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Operator(ABC):
     kind: str = "any"
     """Whose passes `restore` makes: a key of `fastepll/passes.json`."""
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """About how many times a photograph's details, or its noise, become larger by A.
 
