@@ -94,8 +94,8 @@ def restore(
         data range counts as that. An array of the operator's ``out_shape`` is one for each value
         measured, in all channels.
     model, quality, n_threads, backend, progress
-        As for `fastepll.denoise`. Of ``quality`` the grid of patches and the choice of components
-        are taken, not the schedule.
+        As for `fastepll.denoise`. Of ``quality`` the grid of patches is taken, of `Settings` also
+        the choice of components and the number of passes.
     channel_axis : int, optional
         Axis of the channels, of y and of the result. A acts on each alike; they are restored as
         `fastepll.denoise` does. None: y is gray.
@@ -144,8 +144,13 @@ def restore(
     Half-quadratic splitting of ``λ/2 ‖Ax - y‖² - Σᵢ log p(Pᵢx)``: for each beta one pass of the
     prior for noise of variance 1/β gives the average x̃ of the patch estimates, then x solves
     ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. With c = 1, λ is the number of patches over a pixel divided
-    by σ². That is what ``betas`` gives; without them c, and the betas, depend on the kind of the
-    operator and on sigma; `fastepll.schedule` says how and why.
+    by σ². That is what ``betas`` gives, in which case no pass raises the energy for its beta but
+    for the rows and columns at the border, which fewer patches see.
+
+    Without ``betas`` the passes are those of `fastepll.schedule`, which explains them: 1/√β falls
+    from errors like those of the start to less than the noise, c is below 1, and each pass starts
+    from an image that goes on in the direction of the last. ``operator.kind`` says which row of a
+    table tuned on training photographs holds, ``operator.scale`` what sigma means to the image.
 
     References
     ----------

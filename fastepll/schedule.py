@@ -35,7 +35,7 @@ from fastepll.typing import Quality
 FLOOR = 2e-4
 """Least noise, in units of the data range, that a measurement is taken to have: 0.05 of 255."""
 
-PASSES: dict[Quality, int] = {"exact": 8, "high": 8, "balanced": 8, "fast": 6, "preview": 4}
+PASSES: dict[Quality, int] = {"exact": 8, "high": 8, "balanced": 8, "fast": 8, "preview": 6}
 MASK_PASSES: dict[Quality, int] = {
     "exact": 32,
     "high": 32,
@@ -128,10 +128,12 @@ def task_settings(
         base = replace(base, **CHOICE.get(quality, {}))
         n = n_passes(quality, operator.kind)
     if betas is None:
-        plan = plan_for(operator.kind, sigma / operator.scale)
+        scale = operator.scale or 1.0
+        plan = plan_for(operator.kind, sigma / scale)
         if least is not None:
-            quietest = plan_for(operator.kind, least / operator.scale)
-            plan = replace(plan, last=math.sqrt(plan.last * quietest.last))
+            plan = replace(
+                plan, last=math.sqrt(plan.last * plan_for(operator.kind, least / scale).last)
+            )
         return plan.settings(base, n)
     noise = [1 / beta for beta in betas]
     return TaskSettings(**grid_of(base), noise=noise, blend=[1.0] * len(noise))

@@ -94,6 +94,21 @@ def test_solve_is_the_dense_solution(operator, dtype, tau):
         np.testing.assert_allclose(found.ravel(), exact, rtol=0, atol=2e-9 / tau)
 
 
+@pytest.mark.parametrize("tau", [1e-5, 0.03])
+def test_step_is_the_solution_as_exactly_as_a_pass_needs(operator, tau):
+    rows, cols = np.indices(operator.in_shape) / 12
+    clean = 0.5 + 0.3 * np.sin(2 * rows + cols)
+    y = operator.forward(clean)
+    average = clean + 0.05 * RNG.standard_normal(clean.shape)
+    data = operator.adjoint(y)
+    exact = operator.solve(data + tau * average, tau)
+    single = [a.astype(np.float32) for a in (average, y, data, clean)]
+    found = operator.step(single[0], tau, y=single[1], data=single[2], start=single[3])
+    assert found.dtype == np.float32
+    # the start is 0.05 from the average where A does not see; the frame is left the roughest
+    assert np.sqrt(np.mean((found - exact) ** 2)) < 2e-3
+
+
 def test_arguments_are_not_changed(operator):
     x, y = RNG.random(operator.in_shape), RNG.random(operator.out_shape)
     kept = x.copy(), y.copy()

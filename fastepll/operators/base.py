@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from fastepll import _check_operator
 from fastepll.operators._fill import laplacian
-from fastepll.operators._fourier import precise
+from fastepll.operators._fourier import SMALL
 from fastepll.typing import FloatArray
 
 GRADIENT = 0.1
@@ -62,7 +63,7 @@ class Operator(ABC):
     kind: str = "any"
     """Whose passes `restore` makes: a key of `fastepll/passes.json`."""
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """About how many times a photograph's details, or its noise, become larger by A.
 
@@ -124,20 +125,31 @@ class Operator(ABC):
         start : (height, width) array
             The image before.
         """
-        average *= average.dtype.type(tau)
-        average += data
+        right = self.right_side(average, tau, y, data)
         if type(self).solve is not Operator.solve:
-            return self.solve(average, tau, start)
-        # What A does not see has the eigenvalue τ: a small one needs more digits.
+            return self.solve(right, tau, start).astype(average.dtype, copy=False)
         x = conjugate_gradients(
             lambda x: self.adjoint(self.forward(x)) + tau * x,
-            precise(average, tau / self.scale**2),
+            right,
             start,
             tolerance=ROUGH,
             relative_to_start=True,
             n_max=60,
         )
         return x.astype(average.dtype, copy=False)
+
+    def right_side(
+        self, average: FloatArray, tau: float, y: FloatArray, data: FloatArray
+    ) -> FloatArray:
+        """Aᵀ y + τ average, of `step`.
+
+        What A does not see has the eigenvalue τ. If that is small it takes float64, for Aᵀ y too.
+        """
+        if tau < SMALL * self.scale**2:
+            return self.adjoint(y.astype(np.float64)) + tau * average.astype(np.float64)
+        average *= average.dtype.type(tau)
+        average += data
+        return average
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """Image from which a restoration of y, with noise of standard deviation sigma, starts.
