@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastepll._check import real, real_array
+from fastepll.typing import FloatArray
 
-Sigma: TypeAlias = "float | NDArray[np.float64]"
+Sigma: TypeAlias = "float | FloatArray"
 
 
 def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
@@ -26,7 +27,9 @@ def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
         if value < 0:
             raise ValueError(f"sigma must be >= 0, got {sigma!r}")
         return value
-    array = np.array(real_array("sigma", sigma), np.float64, order="C")
+    given = real_array("sigma", sigma)
+    kind = np.float32 if given.dtype == np.float32 else np.float64
+    array: FloatArray = np.array(given, kind, order="C")
     if array.size == 0 or not np.isfinite(array).all() or array.min() < 0:
         raise ValueError(
             "sigma must be finite and >= 0 everywhere, got "
@@ -65,4 +68,4 @@ def scale_sigma(sigma: Sigma | None, data_range: float) -> Sigma | None:
             f"sigma must be at most 10 times data_range ({data_range:g}), got {largest!r}: it is "
             "in the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
         )
-    return sigma / data_range
+    return sigma if data_range == 1 else sigma / data_range

@@ -131,9 +131,8 @@ def task_settings(
         scale = operator.scale or 1.0
         plan = plan_for(operator.kind, sigma / scale)
         if least is not None:
-            plan = replace(
-                plan, last=math.sqrt(plan.last * plan_for(operator.kind, least / scale).last)
-            )
+            quietest = plan_for(operator.kind, least / scale)
+            plan = replace(plan, last=math.sqrt(plan.last * quietest.last))
         return plan.settings(base, n)
     noise = [1 / beta for beta in betas]
     return TaskSettings(**grid_of(base), noise=noise, blend=[1.0] * len(noise))

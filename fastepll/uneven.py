@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 TAIL = 0.01  # of the pixels may be noisier, or less noisy, than the levels that are computed
 WIDEST = 64.0  # ratio of the levels
+SAMPLE = 1000  # rows, about, of which the levels are taken
 ROWS = 64  # at a time, so that temporaries stay small
 
 
 def typical(sigma: Sigma) -> float:
     """Root mean square of the noise levels of all pixels, or the one noise level."""
-    return sigma if isinstance(sigma, float) else float(np.sqrt(np.mean(np.square(sigma))))
+    if isinstance(sigma, float):
+        return sigma
+    return math.sqrt(float(np.einsum("ij,ij->", sigma, sigma)) / sigma.size)
 
 
 def restore_plane(
@@ -40,8 +43,8 @@ def restore_plane(
     """`fastepll.epll.denoise_plane`, where sigma may also be a plane, one for each pixel."""
     if isinstance(sigma, float):
         return denoise_plane(noisy, model, sigma, settings, out=out, work=work, **options)
-    restored = denoise_uneven(noisy, model, sigma, settings, **options)
-    if out is None:
+    restored = denoise_uneven(noisy, model, sigma, settings, room=[out, work], **options)
+    if out is None or restored is out:
         return restored
     out[...] = restored
     return out
@@ -56,6 +59,7 @@ def denoise_uneven(
     backend: Backend,
     n_threads: int,
     progress: Poll | None = None,
+    room: Sequence[FloatArray | None] = (None, None),
 ) -> FloatArray:
     """Denoise an image with noise of standard deviation sigma, a plane.
 
@@ -63,20 +67,27 @@ def denoise_uneven(
     noise levels, neighbours in a series of factor 2 or less, by the noise around it; and a pixel is
     blended with the noisy one by its own noise. A photograph whose noise rises from 10 to 40 is
     restored as well as its strips, each with its own sigma; one with noise that is the same
-    everywhere as by `denoise_plane`.
+    everywhere as by `denoise_plane`. The result is one of the two arrays of ``room``, if they are
+    given.
     """
-    variance = np.ascontiguousarray(np.square(sigma), noisy.dtype)
-    local = np.sqrt(spread(variance, model.patch_shape))
+    variance = np.empty(sigma.shape, noisy.dtype)
+    for here in strips(slice(0, len(sigma))):
+        variance[here] = np.square(sigma[here])
+    local = spread(variance, model.patch_shape)
+    np.sqrt(local, out=local)
     levels = series(local)
     place = places(local, levels)
+    del local
     pieces = [rows_of(place, k, model.patch_shape[0]) for k in range(len(levels))]
     coarse = n_scales(noisy.shape, model, settings) > 1
     n = len(settings.noise)
     total = n * sum(rows.stop - rows.start for rows in pieces) * (4 / 3 if coarse else 1)
     done = 0.0
-    current, average = noisy, np.empty_like(noisy)
+    current, patched = noisy, np.empty_like(noisy)
+    planes = [np.empty_like(noisy) if plane is None else plane for plane in room]
     for i, blend in enumerate(settings.blend):
-        result = np.zeros_like(noisy)
+        result = planes[(n - 1 - i) % 2]
+        result.fill(0)
         for k, (level, rows) in enumerate(zip(levels, pieces, strict=True)):
             size = rows.stop - rows.start
 
@@ -84,17 +95,20 @@ def denoise_uneven(
                 if progress is not None:
                     progress(min((done + fraction * size) / total, 0.999))
 
-            average[..., rows, :] = backend.prior_pass(
-                np.ascontiguousarray(current[..., rows, :]),
+            image = np.ascontiguousarray(current[..., rows, :])
+            average = backend.prior_pass(
+                image,
                 model,
                 settings.pass_(i, level, (rows.start, 0)),
                 n_threads=n_threads,
                 poll=poll if progress is not None else None,
+                out=patched.reshape(-1)[: image.size].reshape(image.shape),
             )
             done += size
             for here in strips(rows):
                 share = np.maximum(0, 1 - np.abs(place[here] - k))
-                result[..., here, :] += share * average[..., here, :]
+                there = slice(here.start - rows.start, here.stop - rows.start)
+                result[..., here, :] += share * average[..., there, :]
         assumed = np.asarray(levels, noisy.dtype)
         for here in strips(slice(0, len(sigma))):
             level_var = np.interp(place[here], np.arange(len(levels)), np.log(assumed))
@@ -127,14 +141,16 @@ def spread(variance: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Mean over the patches that cover a pixel of their mean variance."""
     for axis, p in enumerate(shape[:2]):
         for before in (0, p - 1):  # of patches that begin here, then of those that cover this
-            n = variance.shape[axis]
-            total = np.cumsum(variance, axis=axis, dtype=np.float64)
-            total = np.insert(total, 0, 0, axis=axis)
-            first = np.clip(np.arange(n) - before, 0, n)
-            last = np.clip(np.arange(n) - before + p, 0, n)
-            width = np.expand_dims(last - first, 1 - axis)
-            variance = (np.take(total, last, axis) - np.take(total, first, axis)) / width
-    return variance.astype(np.float32)
+            total, n = np.zeros_like(variance), variance.shape[axis]
+            count = np.zeros(n, variance.dtype)
+            for shift in range(-before, p - before):
+                here = slice(max(-shift, 0), max(n - max(shift, 0), 0))
+                there = slice(here.start + shift, here.stop + shift)
+                np.moveaxis(total, axis, 0)[here] += np.moveaxis(variance, axis, 0)[there]
+                count[here] += 1
+            total /= np.expand_dims(count, 1 - axis)
+            variance = total
+    return variance
 
 
 def series(sigma: FloatArray) -> list[float]:
@@ -142,7 +158,10 @@ def series(sigma: FloatArray) -> list[float]:
 
     Where there is no noise does not count; what lies beyond the levels is treated as the nearest.
     """
-    low, high = np.quantile(sigma[sigma > 0], [TAIL, 1 - TAIL])
+    step = max(1, len(sigma) // SAMPLE)
+    some = sigma[::step, ::step]
+    some = some if some.any() else sigma
+    low, high = np.quantile(some[some > 0], [TAIL, 1 - TAIL])
     low = max(float(low), float(high) / WIDEST)
     n = 1 + math.ceil(math.log2(float(high) / low) - 1e-6)
     return [float(level) for level in np.geomspace(low, high, n)]
@@ -160,7 +179,11 @@ def places(sigma: FloatArray, levels: list[float]) -> FloatArray:
 
 def rows_of(place: FloatArray, k: int, p: int) -> slice:
     """Rows with pixels that level k counts for, and p more on either side."""
-    near = np.flatnonzero((np.abs(place - k) < 1).any(axis=1))
+    near = np.flatnonzero(
+        np.concatenate(
+            [(np.abs(place[rows] - k) < 1).any(axis=1) for rows in strips(slice(0, len(place)))]
+        )
+    )
     if len(near) == 0:
         return slice(0, min(2 * p, len(place)))
     return slice(max(0, int(near[0]) - p), min(len(place), int(near[-1]) + 1 + p))

@@ -144,10 +144,7 @@ def test_alpha_inside_and_not_looked_at():
         (lambda: TASKS["restore"](FRAMES[0, 0], SIGMA, stack=True), "y must be 2-D or more"),
         (lambda: TASKS["restore"](FRAMES[:0], SIGMA, stack=True), "must not be empty"),
         (lambda: TASKS["restore"](RGB[0], SIGMA, alpha=True), "at least 2 channels"),
-        (
-            lambda: TASKS["restore"](FRAMES, SIGMA, stack=True, start=FRAMES),
-            "start, callback and history",
-        ),
+        (lambda: TASKS["restore"](FRAMES, SIGMA, stack=True, start=RGB), "must be None with"),
         (
             lambda: fastepll.restore(
                 RGB[0], Blur(KERNEL, (30, 39), "valid"), 0.1, alpha=True, channel_axis=-1

@@ -1,8 +1,9 @@
 """Compressed sensing, by an operator of your own.
 
 Measured are the cosine coefficients of periods above 16 pixels, of which patches of 8 × 8 show too
-little, and of the others as many at random as make half of all. An operator is its shapes, `forward` and `adjoint`; the rest is inherited. In
-the middle, the image whose other coefficients are 0.
+little, and of the others as many at random as make half of all. An operator is its shapes,
+`forward` and `adjoint`; the rest is inherited. The first picture has the measured coefficients and
+no others.
 """
 
 import numpy as np
