@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any
+from functools import partial, wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll import _check
 from fastepll._check_sigma import check_sigma, sigma_of_images
 from fastepll.typing import Poll
+
+P = ParamSpec("P")
 
 
 def part(progress: Poll | None, k: int, n: int) -> Poll | None:
@@ -23,6 +27,31 @@ def part(progress: Poll | None, k: int, n: int) -> Poll | None:
 def colours_and_alpha(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Views of the channels but for the last, and of the last, of (..., channels)."""
     return image[..., :-1], image[..., -1]
+
+
+def over_stacks(restore: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]:
+    """Let a function of an image y take stacks and alpha channels too.
+
+    It has the arguments y, sigma, model, channel_axis, stack and progress, and alpha where its
+    result has the shape of y.
+    """
+    signature = inspect.signature(restore)
+
+    @wraps(restore)
+    def call(*args: P.args, **kwargs: P.kwargs) -> NDArray[Any]:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        options = given.arguments
+        flags = {name: options.pop(name, False) for name in ("stack", "alpha")}
+        for name, flag in flags.items():
+            _check.check_flag(name, flag)
+        if not any(flags.values()):
+            return restore(*args, **kwargs)
+        options["model"] = _check.check_model(options["model"])
+        each = {name: options.pop(name) for name in ("y", "sigma", "channel_axis", "progress")}
+        return each_image(partial(restore, **options), n_axes=2, **each, **flags)
+
+    return call
 
 
 def each_image(

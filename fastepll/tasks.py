@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -13,10 +12,11 @@ from fastepll._check import Model
 from fastepll.inverse import restore
 from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
 from fastepll.settings import Settings
-from fastepll.stacks import each_image
+from fastepll.stacks import over_stacks
 from fastepll.typing import BackendName, Boundary, Poll, Quality
 
 
+@over_stacks
 def deblur(
     y: ArrayLike,
     kernel: ArrayLike,
@@ -85,27 +85,6 @@ def deblur(
     >>> bool(np.std(sharp - clean) < 0.3 * np.std(y - clean))
     True
     """
-    if _check.check_flag("stack", stack) or _check.check_flag("alpha", alpha):
-        one = partial(
-            deblur,
-            kernel=kernel,
-            boundary=boundary,
-            model=_check.check_model(model),
-            quality=quality,
-            data_range=data_range,
-            n_threads=n_threads,
-            backend=backend,
-        )
-        return each_image(
-            one,
-            y,
-            sigma,
-            n_axes=2,
-            channel_axis=channel_axis,
-            stack=stack,
-            alpha=alpha,
-            progress=progress,
-        )
     _check.check_choice("boundary", boundary, get_args(Boundary))
     array = _check.check_image(y, channel_axis, "y")
     weights = _check_operator.check_kernel(kernel, None)
@@ -134,6 +113,7 @@ def deblur(
     )
 
 
+@over_stacks
 def inpaint(
     y: ArrayLike,
     mask: ArrayLike,
@@ -189,26 +169,6 @@ def inpaint(
     >>> bool(np.abs(filled - clean).max() < 0.05)
     True
     """
-    if _check.check_flag("stack", stack) or _check.check_flag("alpha", alpha):
-        one = partial(
-            inpaint,
-            mask=mask,
-            model=_check.check_model(model),
-            quality=quality,
-            data_range=data_range,
-            n_threads=n_threads,
-            backend=backend,
-        )
-        return each_image(
-            one,
-            y,
-            sigma,
-            n_axes=2,
-            channel_axis=channel_axis,
-            stack=stack,
-            alpha=alpha,
-            progress=progress,
-        )
     unknown = _check_operator.check_mask(mask)
     array = _check.check_image(y, channel_axis, "y")
     source = _check.channels_last(array, channel_axis)
@@ -237,6 +197,7 @@ def inpaint(
     return result
 
 
+@over_stacks
 def super_resolve(
     y: ArrayLike,
     factor: int,
@@ -295,27 +256,6 @@ def super_resolve(
     >>> bool(np.std(large - clean) < 0.6 * np.std(np.kron(y, np.ones((2, 2))) - clean))
     True
     """
-    if _check.check_flag("stack", stack):
-        one = partial(
-            super_resolve,
-            factor=factor,
-            kernel=kernel,
-            model=_check.check_model(model),
-            quality=quality,
-            data_range=data_range,
-            n_threads=n_threads,
-            backend=backend,
-        )
-        return each_image(
-            one,
-            y,
-            sigma,
-            n_axes=2,
-            channel_axis=channel_axis,
-            stack=stack,
-            alpha=False,
-            progress=progress,
-        )
     count = _check_operator.check_factor(factor)
     array = _check.check_image(y, channel_axis, "y")
     height, width = _check.channels_last(array, channel_axis).shape[:2]
