@@ -147,8 +147,8 @@ def restorations(
     ``settings.noise`` are the variances 1/β of the passes themselves, not in units of sigma², and
     ``settings.blend`` the weights c of the prior. Each pass gives the average x̃ of the patch
     estimates of x + m (x - x'), x' the image a pass before and m ``settings.momentum``; then x
-    solves ``(AᵀA + cσ²β) x = Aᵀy + cσ²β x̃``. ``poll`` gets the number of the pass and the fraction
-    of it.
+    solves ``(AᵀA + τ) x = Aᵀy + τ x̃`` with τ = cσ²β, at least `Operator.least_tau`. ``poll`` gets
+    the number of the pass and the fraction of it.
     """
     theirs = [*measured] if start is None else [start]  # memory that is not written to
     if start is None:
@@ -159,6 +159,7 @@ def restorations(
     pixelwise = isinstance(operator, Pixelwise)
     data = [y if pixelwise else operator.adjoint(y) for y in measured]
     previous = spare = None
+    least = operator.least_tau
     for i in range(len(settings.noise)):
         step = settings.pass_(i, 1.0, origin)
 
@@ -179,7 +180,7 @@ def restorations(
             poll=None if poll is None else tell,
             out=spare,
         )
-        tau = settings.blend[i] * sigma**2 / step.noise_var
+        tau = max(settings.blend[i] * sigma**2 / step.noise_var, least)
         if settings.momentum > 0:
             spare = None if ahead is x else ahead
         else:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastepll
-from fastepll.operators import Blur, check_adjoint
+from fastepll.operators import Blur, Identity, Mask, check_adjoint
 
 from .scenes import noisy, rms, scene, smooth_mixture
 
@@ -136,7 +136,8 @@ def test_physics_is_the_operator(adapters, deepinv):
     np.testing.assert_allclose(y, ours.forward(CLEAN), atol=1e-6)
     measured = physics(tensor(CLEAN[None, None]))[0, 0]
     restored = fastepll.restore(measured, operator, 0.0, model=MODEL)
-    assert rms(restored - CLEAN) < 0.3 * rms(y - CLEAN[ours.observed])
+    seen = ours.observed
+    assert rms((restored - CLEAN)[seen]) < 0.5 * rms(y - CLEAN[seen])
 
 
 def physics_of(deepinv, name):
@@ -161,6 +162,29 @@ def test_physics_of_all_kinds(adapters, deepinv, name, shape):
     check_adjoint(operator)
     restored = fastepll.restore(operator.forward(CLEAN), operator, 0.0, model=MODEL)
     assert rms(restored - CLEAN) < {"sensing": 0.1}.get(name, 0.025)
+
+
+def test_single_precision_does_not_spoil_random_measurements(adapters, deepinv):
+    torch.manual_seed(0)
+    clean = scene(64, 64)
+    physics = deepinv.physics.CompressedSensing(m=1024, img_size=(1, *clean.shape))
+    operator = adapters.from_physics(physics, clean.shape)
+    restored = fastepll.restore(operator.forward(clean), operator, 0.0, model=MODEL)
+    assert rms(restored - clean) < 0.03  # 0.051 without Operator.least_tau
+
+
+def test_physics_whose_operator_is_ours(adapters, deepinv):
+    size = (1, *CLEAN.shape)
+    mask = adapters.from_physics(physics_of(deepinv, "mask"), CLEAN.shape)
+    assert isinstance(mask, Mask)
+    assert 0.3 < mask.unknown.mean() < 0.7
+    weighted = deepinv.physics.Inpainting(size, mask=tensor(np.full(size, 0.5)))
+    operator = adapters.from_physics(weighted, CLEAN.shape)
+    np.testing.assert_allclose(operator.forward(CLEAN), 0.5 * CLEAN, atol=1e-7)
+    denoising = adapters.from_physics(deepinv.physics.Denoising(), CLEAN.shape)
+    assert isinstance(denoising, Identity)
+    assert adapters.from_physics(blur(deepinv), CLEAN.shape).kind == "blur"
+    assert adapters.from_physics(physics_of(deepinv, "sensing"), CLEAN.shape).kind == "any"
 
 
 def test_physics_shares_memory(adapters, deepinv):

@@ -210,6 +210,13 @@ def test_conjugate_gradients_of_next_to_nothing():
     assert np.isfinite(found).all()
 
 
+def test_least_tau_is_of_conjugate_gradients_alone():
+    assert Blur(np.ones((3, 3)), SHAPE).least_tau == 0
+    double = 2 * np.eye(np.prod(SHAPE))
+    matrix = from_linear_operator(aslinearoperator(double), SHAPE, SHAPE)
+    assert matrix.least_tau == pytest.approx(4e-3, rel=0.2)
+
+
 class Bent(Operator):
     def forward(self, x):
         return x[::-1].copy()

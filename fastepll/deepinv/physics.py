@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fastepll import _check, _check_operator
-from fastepll.operators import Operator
+from fastepll.operators import Identity, Mask, Operator
 from fastepll.typing import FloatArray
 
 ALIKE = 1e-4  # of the largest value: two channels that a physics treats alike differ by rounding
@@ -32,7 +32,8 @@ def from_physics(physics: Any, in_shape: Sequence[int]) -> Operator:
     Operator
         Of one plane, without the axes of batch and channel: measurements that the physics gives as
         (1, C, h, w) are planes (h, w). It computes in the physics' own precision and on its device,
-        in memory that both share where they can. Its ``solve`` takes conjugate gradients.
+        in memory that both share where they can, and its ``solve`` takes conjugate gradients. Of
+        ``Inpainting`` and ``Denoising`` it is a `fastepll.operators.Mask` and ``Identity``.
 
     Raises
     ------
@@ -62,7 +63,17 @@ def from_physics(physics: Any, in_shape: Sequence[int]) -> Operator:
         channels = _check.check_count("in_shape", channels, 1, 1 << 20)
         sides = tuple(rest)
     height, width = _check_operator.check_sides("in_shape", sides)
-    return Physical(physics, channels, (height, width))
+    operator = Physical(physics, channels, (height, width))
+    names = {kind.__name__ for kind in type(physics).__mro__}
+    if "Denoising" in names:
+        return Identity(operator.in_shape)
+    if "Inpainting" in names:
+        known = operator.forward(np.ones(operator.in_shape))
+        if np.isin(known, (0, 1)).all():
+            return Mask(known == 0)
+    if names & {"Blur", "BlurFFT"}:
+        operator.kind = "blur"
+    return operator
 
 
 class Physical(Operator):

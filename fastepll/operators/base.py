@@ -19,6 +19,9 @@ GRADIENT = 0.1
 ROUGH = 0.01
 """Residual of `Operator.step` in units of the first; less changes no result by 0.01 dB."""
 
+LEAST_TAU = 1e-3
+"""`Operator.least_tau` in units of AᵀA."""
+
 LEAST_MU = 3e-3
 """Weight of ‖∇x‖² in `Operator.guess` below which what A does not see would hardly move."""
 
@@ -72,6 +75,15 @@ class Operator(ABC):
         """
         x = np.random.default_rng(0).standard_normal(self.in_shape).astype(np.float32)
         return float(np.sqrt(np.mean(np.square(self.forward(x), dtype=np.float64))))
+
+    @property
+    def least_tau(self) -> float:
+        """Least τ that `restore` asks ``solve`` for, which matters where there is next to no noise.
+
+        Conjugate gradients that leave a hundredth of the residual would hardly move what A does not
+        see, or move it by their rounding divided by τ. 0 for a subclass with its own ``solve``.
+        """
+        return LEAST_TAU * self.scale**2 if type(self).solve is Operator.solve else 0.0
 
     __array_ufunc__ = None  # an operator @ an array is a TypeError
 
