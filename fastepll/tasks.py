@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
 from fastepll.settings import Settings
 from fastepll.stacks import over_stacks
 from fastepll.typing import BackendName, Boundary, Poll, Quality
+
+FRAME = 6  # pixels of the mirror image around an image to enlarge
 
 
 @over_stacks
@@ -204,6 +206,7 @@ def super_resolve(
     sigma: float | ArrayLike = 0.0,
     kernel: ArrayLike | None = None,
     *,
+    boundary: Literal["reflect", "periodic"] = "reflect",
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
@@ -228,6 +231,9 @@ def super_resolve(
         The blur before decimation, on the large grid; see `fastepll.operators.Downsample`. None:
         `fastepll.operators.bicubic_kernel`, the usual antialiased bicubic reduction, in which a
         small pixel has its middle where the factor × factor large ones have theirs.
+    boundary : {"reflect", "periodic"}
+        How the image went on beyond its border when it was blurred: as its mirror image, nearly
+        right for photographs, or as its other side.
     model, quality, channel_axis, stack, data_range, n_threads, backend, progress
         As for `fastepll.restore`.
 
@@ -252,24 +258,37 @@ def super_resolve(
     >>> clean = np.zeros((64, 64))
     >>> clean[:, 31:] = 1.0
     >>> y = Downsample(bicubic_kernel(2), clean.shape, 2).forward(clean)
-    >>> large = fastepll.super_resolve(y, 2)
+    >>> large = fastepll.super_resolve(y, 2, boundary="periodic")
     >>> bool(np.std(large - clean) < 0.6 * np.std(np.kron(y, np.ones((2, 2))) - clean))
     True
     """
     count = _check_operator.check_factor(factor)
+    _check.check_choice("boundary", boundary, ("reflect", "periodic"))
     array = _check.check_image(y, channel_axis, "y")
-    height, width = _check.channels_last(array, channel_axis).shape[:2]
+    frame = FRAME if boundary == "reflect" else 0
+
+    def framed(values: NDArray[Any]) -> NDArray[Any]:
+        sides = ((frame, frame),) * 2 + ((0, 0),) * (values.ndim - 2)
+        return np.pad(values, sides, mode="symmetric") if frame else values
+
+    source = framed(_check.channels_last(array, channel_axis))
+    height, width = source.shape[:2]
     blur = bicubic_kernel(count) if kernel is None else kernel
     operator = Downsample(blur, (count * height, count * width), count)
-    return restore(
-        array,
+    result = restore(
+        source[..., 0] if channel_axis is None else source,
         operator,
-        sigma,
+        sigma if np.ndim(sigma) == 0 else framed(_check.real_array("sigma", sigma)),
         model=model,
         quality=quality,
-        channel_axis=channel_axis,
+        channel_axis=None if channel_axis is None else -1,
         data_range=data_range,
         n_threads=n_threads,
         backend=backend,
         progress=progress,
+    )
+    inner = slice(count * frame, -count * frame or None)
+    result = result[inner, inner]
+    return np.ascontiguousarray(
+        result if channel_axis is None else np.moveaxis(result, -1, channel_axis)
     )
