@@ -193,10 +193,10 @@ def scaling() -> str:
     sizes = [row for row in figures["rows"] if "side" not in row]
     models = [row for row in figures["rows"] if "side" in row]
     first = table(
-        ["megapixels", "quality", "threads", "time", "ns per pixel", "extra memory"],
+        ["task", "megapixels", "quality", "threads", "time", "ns per pixel", "extra memory"],
         [
-            [row["megapixels"], row["quality"], row["threads"], duration(row["seconds"]),
-             digits(row["ns per pixel"]), f"{row['extra MB']:.0f} MB"]
+            [row.get("task", "denoise"), row["megapixels"], row["quality"], row["threads"],
+             duration(row["seconds"]), digits(row["ns per pixel"]), f"{row['extra MB']:.0f} MB"]
             for row in sizes
         ],
     )  # fmt: skip
@@ -208,8 +208,15 @@ def scaling() -> str:
             for row in models
         ],
     )  # fmt: skip
+    ratios = [row["far"] for row in sizes if "far" in row]
+    far = ""
+    if ratios:
+        far = (
+            f" 100 megapixels take {min(ratios):.2f} to {max(ratios):.2f} times as long per pixel "
+        )
+        far += "as 2500×2500."
     return (
-        f"{first}\n\nExtra memory includes the result (4 bytes per pixel).\n\n{second}\n\n"
+        f"{first}\n\nExtra memory includes the result (4 bytes per pixel).{far}\n\n{second}\n\n"
         + "A photograph mirrored to that size, the second table 481×321, mixtures not trained; "
         + f"sigma {figures['sigma']}, medians of {figures['rounds']} rounds of processes; "
         + f"{machine['cpu']}, {machine['level']}. Command: `python bench/scaling.py`."

@@ -1,12 +1,15 @@
 """Time per pixel and peak memory by image size, threads, patch side and components.
 
-    python bench/scaling.py             # 0.15 to 100 megapixels
+    python bench/scaling.py             # 0.15 to 100 megapixels; and the tasks of single pixels
+    python bench/scaling.py --tasks denoise --megapixels 6.25 100 --threads 2 --qualities balanced
     python bench/scaling.py --rounds 1 --megapixels 0.15 --threads 1 --qualities exact    # a try
 
 The image of any size is one photograph of bsd68, mirrored at its edges again and again, with fresh
 noise: the same statistics at every size. Each measurement has a process of its own, and rounds go
 through all of them in turn. Extra memory is the highest resident size during the call, result
-included, less that before it (Linux only).
+included, less that before it (Linux only). For 100 megapixels ``far`` is the time per pixel in that
+of 2500x2500. The tasks beside denoising are `restore` with half of the pixels missing or with a
+gain that falls to 0.2.
 
 Patch sides and numbers of components are compared with mixtures that nobody trained: a component
 is the covariance of the patches in a random window of a photograph of bsds300/train.
@@ -29,9 +32,18 @@ from numpy.typing import NDArray
 from protocol import data_dir, read_gray, write_result
 
 import fastepll
+from fastepll.operators import Diagonal, Mask, Operator
 
 SIGMA = 25
-SHAPES = {0.15: (321, 481), 1: (1000, 1000), 12: (3000, 4000), 100: (10_000, 10_000)}
+SHAPES = {
+    0.15: (321, 481),
+    1: (1000, 1000),
+    6.25: (2500, 2500),
+    12: (3000, 4000),
+    25: (5000, 5000),
+    100: (10_000, 10_000),
+}
+TASKS = ("denoise", "mask", "diagonal")
 SIDES, COMPONENTS = (4, 6, 8, 12), (50, 200, 800)  # each with 200 components, of side 8
 WINDOW = 32  # pixels beside each other whose patches make a component
 
@@ -77,22 +89,31 @@ def measure(case: dict[str, Any]) -> dict[str, float]:
     """Seconds and extra MB of one case; to be run in a fresh process."""
     model = untrained(case["side"], case["k"]) if "side" in case else "gray-8x8-200"
     image = noisy_image(SHAPES[case["megapixels"]])
+    task = case.get("task", "denoise")
+    options = {"model": model, "quality": case["quality"], "n_threads": case["threads"]}
 
-    def call(pixels: NDArray[np.float32]) -> float:
+    def operator(shape: tuple[int, ...]) -> Operator:
+        if task == "diagonal":
+            return Diagonal(np.broadcast_to(np.linspace(0.2, 1, shape[1]), shape))
+        return Mask(np.random.default_rng(0).random(shape, np.float32) < 0.5)
+
+    def call(pixels: NDArray[np.float32], a: Operator | None) -> float:
         start = time.perf_counter()
-        fastepll.denoise(
-            pixels, SIGMA / 255, model=model, quality=case["quality"], n_threads=case["threads"]
-        )
+        if a is None:
+            fastepll.denoise(pixels, SIGMA / 255, **options)
+        else:
+            fastepll.restore(pixels, a, SIGMA / 255, **options)
         return time.perf_counter() - start
 
-    call(image[:64, :64].copy())
+    a = None if task == "denoise" else operator(image.shape)
+    call(image[:64, :64].copy(), None if a is None else operator((64, 64)))
     ctypes.CDLL(None).malloc_trim(0)  # freed memory is given back, not used again unseen
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    times = [call(image)]
+    times = [call(image, a)]
     extra = resident("VmHWM") - before
     while sum(times) < 1 and len(times) < 7:
-        times.append(call(image))
+        times.append(call(image, a))
     return {"seconds": statistics.median(times), "extra MB": extra}
 
 
@@ -103,6 +124,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="+", default=list(SHAPES), choices=SHAPES)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--qualities", nargs="+", default=["balanced", "fast"])
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -110,16 +132,18 @@ def main() -> None:
         print(json.dumps(measure(json.loads(args.child))))
         return
     cases: list[dict[str, Any]] = [
-        {"megapixels": size, "quality": quality, "threads": threads}
+        {"megapixels": size, "quality": quality, "threads": threads, "task": task}
+        for task in args.tasks
         for size in args.megapixels
-        for quality in args.qualities
-        for threads in args.threads
+        for quality in (args.qualities if task == "denoise" else args.qualities[:1])
+        for threads in (args.threads if task == "denoise" else [max(args.threads)])
     ]
     shapes = dict.fromkeys([(side, 200) for side in SIDES] + [(8, k) for k in COMPONENTS])
     cases += [
         {"megapixels": 0.15, "quality": quality, "threads": max(args.threads), "side": side, "k": k}
         for quality in args.qualities
         for side, k in shapes
+        if "denoise" in args.tasks and 0.15 in args.megapixels
     ]
     found: list[list[dict[str, float]]] = [[] for _ in cases]
     for _ in range(args.rounds):
@@ -140,6 +164,13 @@ def main() -> None:
                 "extra MB": round(statistics.median(f["extra MB"] for f in figures), 1),
             }
         )
+    for row in rows:
+        near = {**row, "megapixels": 6.25}
+        keys = ("megapixels", "quality", "threads", "task", "side", "k")
+        small = [r for r in rows if all(r.get(key) == near.get(key) for key in keys)]
+        if row["megapixels"] == 100 and small:
+            ratio = row["ns per pixel"] / small[0]["ns per pixel"]
+            row["far"] = round(ratio, 3)
     write_result("scaling", {"sigma": SIGMA, "rounds": args.rounds, "rows": rows})
 
 

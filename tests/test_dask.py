@@ -204,7 +204,13 @@ def test_a_store_larger_than_a_worker(tmp_path):
     distributed, zarr = pytest.importorskip("distributed"), pytest.importorskip("zarr")
     limit, side, chunk = 280 << 20, 6300, 900
     quick = Settings(
-        noise=[1, 0.2], blend=[0.5, 0.9], stride=8, coarse=0.3, selection="cascade", refine_dims=8
+        noise=[1, 0.2],
+        blend=[0.5, 0.9],
+        stride=8,
+        coarse=0.3,
+        scales=3,
+        selection="cascade",
+        refine_dims=8,
     )
     store = zarr.open(
         str(tmp_path / "noisy"), mode="w", shape=(side, side), chunks=(chunk, chunk), dtype="f8"

@@ -11,6 +11,7 @@ import fastepll
 
 HEAVY = [
     "torch",
+    "dask",
     "deepinv",
     "numba",
     "scipy",
