@@ -8,7 +8,7 @@ So here: the standard deviations 1/√β fall from ``first`` to ``last``, which 
 the operator and, between the noise levels of the table, on sigma divided by the operator's scale.
 
 Three more numbers were worth tuning. ``weight`` is c, the weight of the prior's image in the
-equation for x. ``curvature`` γ makes pass i of n the one at ((i - 1) / (n - 1))^γ of the way.
+equation for x. ``curvature`` γ makes step i of n the one at ((i - 1) / (n - 1))^γ of the way.
 ``momentum`` m lets each pass but the first start from x + m (x - x') with x' the image a pass
 before. What the operator does not see moves slowly, like the steps of expectation maximisation, and
 without it inpainting needs three times the passes.
@@ -50,6 +50,7 @@ CHOICE: dict[Quality, dict[str, Any]] = {
 """How these levels choose components here: more carefully than in denoising, since what a pass puts
 into a hole in the wrong direction stays there. Regular textures gain 1 to 3 dB by it."""
 
+STEPS = 8  # values of noise; with more, 32 passes restored no better
 LEAST = 1e-3  # noise that a pass assumes
 LEVEL = 0.05  # noise for which the quality levels' grids and choices of components are taken
 
@@ -73,8 +74,12 @@ class Plan:
     momentum: float
 
     def settings(self, base: Settings, n: int) -> TaskSettings:
-        """So many passes with the grid and the choice of components of ``base``."""
-        way = [(i / max(n - 1, 1)) ** self.curvature for i in range(n)]
+        """So many passes with the grid and the choice of components of ``base``.
+
+        They have at most `STEPS` values of noise, each of which needs tables of its own.
+        """
+        steps = min(n, STEPS)
+        way = [(i * steps // n / max(steps - 1, 1)) ** self.curvature for i in range(n)]
         noise = [max(self.first * (self.last / self.first) ** share, LEAST) ** 2 for share in way]
         return TaskSettings(
             **grid_of(base), noise=noise, blend=[self.weight] * n, momentum=self.momentum

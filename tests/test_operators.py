@@ -19,6 +19,7 @@ from fastepll.operators import (
     check_adjoint,
     from_linear_operator,
 )
+from fastepll.operators._fourier import fast_length
 from fastepll.operators.base import conjugate_gradients, laplacian
 
 RNG = np.random.default_rng(3)
@@ -134,6 +135,12 @@ def test_shapes_are_named(operator):
         operator.forward(bad)
     with pytest.raises(ValueError, match=r"rhs must have the operator's shape .*, got \(2, 3\)"):
         operator.solve(bad, 0.1)
+
+
+def test_fast_length():
+    smooth = sorted({2**a * 3**b * 5**c for a in range(11) for b in range(7) for c in range(5)})
+    for n in range(1, 1025):
+        assert fast_length(n) == next(m for m in smooth if m >= n)
 
 
 @pytest.mark.parametrize("kernel", [KERNEL, EVEN, KERNEL[:1], KERNEL[:, :3]])

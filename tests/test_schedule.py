@@ -52,6 +52,9 @@ def test_settings_of_a_plan():
     small = Plan(first=0.2, last=1e-5, weight=0.7, curvature=2.0, momentum=0.4)
     np.testing.assert_allclose(small.settings(settings, 2).noise, [0.04, LEAST**2])
     assert len(small.settings(settings, 1).noise) == 1
+    many = plan.settings(settings, 20)
+    assert (len(many.noise), len(set(many.noise))) == (20, 8)
+    assert (many.noise[0], many.noise[-1]) == (0.2**2, 0.002**2)
 
 
 def test_betas_are_the_plain_method():
