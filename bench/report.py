@@ -143,18 +143,16 @@ def tasks() -> str:
                 family = name.rsplit(" ", 1)[0]
                 peers[family] = max(peers.get(family, -1), value)
         best = max(peers, key=lambda name: peers[name], default=None)
-        wanted = row.get("must reach")
         rows.append(
             [row["task"], row["images"], f"{row['measured']:.2f}", f"{row['start']:.2f}"]
             + [f"{row[quality]:.2f}" for quality in ("balanced", "high")]
-            + [f"{wanted:.1f}" if wanted else ""]
             + [f"{peers[best]:.2f} {best}" if best else ""]
             + [
                 duration(row[f"{quality} seconds"]) if f"{quality} seconds" in row else ""
                 for quality in ("balanced", "high")
             ]
         )
-    header = ["task", "images", "measured", "start", "`balanced`", "`high`", "aim", "best peer"]
+    header = ["task", "images", "measured", "start", "`balanced`", "`high`", "best peer"]
     threads = max(row["threads"] for row in figures["rows"])
     machine = figures["machine"]
     return (

@@ -1,7 +1,8 @@
 """Time per pixel and peak memory by image size, threads, patch side and components.
 
     python bench/scaling.py             # 0.15 to 100 megapixels; and the tasks of single pixels
-    python bench/scaling.py --tasks denoise --megapixels 6.25 100 --threads 2 --qualities balanced
+    python bench/scaling.py --tasks denoise --megapixels 6.25 100 --threads 2 --qualities balanced \
+        --name far
     python bench/scaling.py --rounds 1 --megapixels 0.15 --threads 1 --qualities exact    # a try
 
 The image of any size is one photograph of bsd68, mirrored at its edges again and again, with fresh
@@ -125,6 +126,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--qualities", nargs="+", default=["balanced", "fast"])
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
+    parser.add_argument("--name", default="scaling", help="of the file in results/")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -171,7 +173,7 @@ def main() -> None:
         if row["megapixels"] == 100 and small:
             ratio = row["ns per pixel"] / small[0]["ns per pixel"]
             row["far"] = round(ratio, 3)
-    write_result("scaling", {"sigma": SIGMA, "rounds": args.rounds, "rows": rows})
+    write_result(args.name, {"sigma": SIGMA, "rounds": args.rounds, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def deconvolutions(
         yield f"richardson-lucy {n}", richardson_lucy(np.clip(wide, 0, 1), kernel, n)[inner]
 
 
-def smaller(factor: int) -> Callable[[Image, int], Case]:
+def smaller(factor: int, sigma: float = 0) -> Callable[[Image, int], Case]:
     """The bicubic kernels given; the image cut to multiples of the factor."""
     from scipy.io import loadmat
 
@@ -170,14 +170,14 @@ def smaller(factor: int) -> Callable[[Image, int], Case]:
 
     def make(clean: Image, i: int) -> Case:
         operator = Downsample(kernels[factor - 2], clean.shape, factor)
-        y = operator.forward(clean)
+        y = noisy(clean, operator, sigma, i)
 
         def show() -> Image:
             import cv2
 
             return cv2.resize(y, clean.shape[::-1], interpolation=cv2.INTER_CUBIC)
 
-        return Case(operator, y, 0.0, show=show)
+        return Case(operator, y, sigma / 255, show=show)
 
     return make
 
@@ -192,6 +192,7 @@ TASKS: dict[str, Callable[[Image, int], Case]] = {
     "text, no noise": text,
     "smaller ×2": smaller(2),
     "smaller ×3": smaller(3),
+    "smaller ×3, sigma 2": smaller(3, 2),
     **{f"valid levin{k}": valid(f"levin{k}") for k in range(1, 9)},
 }
 
@@ -210,7 +211,7 @@ def main() -> None:
     for name in args.tasks:
         columns: dict[str, list[float]] = {}
         for i, image in enumerate(bsd68()[: args.images]):
-            factor = int(name[-1]) if name.startswith("smaller") else 1
+            factor = int(name.partition("×")[2][:1] or 1)
             height, width = (n // factor * factor for n in image.shape)
             clean = image[:height, :width]
             for column, value in measure(TASKS[name](clean, i), clean, args):
@@ -226,11 +227,13 @@ def main() -> None:
 
 
 def keep(row: dict[str, Any]) -> None:
-    """Put the row in the place of that of the same task and number of images."""
+    """Put the row in the place of that of the same task and number of images; join their columns."""
     path = RESULTS / "tasks.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     same = ("task", "images")
-    rows = [old for old in rows if any(old[key] != row[key] for key in same)] + [row]
+    before = [old for old in rows if all(old[key] == row[key] for key in same)]
+    rows = [old for old in rows if old not in before]
+    rows.append({key: value for part in (*before, row) for key, value in part.items()})
     rows.sort(key=lambda row: (list(TASKS).index(row["task"]), row["images"]))
     write_result("tasks", {"rows": rows})
 
