@@ -227,7 +227,7 @@ def main() -> None:
 
 
 def keep(row: dict[str, Any]) -> None:
-    """Put the row in the place of that of the same task and number of images; join their columns."""
+    """Put the row in the place of that of its task and number of images; join their columns."""
     path = RESULTS / "tasks.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     same = ("task", "images")

@@ -25,7 +25,7 @@ void expect(bool condition, const char* what, const std::string& where) {
 }
 
 struct Problem {
-  std::size_t k, height, width, d, rows, cols;
+  std::size_t k, height, width, channels, d, rows, cols;
   double noise_var = 0.01;
   Doubles weights, eigenvalues, vectors /* k x d x d, as rows */, basis;
   std::vector<float> image;
@@ -52,10 +52,11 @@ Doubles orthonormal(std::size_t n, bool constant_first, std::mt19937& random) {
 }
 
 Problem make_problem(std::size_t k, std::size_t height, std::size_t width, std::size_t rows,
-                     std::size_t cols) {
+                     std::size_t cols, std::size_t channels = 1) {
   std::mt19937 random(static_cast<unsigned>(k + 100 * height + 1000 * width + 10000 * cols));
   std::uniform_real_distribution<double> uniform;
-  Problem p{k, height, width, height * width, rows, cols, 0.01, {}, {}, {}, {}, {}};
+  Problem p{k,  height, width, channels, height * width * channels, rows, cols, 0.01, {},
+            {}, {},     {},    {}};
   for (std::size_t c = 0; c < k; ++c) {
     p.weights.push_back(1.0 / static_cast<double>(k));
     const Doubles vectors = orthonormal(p.d, false, random);
@@ -65,7 +66,7 @@ Problem make_problem(std::size_t k, std::size_t height, std::size_t width, std::
                               static_cast<double>(k));
   }
   p.basis = orthonormal(p.d, true, random);
-  for (std::size_t i = 0; i < rows * cols; ++i)
+  for (std::size_t i = 0; i < channels * rows * cols; ++i)
     p.image.push_back(static_cast<float>(uniform(random)));
   return p;
 }
@@ -75,8 +76,9 @@ std::shared_ptr<const Mixture> make_mixture(const Problem& p, const KernelTable&
   Doubles columns(p.k * d * d);
   for (std::size_t i = 0; i < p.k * d * d; ++i)
     columns[i / (d * d) * d * d + i % d * d + i / d % d] = p.vectors[i];
-  return Mixture::make(table, p.k, {p.height, p.width, 1}, p.weights.data(), p.eigenvalues.data(),
-                       columns.data(), p.basis.data(), 2, [](double) { return true; });
+  return Mixture::make(table, p.k, {p.height, p.width, p.channels}, p.weights.data(),
+                       p.eigenvalues.data(), columns.data(), p.basis.data(), 2,
+                       [](double) { return true; });
 }
 
 struct Answer {
@@ -87,12 +89,13 @@ struct Answer {
 
 Answer naive(const Problem& p) {
   Answer answer;
-  answer.pass.resize(p.rows * p.cols);
-  Doubles count(p.rows * p.cols), z(p.d), coordinates(p.d);
+  answer.pass.resize(p.image.size());
+  Doubles count(p.image.size()), z(p.d), coordinates(p.d);
   for (std::size_t y = 0; y + p.height <= p.rows; ++y)
     for (std::size_t x = 0; x + p.width <= p.cols; ++x) {
       const auto pixel = [&](std::size_t j) {
-        return (y + j / p.width) * p.cols + x + j % p.width;
+        const std::size_t plane = j / (p.height * p.width), row = y + j / p.width % p.height;
+        return (plane * p.rows + row) * p.cols + x + j % p.width;
       };
       double mean = 0;
       for (std::size_t j = 0; j < p.d; ++j) mean += p.image[pixel(j)];
@@ -158,6 +161,19 @@ void check_cascade(const Problem& p, const std::shared_ptr<const Mixture>& mixtu
     }
 }
 
+// Against the definition in tests/backends; here under the sanitizers and emulated.
+void check_likelihood(const Problem& p, const std::shared_ptr<const Mixture>& mixture,
+                      const Image& image, const std::string& where) {
+  const Spec spec{0, false, 1, p.d, 0, 0, false, false, 0, 0};
+  const auto prepared = Prepared::make(mixture, spec, 2, go);
+  const std::size_t n = (p.rows - p.height + 1) * (p.cols - p.width + 1);
+  Doubles first(n), other(n);
+  likelihood_pass(image, *prepared, {1, 0, 0}, 1, go, first.data());
+  for (const double value : first) expect(std::isfinite(value), "likelihood not finite", where);
+  likelihood_pass(image, *prepared, {1, 0, 0}, 3, go, other.data());
+  expect(first == other, "likelihood not bit-identical over threads", where);
+}
+
 void check(const Problem& p) {
   const Answer expected = naive(p);
   const Image image{p.image.data(), p.rows, p.cols};
@@ -187,6 +203,7 @@ void check(const Problem& p) {
       expect(first == other, "not bit-identical over threads and hints", where);
     }
     check_cascade(p, mixture, image, where);
+    check_likelihood(p, mixture, image, where);
   }
 }
 
@@ -212,6 +229,8 @@ int main() {
   check(make_problem(5, 4, 5, 64, 67));
   check(make_problem(7, 8, 8, 8, 9));
   check(make_problem(33, 8, 8, 23, 97));
+  check(make_problem(5, 4, 5, 30, 41, 3));
+  check(make_problem(3, 8, 8, 21, 30, 3));
   check(make_problem(4, 13, 15, 40, 100));
   check(make_problem(3, 16, 16, 37, 90));
   for (std::size_t cols : {7, 8, 9, 15, 16, 17, 63, 64, 65, 79, 80, 129})
