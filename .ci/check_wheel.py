@@ -7,7 +7,9 @@ from zipfile import ZipFile
 names = set(ZipFile(sys.argv[1]).namelist())
 tracked = {p.as_posix() for p in Path("fastepll").rglob("*.py*") if p.suffix in (".py", ".pyi")}
 weights = {p.as_posix() for p in Path("fastepll/models/weights").iterdir()}
-expected = tracked | weights | {"fastepll/py.typed", "fastepll/schedules.json"}
+expected = (
+    tracked | weights | {"fastepll/py.typed", "fastepll/schedules.json", "fastepll/passes.json"}
+)
 metadata = {name for name in names if name.startswith("fastepll-")}
 assert expected == names - metadata, expected ^ (names - metadata)
 assert any(name.endswith("LICENSE") for name in metadata), metadata
