@@ -47,7 +47,7 @@ class Mask:
 class Diagonal:
     """`fastepll.operators.Diagonal` of a Dask array: the gain of each pixel.
 
-    `restore` computes the largest when it is called, and the rest when its result is computed.
+    `restore` computes the mean square when it is called, and the rest when its result is computed.
     """
 
     gain: da.Array
@@ -157,8 +157,8 @@ def gains(
         name, found = "operator.gain", da.asarray(operator.gain)
         if found.dtype.kind not in "iuf":
             raise TypeError(f"{name} must be of real numbers, got dtype {found.dtype}")
-        largest = operator.gain if isinstance(operator, operators.Diagonal) else found
-        kind = operators.Diagonal([[float(np.asarray(abs(largest).max()))]])
+        power = np.asarray((found.astype(np.float64) ** 2).mean())
+        kind = operators.Diagonal([[float(np.sqrt(power))]])
         found = found.map_blocks(_finite, dtype=dtype)
     if found.shape != shape:
         raise ValueError(f"{name} must have the shape {shape} of a plane of y, got {found.shape}")

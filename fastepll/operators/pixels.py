@@ -131,8 +131,8 @@ class Diagonal(Pixelwise):
 
     @property
     def scale(self) -> float:
-        """The largest gain."""
-        return float(np.abs(self.gain).max())
+        """Root mean square of the gain; four digits, the same in whatever order it is summed."""
+        return float(f"{np.sqrt(np.mean(self.gain**2)):.4g}")
 
 
 class Mask(Pixelwise):
