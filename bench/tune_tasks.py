@@ -105,7 +105,7 @@ def tune(crops: list[Image], kind: str, sigma: float, start: Plan, trials: int) 
         results = []
         for y, a, clean in cases:
             level = max(sigma / 255 * a.scale, FLOOR)
-            run = restorations(y, a, MODEL, level, settings, backend=BACKEND, n_threads=1)
+            run = restorations([y], a, MODEL, level, settings, backend=BACKEND, n_threads=1)
             results.append(psnr(list(run)[-1], clean))
         return -float(np.mean(results))
 
