@@ -252,7 +252,7 @@ def test_conversions_need_no_more_than_the_planes(monkeypatch):
         out[:] = noisy
         return out
 
-    monkeypatch.setattr(denoiser, "denoise_plane", copy)
+    monkeypatch.setattr(denoiser, "restore_plane", copy)
     image = np.zeros((2048, 1536), np.float32)
     fastepll.denoise(image[:64, :64], SIGMA, model=MODEL)  # caches
     tracemalloc.start()
