@@ -162,7 +162,7 @@ def tasks_of(figures: Sequence[dict[str, Any]]) -> str:
             ]
         )
     header = ["task", "images", "measured", "start", "`balanced`", "`high`", "best peer"]
-    threads, machine = max(row["threads"] for row in figures), result("tasks")["machine"]
+    threads, machine = max(row.get("threads", 1) for row in figures), result("tasks")["machine"]
     return (
         table([*header, "time", "time of `high`"], rows)
         + "\n\nMean PSNR in dB over the first images of `bsd68`, median times; "
