@@ -1,4 +1,6 @@
-"""Colour: the planes in which an image of several channels is restored one by one.
+"""Colour: the planes in which an image of several channels is restored.
+
+A prior of colour patches restores the channels together, a gray one opponent planes one by one.
 
 The gray prior sees the luminance as the mean of the channels, whose noise is sigma/√C, and the
 chroma planes as the orthonormal transform gives them. How they are scaled hardly matters: with the

@@ -189,6 +189,7 @@ void exhaustive(const Tile& tile, const Tables& tables) {
   weigh(tile, tables);
 }
 
+// The refined cost of every component for every patch, left in the lists of costs.
 void evaluate(const Tile& tile, const Tables& tables) {
   clear_lists(tile, tables.k_pad);
   for (std::size_t c = 0; c < tables.k; ++c) {

@@ -201,7 +201,7 @@ class Composition(Operator):
         self.outer, self.inner = outer, inner
         self.tested = outer.tested and inner.tested
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Product of the two."""
         return self.outer.scale * self.inner.scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -129,10 +130,10 @@ class Diagonal(Pixelwise):
         """The gain."""
         return self.gain[rows].astype(dtype, copy=False)
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Root mean square of the gain; four digits, the same in whatever order it is summed."""
-        return float(f"{np.sqrt(np.mean(self.gain**2)):.4g}")
+        return float(f"{np.linalg.norm(self.gain) / np.sqrt(self.gain.size):.4g}")
 
 
 class Mask(Pixelwise):
