@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from pathlib import Path
 
 from panels import captions, save
@@ -50,6 +51,8 @@ def parts(module):
 
 
 def main():
+    sys.path.append(str(HERE.parents[1] / "bench"))
+    importlib.import_module("torch_peers").declare_torchvision_operators()  # for deepinv
     page = HEAD
     for name in EXAMPLES:
         clean, images = importlib.import_module(name).example()
