@@ -288,6 +288,15 @@ class GaussianMixture:
         """
         return self._estimate(_density.mean_chunk, patches, sigma)
 
+    def denoise(
+        self, patches: ArrayLike, sigma: float, estimator: Literal["map", "mean"] = "map"
+    ) -> Array:
+        """Return `map_estimate` or `posterior_mean`, as `fastepll.priors.PatchPrior` has it."""
+        if estimator not in ("map", "mean"):
+            raise ValueError(f"estimator must be 'map' or 'mean', got {estimator!r}")
+        estimate = self.map_estimate if estimator == "map" else self.posterior_mean
+        return estimate(patches, sigma)
+
     def sample(self, n: SupportsIndex, rng: np.random.Generator | int) -> Array:
         """Draw n patches (n, d); `rng` is a NumPy generator or the seed of one.
 

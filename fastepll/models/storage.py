@@ -53,7 +53,7 @@ def save_npz(
         "patch_shape": list(model.patch_shape),
         "metadata": dict(model.metadata),
     }
-    header["sha256"] = _checksum(header, arrays)
+    header["sha256"] = checksum(header, arrays)
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -62,7 +62,7 @@ def save_npz(
         eigenvalues=arrays["eigenvalues"],
         eigenvectors=arrays["eigenvectors"],
     )
-    _write(target, buffer.getbuffer(), overwrite=overwrite)
+    write_file(target, buffer.getbuffer(), overwrite=overwrite)
 
 
 def load_npz(path: str | os.PathLike[str]) -> GaussianMixture:
@@ -78,7 +78,7 @@ def read_npz(file: BinaryIO) -> GaussianMixture:
     arrays = read_arrays(file, ("header", *_ARRAYS))
     header = _parse_header(arrays.pop("header"))
     stored = header.pop("sha256")
-    if stored != _checksum(header, arrays):
+    if stored != checksum(header, arrays):
         raise ValueError("its checksum does not match its contents")
     return GaussianMixture(
         arrays["weights"],
@@ -136,18 +136,18 @@ def _parse_header(raw: NDArray[Any]) -> dict[str, Any]:
     return header
 
 
-def _checksum(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return the SHA-256 of a header without its checksum and of the arrays."""
+def checksum(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 of a header without its checksum and of the arrays, in their order."""
     import hashlib
 
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in _ARRAYS:
+    for name in arrays:
         digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.hexdigest()
 
 
-def _write(target: str, data: memoryview, *, overwrite: bool) -> None:
+def write_file(target: str, data: memoryview, *, overwrite: bool) -> None:
     """Write a file; one that is replaced is replaced whole or not at all."""
     if not overwrite:
         try:

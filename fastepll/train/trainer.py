@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fastepll.models import GaussianMixture
+from fastepll.models._cosines import dct_basis
 from fastepll.train.em import (
     Candidates,
     Mixture,
@@ -24,7 +25,7 @@ from fastepll.train.em import (
     statistics,
 )
 from fastepll.train.options import TrainOptions
-from fastepll.train.patches import dct_basis, split_images, stream_patches
+from fastepll.train.patches import split_images, stream_patches
 
 __all__ = ["Trainer", "check_device"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastepll.color import dct_matrix
+from fastepll.models._cosines import dct_basis
 from fastepll.train.patches import (
-    dct_basis,
     list_images,
     read_gray,
     read_rgb,
