@@ -44,7 +44,8 @@ def save_prior(prior: Prior, path: str | os.PathLike[str], *, overwrite: bool) -
     header["sha256"] = checksum(header, arrays)
     buffer = io.BytesIO()
     members: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
-    np.savez(buffer, **members, **arrays)
+    members.update(arrays)
+    np.savez(buffer, **members)
     write_file(target, buffer.getbuffer(), overwrite=overwrite)
 
 

@@ -53,7 +53,7 @@ def forge(path, header=None, replace=None, compression=zipfile.ZIP_STORED, **arr
         "patch_shape": [1, 2],
         "metadata": {"seed": 1},
     } | (header or {})
-    fields.setdefault("sha256", storage._checksum(fields, arrays))
+    fields.setdefault("sha256", storage.checksum(fields, arrays))
     text = np.frombuffer(json.dumps(fields).encode(), np.uint8)
     members = {name: npy(array) for name, array in ({"header": text} | arrays).items()}
     members |= replace or {}
