@@ -33,7 +33,7 @@ def expected_patch_log_likelihood(
     ----------
     image : array_like
         As for `fastepll.denoise`.
-    model : str, path or GaussianMixture
+    model : str, path, GaussianMixture or other prior
         As for `fastepll.denoise`.
     sigma : float
         Standard deviation, in the units of the image, of white noise that the density p is that of
