@@ -64,9 +64,19 @@ class Recipe:
 RECIPES = {
     SHIPPED: Recipe("gray-8x8-200"),
     "gaussian": Recipe("gaussian", 1_000_000),
+    "gsm": Recipe("gsm", 200_000),
     **{
         f"mixture-{k}": Recipe(
-            "gaussian-mixture", 1_000_000, {"n_components": k}, {"n_components": min(k, 8)}
+            "gaussian-mixture",
+            1_000_000,
+            {
+                "n_components": k,
+                "warm_steps": 40,
+                "batch": 50_000,
+                "iterations": 10,
+                "min_weight": min(1e-3, 0.2 / k),
+            },
+            {"n_components": min(k, 8), "warm_steps": 5, "batch": 1000, "iterations": 2},
         )
         for k in COUNTS
     },
