@@ -65,6 +65,7 @@ RECIPES = {
     SHIPPED: Recipe("gray-8x8-200"),
     "gaussian": Recipe("gaussian", 1_000_000),
     "gsm": Recipe("gsm", 200_000),
+    "gsm-200": Recipe("gsm", 200_000, {"n_scales": 200}, {"n_scales": 20}),
     **{
         f"mixture-{k}": Recipe(
             "gaussian-mixture",
