@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from harness import Row, Study, Values, canvas, table
 from measures import denoised_patch_psnr, epll, log_likelihood, patches, protocol_nats
-
 from recipes import RECIPES, SHIPPED
 
 import fastepll
