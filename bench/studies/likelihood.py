@@ -57,20 +57,20 @@ FAMILIES = (
 """From low to high in Zoran & Weiss (2011, 2012)."""
 ORDER = (
     "Zoran & Weiss (2011, 2012) have independent pixels below the Gaussian, it below PCA, ICA and "
-    "sparse coding with heavy tails, these below scale mixtures and the model of Karklin & Lewicki, "
-    "and the mixture above all."
+    "sparse coding with heavy tails, these below scale mixtures and the model of Karklin & "
+    "Lewicki, and the mixture above all."
 )
 NOTES = (
     "*nats* is the mean log-likelihood on the 63-dimension protocol of `bench/README.md`; *error* "
-    "the standard error of an estimate by annealed importance sampling, which is made on 300 patches "
-    "and compared with the mixture on the same ones; *stored* the mean log-likelihood of patches as "
+    "the standard error of an estimate by annealed importance sampling, made on 300 patches and "
+    "compared with the mixture on the same ones; *stored* the mean log-likelihood of patches as "
     "they are stored, in 63 orthonormal coordinates on [0, 1] without dequantisation, which is the "
-    "scale of the 2011 paper (its priors were also fitted to such patches; these were not). *image*: "
-    f"mean PSNR in dB over images {', '.join(map(str, IMAGES))} of `bsd68`, EPLL with the published "
-    "schedule on every fourth patch of a grid that moves, alike for all priors; *bsd68*: all 68 "
-    "images, every patch, for those that are Gaussian mixtures of few components."
+    "scale of the 2011 paper (its priors were also fitted to such patches; these were not). "
+    f"*image*: mean PSNR in dB over images {', '.join(map(str, IMAGES))} of `bsd68`, EPLL with the "
+    "published schedule on every fourth patch of a grid that moves, alike for all priors; "
+    "*bsd68*: all 68 images, every patch, for those that are Gaussian mixtures of few components."
 )
-CAPTION = "Circles: the papers' priors; squares: those that came later."
+CAPTION = "PSNR against log-likelihood, sigma {}. Circles: the papers' priors; squares: those that came later."
 
 
 def own_prior(text: str) -> PatchPrior:
@@ -245,8 +245,8 @@ def write_page(study: Study, rows: Sequence[Row]) -> None:
     agrees = set(best.values()) == {"mixture"} and min(at25[k] for k in at25 if k != "sigma") > 0.8
     sentences = (
         f"Over the {len(ours)} priors of the papers the log-likelihood goes with the PSNR of "
-        f"patches (posterior mean at sigma 25: linear correlation {at25['patch mean, linear']:.3f}, "
-        f"rank correlation {at25['patch mean, rank']:.3f}) and of whole images "
+        "patches (posterior mean at sigma 25: linear correlation "
+        f"{at25['patch mean, linear']:.3f}, rank {at25['patch mean, rank']:.3f}) and of whole images "
         f"({at25['image, linear']:.3f} and {at25['image, rank']:.3f}). That "
         f"{'agrees' if agrees else 'does not quite agree'} with Zoran & Weiss (2011), who found "
         "both to go together and the mixture best: best of these by likelihood is "
@@ -254,13 +254,7 @@ def write_page(study: Study, rows: Sequence[Row]) -> None:
     )
     psnr = {f"{what} {sigma}": ".2f" for what in ("image", "bsd68") for sigma in SIGMAS}
     patch = {f"patch {e} {sigma}": ".2f" for sigma in SIGMAS for e in ("map", "mean")}
-    shown = [
-        {
-            key: None if isinstance(value, float) and np.isnan(value) else value
-            for key, value in row.items()
-        }
-        for row in rows
-    ]
+    shown = [{key: None if value != value else value for key, value in row.items()} for row in rows]
     found = inversions(rows)
     study.page(
         "Does a prior of higher likelihood restore better?",
@@ -276,22 +270,11 @@ def write_page(study: Study, rows: Sequence[Row]) -> None:
             table(correlations(ours), dict.fromkeys(at25, ".3f") | {"sigma": "d"}),
             "Of all:",
             table(correlations(rows), dict.fromkeys(at25, ".3f") | {"sigma": "d"}),
-            *(
-                study.figure(
-                    f"{sigma}",
-                    scatter(rows, sigma),
-                    f"PSNR against log-likelihood, sigma {sigma}. {CAPTION}",
-                )
-                for sigma in SIGMAS
-            ),
+            *(study.figure(f"{s}", scatter(rows, s), CAPTION.format(s)) for s in SIGMAS),
             "## The order of the papers",
             ORDER + (" Inversions: " + "; ".join(found) + "." if found else " None is inverted."),
             "## How they were trained",
-            "\n".join(
-                f"- {row['prior']}: {RECIPES[row['prior']]}"
-                for row in rows
-                if row["prior"] in RECIPES
-            ),
+            "\n".join(f"- {name}: {RECIPES[name]}" for name in (*PAPERS, *LATER)),
         ],
     )
 
