@@ -70,7 +70,7 @@ NOTES = (
     "published schedule on every fourth patch of a grid that moves, alike for all priors; "
     "*bsd68*: all 68 images, every patch, for those that are Gaussian mixtures of few components."
 )
-CAPTION = "PSNR against log-likelihood, sigma {}. Circles: the papers' priors; squares: those that came later."
+CAPTION = "PSNR against log-likelihood, sigma {}. Circles: the papers' priors; squares: later ones."
 
 
 def own_prior(text: str) -> PatchPrior:
@@ -246,15 +246,18 @@ def write_page(study: Study, rows: Sequence[Row]) -> None:
     sentences = (
         f"Over the {len(ours)} priors of the papers the log-likelihood goes with the PSNR of "
         "patches (posterior mean at sigma 25: linear correlation "
-        f"{at25['patch mean, linear']:.3f}, rank {at25['patch mean, rank']:.3f}) and of whole images "
-        f"({at25['image, linear']:.3f} and {at25['image, rank']:.3f}). That "
+        f"{at25['patch mean, linear']:.3f}, rank {at25['patch mean, rank']:.3f}) and of whole "
+        f"images ({at25['image, linear']:.3f} and {at25['image, rank']:.3f}). That "
         f"{'agrees' if agrees else 'does not quite agree'} with Zoran & Weiss (2011), who found "
         "both to go together and the mixture best: best of these by likelihood is "
         f"{best['likelihood']}, on patches {best['patches']}, on images {best['images']}."
     )
     psnr = {f"{what} {sigma}": ".2f" for what in ("image", "bsd68") for sigma in SIGMAS}
     patch = {f"patch {e} {sigma}": ".2f" for sigma in SIGMAS for e in ("map", "mean")}
-    shown = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+    shown = [
+        {k: v if isinstance(v, str) or np.isfinite(v) else None for k, v in row.items()}
+        for row in rows
+    ]
     found = inversions(rows)
     study.page(
         "Does a prior of higher likelihood restore better?",
