@@ -1,4 +1,4 @@
-"""What the components of the mixture are: python bench/studies/anatomy.py.
+"""What the components of the mixture are: ``python bench/studies/anatomy.py``.
 
 Contrast (one shape at different scales, a Gaussian scale mixture), textures, boundaries by
 orientation and offset; a Gaussian scale mixture of as many components is the control.

@@ -1,4 +1,4 @@
-"""Patch averaging against EPLL: python bench/studies/averaging.py.
+"""Patch averaging against EPLL: ``python bench/studies/averaging.py``.
 
 One prior, three ways from patches to the image: patches side by side, each pixel in one of them;
 all overlapping patches, denoised once and averaged; EPLL, which goes on until the patches of the

@@ -1,4 +1,4 @@
-"""Mixtures of 1 to 400 components: python bench/studies/components.py.
+"""Mixtures of 1 to 400 components: ``python bench/studies/components.py``.
 
 Likelihood and denoising against the number of components; the same training for all.
 """

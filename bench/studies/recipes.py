@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from measures import SHAPE, patches
+from measures import SHAPE, kept_patches, patches
 
 from fastepll import priors
 from fastepll.models import load_model
@@ -49,7 +49,7 @@ class Recipe:
         else:
             fit = getattr(priors, priors.KINDS[self.kind]).fit
         options = self.options | (self.quick if quick else {})
-        rows = patches("train", 4000 if quick else self.n)
+        rows = kept_patches("train", 4000, True, 0) if quick else patches("train", self.n)
         prior: PatchPrior = fit(rows, patch_shape=SHAPE, seed=0, **options)
         return prior
 

@@ -83,12 +83,16 @@ def step_edges() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def coherence(covariance: np.ndarray) -> float:
     """(a - b) / (a + b) of the eigenvalues a > b of the mean tensor of gradients."""
-    pixels = covariance.reshape(*SHAPE, *SHAPE)
-    down = np.diff(np.diff(pixels, axis=0), axis=2)[:, :-1][:, :, :, :-1]
-    right = np.diff(np.diff(pixels, axis=1), axis=3)[:-1][:, :, :-1]
-    mixed = np.diff(np.diff(pixels, axis=0), axis=3)[:, :-1][:, :, :-1]
-    xx, yy, xy = (np.einsum("ijij->", part) for part in (right, down, mixed))
-    return float(np.hypot(xx - yy, 2 * xy) / (xx + yy))
+    pixels = np.eye(len(covariance)).reshape(*SHAPE, -1)
+    means = [
+        0.5 * (pixels.take(range(1, n), i) + pixels.take(range(n - 1), i))
+        for i, n in enumerate(SHAPE)
+    ]
+    down, right = (np.diff(means[1 - i], axis=i).reshape(-1, len(covariance)) for i in (0, 1))
+    yy, xx, yx = (
+        np.sum((a @ covariance) * b) for a, b in ((down, down), (right, right), (down, right))
+    )
+    return float(np.hypot(xx - yy, 2 * yx) / (xx + yy))
 
 
 def anatomy(model: GaussianMixture, reference: np.ndarray) -> Anatomy:
