@@ -73,8 +73,8 @@ RECIPES = {
             {
                 "n_components": k,
                 "warm_steps": 40,
-                "batch": 50_000,
-                "iterations": 10,
+                "batch": 40_000,
+                "iterations": 8,
                 "min_weight": min(1e-3, 0.2 / k),
             },
             {"n_components": min(k, 8), "warm_steps": 5, "batch": 1000, "iterations": 2},
