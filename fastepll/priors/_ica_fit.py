@@ -9,7 +9,7 @@ from fastepll.priors._em import FLOOR, fit_scale_mixture
 from fastepll.priors._marginals import ScaleMixtureMarginals, scale_posterior
 
 BLOCK = 1024
-RATE = 1.0  # of the quasi-Newton steps
+MOMENTUM = 0.9  # of the quasi-Newton steps
 RATE_EM = 0.2  # of the statistics of the scale mixtures
 CURVATURE = 0.1  # least curvature a step believes in; that of a pair of whitened sources is >= 0
 
@@ -29,6 +29,7 @@ def fit_ica(
     rotation = np.linalg.qr(rng.standard_normal(whitening.shape))[0]
     start = fit_scale_mixture(white[:20000] @ rotation.T, n_scales=n_scales, iterations=10)
     mass, power = start.weights, start.weights * start.variances
+    velocity = np.zeros_like(rotation)
     for step in range(steps):
         rate = min(1.0, 2 * (1 - step / steps))
         weights = mass / mass.sum(axis=1, keepdims=True)
@@ -37,7 +38,8 @@ def fit_ica(
         slope, curvature, new_mass, new_power = statistics(rows @ rotation.T, weights, variances)
         mass = mass + RATE_EM * rate * (new_mass - mass)
         power = power + RATE_EM * rate * (new_power - power)
-        rotation = rotation - RATE * rate * pairwise_newton(slope, curvature) @ rotation
+        velocity = MOMENTUM * velocity - rate * pairwise_newton(slope, curvature)
+        rotation = rotation + velocity @ rotation
     marginals = fit_scale_mixture(white @ rotation.T, n_scales=n_scales)
     return rotation @ whitening, marginals
 

@@ -95,8 +95,8 @@ class ICA(Prior):
         From whitened coordinates in a random rotation, each step takes a random batch of patches,
         an online EM step of the scale mixtures, and a quasi-Newton step of the unmixing matrix:
         the relative gradient is divided by the curvature in the plane of each pair of sources that
-        the likelihood has for given scales. Steps shrink linearly in the second half; at the end
-        the scale mixtures are fitted to all patches.
+        the likelihood has for given scales, and momentum is added. Steps shrink linearly in the
+        second half; at the end the scale mixtures are fitted to all patches.
 
         Parameters
         ----------

@@ -108,19 +108,26 @@ def test_fit_finds_the_model_that_drew_the_data():
         weights=np.tile([0.6, 0.3, 0.1], (5, 1)),
         variances=rng.uniform(0.5, 2, (5, 1)) * [0.02, 0.5, 8.0],
     )
-    found = ICA.fit(
-        truth.sample(20000, rng=7), patch_shape=(2, 3), n_scales=4, steps=100, batch=2000
-    )
+    patches = truth.sample(20000, rng=7)
+    found = ICA.fit(patches, patch_shape=(2, 3), n_scales=4, steps=200, batch=2000)
+    # 59 parameters fitted to 20000 patches lose 59 / 2n = 0.0015 nats on others; the steps' noise
+    # loses as much again.
     fresh = truth.sample(20000, rng=8)
     loss = truth.log_prob(fresh) - found.log_prob(fresh)
-    assert abs(loss.mean()) < 4 * loss.std() / np.sqrt(len(loss)) + 2e-3
+    assert abs(loss.mean()) < 4 * loss.std() / np.sqrt(len(loss)) + 5e-3
     cosines = abs(unit(found.unmixing) @ unit(truth.unmixing).T)
     assert sorted(cosines.argmax(axis=1)) == [0, 1, 2, 3, 4]
     assert cosines.max(axis=1).min() > 0.999
-    again = ICA.fit(
-        truth.sample(20000, rng=7), patch_shape=(2, 3), n_scales=4, steps=100, batch=2000
+
+
+def test_fit_repeats():
+    patches = PLANE.sample(300, rng=9)
+    first, again, other = (
+        ICA.fit(patches, patch_shape=(1, 3), seed=seed, n_scales=2, steps=5, batch=100).unmixing
+        for seed in (0, 0, 1)
     )
-    np.testing.assert_array_equal(again.unmixing, found.unmixing)
+    np.testing.assert_array_equal(again, first)
+    assert not np.array_equal(other, first)
 
 
 def unit(rows):
