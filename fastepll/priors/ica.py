@@ -88,8 +88,8 @@ class ICA(Prior):
         patch_shape: Sequence[int] = (8, 8),
         seed: int = 0,
         n_scales: int = 8,
-        steps: int = 500,
-        batch: int = 10_000,
+        steps: int = 600,
+        batch: int = 5000,
     ) -> ICA:
         """Maximise the likelihood over the unmixing matrix and all scale mixtures.
 
