@@ -180,11 +180,10 @@ class StudentTMixture(EllipticalMixture):
             basis, k = dct_basis(tuple(patch_shape)), start.k
             scatters = (1 - 2 / START_DOF) * (basis.T @ start.covariances @ basis)
             law = InverseGamma(np.full(k, START_DOF), basis.shape[1])
-            begin = _elliptical_em.Components(start.weights, scatters, law)
         else:
-            begin = _elliptical_em.Components(start.weights, start.scatters, start.radial)
+            scatters, law = start.scatters, InverseGamma(start.dof, start.q)
+        begin = _elliptical_em.Components(start.weights, scatters, law)
         found, history = _elliptical_em.fit(c, begin, iterations=iterations)
-        assert isinstance(found.radial, InverseGamma)
         return cls(
             patch_shape,
             {"n_patches": len(c), "seed": seed, "log_likelihood": history},
