@@ -19,7 +19,7 @@ def truth():
     rng = np.random.default_rng(0)
     turns = np.linalg.qr(rng.standard_normal((3, 6, 6))).Q
     roots = (np.eye(6) - 1 / 6) @ turns * np.exp(rng.uniform(-4, -1, (3, 1, 6)))
-    return GaussianMixture.from_covariances([0.5, 0.3, 0.2], roots @ roots.mT, (2, 3))
+    return GaussianMixture.from_covariances([0.5, 0.3, 0.2], roots @ roots.swapaxes(1, 2), (2, 3))
 
 
 def test_planted_mixture_is_found(truth):
