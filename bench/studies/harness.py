@@ -99,7 +99,7 @@ class Study:
         *,
         options: Callable[[argparse.ArgumentParser], None] | None = None,
     ) -> None:
-        parser = argparse.ArgumentParser(name, description=(doc or "").partition("\n")[0])
+        parser = argparse.ArgumentParser(name, description=(doc or "").partition("``")[0])
         add = parser.add_argument
         add("--quick", action="store_true", help="a trial of seconds; writes nothing committed")
         add("--fresh", action="store_true", help="compute every cell anew (not the priors)")
