@@ -1,0 +1,90 @@
+"""Gaussians of covariance C, log C = Σₖ gₖ bₖ bₖᵀ: density, gradients and draws, without C itself.
+
+Rows have a C each. With M = log C, |bₖ| = 1 and r = exp(-M/2) u, log N(u; 0, C) is
+-½ Σₖ gₖ - ½ |r|² - ½ q log 2π. The exponential is a Taylor series in -M/2 less its mean eigenvalue,
+in as many stages as its size asks for; the series stops where its terms no longer count. Gradients
+are those of the series, by going through it backwards.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastepll.models._arrays import Array
+
+RADIUS = 12.0  # largest |M/2| of one stage: terms up to 2e4 times the result cost 4 digits
+WILD = 40.0  # largest |g|: variances of exp(±40)
+MOST = 60  # terms of a stage
+SMALL = {"f": 1e-6, "d": 1e-9}  # term, against the sum, by type
+
+Stage = list[tuple[Array, Array]]  # terms t and Bᵀt
+
+
+class Exponential:
+    """exp(-M/2) u for rows u (n, q) and g (n, k), b (q, k); remembers what gradients need."""
+
+    def __init__(self, u: Array, g: Array, b: Array) -> None:
+        self.g, self.b, q = g, b, len(b)
+        self.mean = g.sum(axis=1, keepdims=True) / q  # eigenvalue of M, as the columns have norm 1
+        frame = np.linalg.norm(b, 2) ** 2
+        largest = np.abs(g).max(initial=0) * frame / 2 + np.abs(self.mean).max(initial=0) / 2
+        count = max(1, int(np.ceil(largest / RADIUS)))
+        self.scale = -0.5 / count
+        self.stages: list[Stage] = []
+        total = u
+        for _ in range(count):
+            term, stage = total, []
+            quiet = 0
+            for i in range(1, MOST + 1):
+                along = term @ b
+                stage.append((term, along))
+                term = self._times(term, along) * (self.scale / i)
+                total = total + term
+                quiet = quiet + 1 if self._negligible(term, total) else 0
+                if quiet == 2:
+                    break
+            self.stages.append(stage)
+        self.value = total * np.exp(-self.mean / 2)
+
+    def gradients(self, back: Array, *, basis: bool = False) -> tuple[Array, Array]:
+        """Derivatives of sum(back * value) in g (n, k) and, if asked for, in b (q, k)."""
+        b, q = self.b, len(self.b)
+        in_g = np.repeat((back * self.value).sum(axis=1, keepdims=True) * (-0.5 / q), b.shape[1], 1)
+        in_b = np.zeros_like(b)
+        adjoint = back * np.exp(-self.mean / 2)
+        for stage in reversed(self.stages):
+            incoming = adjoint
+            for i in range(len(stage), 0, -1):
+                term, along = stage[i - 1]
+                weight = self.scale / i
+                back_along = adjoint @ b
+                in_g += weight * along * back_along
+                in_g -= weight / q * (adjoint * term).sum(axis=1, keepdims=True)
+                if basis:
+                    in_b += weight * (adjoint.T @ (self.g * along) + term.T @ (self.g * back_along))
+                adjoint = incoming + weight * self._times(adjoint, back_along)
+        return in_g, in_b
+
+    def _times(self, rows: Array, along: Array) -> Array:
+        """(M - mean I) times rows, given Bᵀ times rows."""
+        return np.asarray((self.g * along) @ self.b.T - self.mean * rows)
+
+    def _negligible(self, term: Array, total: Array) -> bool:
+        small = SMALL[total.dtype.char] * np.linalg.norm(total, axis=1)
+        return bool((np.linalg.norm(term, axis=1) <= small).all())
+
+
+def log_density(u: Array, g: Array, b: Array) -> tuple[Array, Array]:
+    """Log N(u; 0, C), (n,), and its gradient in g, (n, k); -inf where a g is beyond all sense."""
+    wild = ~(np.abs(g).max(axis=1) < WILD)  # NaN is wild
+    g = np.where(wild[:, None], 0, g)
+    root = Exponential(u, g, b)
+    r = root.value
+    value = -0.5 * ((r**2).sum(axis=1) + g.sum(axis=1) + len(b) * np.log(2 * np.pi))
+    value[wild] = -np.inf
+    return value, root.gradients(-r)[0] - 0.5
+
+
+def matrices(g: Array, b: Array) -> Array:
+    """M = log C, (n, q, q)."""
+    return np.asarray((b * g[:, None, :]) @ b.T)
