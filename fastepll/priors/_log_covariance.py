@@ -1,4 +1,4 @@
-"""Gaussians of covariance C, log C = Σₖ gₖ bₖ bₖᵀ: density, gradients and draws, without C itself.
+"""Gaussians of covariance C, log C = Σₖ gₖ bₖ bₖᵀ: densities, gradients, Wiener estimates.
 
 Rows have a C each. With M = log C, |bₖ| = 1 and r = exp(-M/2) u, log N(u; 0, C) is
 -½ Σₖ gₖ - ½ |r|² - ½ q log 2π. The exponential is a Taylor series in -M/2 less its mean eigenvalue,
@@ -7,6 +7,8 @@ are those of the series, by going through it backwards.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,6 +87,41 @@ def log_density(u: Array, g: Array, b: Array) -> tuple[Array, Array]:
     return value, root.gradients(-r)[0] - 0.5
 
 
-def matrices(g: Array, b: Array) -> Array:
-    """M = log C, (n, q, q)."""
-    return np.asarray((b * g[:, None, :]) @ b.T)
+class Noisy(NamedTuple):
+    """What is known of rows u with noise, given g."""
+
+    value: Array
+    """log N(u; 0, C + N), (n,)."""
+    in_g: Array
+    """Its gradient, (n, k)."""
+    wiener: Array
+    """C (C + N)⁻¹ u, (n, q)."""
+    signal: Array
+    """Mean square of the filter, trace((C (C + N)⁻¹)²) / q, (n,) or (1,)."""
+
+
+def noisy_log_density(u: Array, noise: Array, g: Array, b: Array) -> Noisy:
+    """Log N(u; 0, C + N) by eigenvectors of log C, for u with noise of covariance N (q, q).
+
+    With g (1, k) all rows share one C. The time is that of a symmetric eigenproblem for each C.
+    """
+    q = len(b)
+    logs, axes = np.linalg.eigh((b * g[:, None, :]) @ b.T)
+    values, turned = np.exp(logs), np.swapaxes(axes, 1, 2)
+    total = (axes * values[:, None, :]) @ turned + noise
+    inverse = np.linalg.inv(total)
+    solved = (inverse @ u[:, :, None])[:, :, 0]
+    log_det = np.linalg.slogdet(total)[1]
+    value = -0.5 * ((solved * u).sum(axis=1) + log_det + q * np.log(2 * np.pi))
+    gap = logs[:, :, None] - logs[:, None, :]
+    level = 0.5 * (logs[:, :, None] + logs[:, None, :])
+    half = np.maximum(np.abs(gap) / 2, 1e-8)
+    divided = np.exp(level) * np.sinh(half) / half  # (exp a - exp b) / (a - b)
+    along = b.T @ axes  # (n or 1, k, q)
+
+    turned_solved = (turned @ solved[:, :, None])[:, :, 0]
+    slope = turned_solved[:, :, None] * turned_solved[:, None, :] - turned @ inverse @ axes
+    in_g = 0.5 * ((along @ (divided * slope)) * along).sum(axis=2)
+    filtered = np.eye(q) - noise @ inverse
+    signal = (filtered * np.swapaxes(filtered, 1, 2)).sum(axis=(1, 2)) / q
+    return Noisy(value, in_g, u - solved @ noise, signal)

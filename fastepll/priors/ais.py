@@ -132,8 +132,8 @@ class AnnealedPrior(Prior):
         seed : int
             Of all draws.
         """
-        chains = _count("n_chains", self.n_chains if n_chains is None else n_chains, 2)
-        steps = _count("n_steps", self.n_steps if n_steps is None else n_steps, 1)
+        chains = check_count("n_chains", self.n_chains if n_chains is None else n_chains, 2)
+        steps = check_count("n_steps", self.n_steps if n_steps is None else n_steps, 1)
         c = self._coordinates(patches)
         estimate, error = np.empty((2, len(c)))
         for i, first in enumerate(range(0, len(c), self.annealed_chunk)):
@@ -151,7 +151,7 @@ class AnnealedPrior(Prior):
         return log_mean_exp(self._log_weights(c, self.n_chains, self.n_steps, rng))[0]
 
 
-def _count(name: str, value: SupportsIndex, least: int) -> int:
+def check_count(name: str, value: SupportsIndex, least: int) -> int:
     """Check a number of something."""
     if not isinstance(value, SupportsIndex):
         raise TypeError(f"{name} must be an integer, got {value!r}")

@@ -36,9 +36,7 @@ class SparseCoding(AnnealedPrior):
         m = self.dictionary.shape[1]
         self.variances = check_parameter("variances", variances, (m, None))
         self.weights = check_parameter("weights", weights, self.variances.shape)
-        self.noise_variance = check_parameter(
-            "noise_variance", np.atleast_1d(noise_variance), (1,)
-        )
+        self.noise_variance = check_parameter("noise_variance", np.atleast_1d(noise_variance), (1,))
         for name in ("variances", "noise_variance"):
             least = getattr(self, name).min()
             if least <= 0:
@@ -68,7 +66,9 @@ class SparseCoding(AnnealedPrior):
         first = 10 * ((x**2).sum(axis=1) + mean) / self.q
         last = self.noise_variance[0]
         fraction = np.arange(n_steps)[:, None] / max(n_steps - 1, 1)
-        noise = first ** (1 - fraction) * last**fraction if n_steps > 1 else np.full((1, len(x)), last)
+        noise = (
+            first ** (1 - fraction) * last**fraction if n_steps > 1 else np.full((1, len(x)), last)
+        )
 
         def start(rng: np.random.Generator) -> tuple[Array, Array]:
             d = self._draw_prior_variances(len(x), rng)
@@ -78,7 +78,9 @@ class SparseCoding(AnnealedPrior):
             s = draw_sources(x, noise[t - 1], self.dictionary, self._covariance(d), d, rng)[0]
             d = draw_variances(s, self.variances, self.weights, rng)
             covariance = self._covariance(d)
-            gain = _log_gaussian(x, covariance, noise[t]) - _log_gaussian(x, covariance, noise[t-1])
+            gain = _log_gaussian(x, covariance, noise[t]) - _log_gaussian(
+                x, covariance, noise[t - 1]
+            )
             return d, gain
 
         return annealed_log_weights(start, step, n_steps, rng).reshape(len(c), n_chains)
@@ -172,33 +174,60 @@ class SparseCoding(AnnealedPrior):
                 dictionary = root @ white
                 dd = d[rows]
                 cov = _covariances(dictionary, dd)
-                s, a, r = draw_sources(x[rows], np.full(batch, noise_variance), dictionary, cov, dd, rng)
-                if count % 20 == 0: ll.append(_log_gaussian(x[rows], cov, np.full(batch, noise_variance)).mean())
+                s, a, r = draw_sources(
+                    x[rows], np.full(batch, noise_variance), dictionary, cov, dd, rng
+                )
+                if count % 20 == 0:
+                    ll.append(_log_gaussian(x[rows], cov, np.full(batch, noise_variance)).mean())
                 slope = a.T @ (dd * (a @ dictionary)) - r.T @ (dd * (r @ dictionary))
                 g = root.T @ slope / batch
                 g -= white * (white * g).sum(axis=0)
                 # responsibilities
-                mass = np.log(weights + 1e-300) - 0.5 * np.log(variances) - 0.5 * s[:, :, None] ** 2 / variances
-                mass = np.exp(mass - mass.max(axis=2, keepdims=True)); mass /= mass.sum(axis=2, keepdims=True)
-                cnt, sq = mass.mean(axis=0), (mass * s[:, :, None]**2).mean(axis=0)
+                mass = (
+                    np.log(weights + 1e-300)
+                    - 0.5 * np.log(variances)
+                    - 0.5 * s[:, :, None] ** 2 / variances
+                )
+                mass = np.exp(mass - mass.max(axis=2, keepdims=True))
+                mass /= mass.sum(axis=2, keepdims=True)
+                cnt, sq = mass.mean(axis=0), (mass * s[:, :, None] ** 2).mean(axis=0)
                 d[rows] = draw_variances(s, variances, weights, rng)
                 gain = max(1 / (count + 1), 0.02)
                 counts = cnt if counts is None else counts + gain * (cnt - counts)
                 squares = sq if squares is None else squares + gain * (sq - squares)
                 count += 1
-                pace = rate * min(1, count / 50) * np.sqrt(max(0., 1 - count / total))
-                first += 0.1 * (g - first); second += 0.01 * (g * g - second)
-                white += pace * first / (1 - 0.9**count) / (np.sqrt(second / (1 - 0.99**count)) + 1e-12)
+                pace = rate * min(1, count / 50) * np.sqrt(max(0.0, 1 - count / total))
+                first += 0.1 * (g - first)
+                second += 0.01 * (g * g - second)
+                white += (
+                    pace * first / (1 - 0.9**count) / (np.sqrt(second / (1 - 0.99**count)) + 1e-12)
+                )
                 white /= np.linalg.norm(white, axis=0)
                 if count > 20:
-                    weights = counts + 1e-6; weights /= weights.sum(axis=1, keepdims=True)
+                    weights = counts + 1e-6
+                    weights /= weights.sum(axis=1, keepdims=True)
                     variances = np.maximum((squares + 1e-6 * variances) / (counts + 1e-6), 1e-7)
             if verbose:
                 import time
-                print(epoch, np.mean(ll), time.process_time(), weights.mean(0).round(3), np.median(variances, axis=0), flush=True)
+
+                print(
+                    epoch,
+                    np.mean(ll),
+                    time.process_time(),
+                    weights.mean(0).round(3),
+                    np.median(variances, axis=0),
+                    flush=True,
+                )
         dictionary = root @ white
         norm = np.linalg.norm(dictionary, axis=0)
-        return cls(patch_shape, None, dictionary=dictionary / norm, variances=variances * norm[:, None]**2, weights=weights, noise_variance=noise_variance)
+        return cls(
+            patch_shape,
+            None,
+            dictionary=dictionary / norm,
+            variances=variances * norm[:, None] ** 2,
+            weights=weights,
+            noise_variance=noise_variance,
+        )
 
 
 def _covariances(dictionary: Array, d: Array) -> Array:
