@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from fastepll.models._arrays import Array
+import numpy as np
+from numpy.typing import NDArray
 
 WARM_UP = 50  # steps over which the rate grows
 
@@ -22,12 +23,12 @@ class Adam:
         Steps in all.
     """
 
-    def __init__(self, parameters: dict[str, Array], rate: float, n_steps: int) -> None:
+    def __init__(self, parameters: dict[str, NDArray[Any]], rate: float, n_steps: int) -> None:
         self.parameters, self.rate, self.n_steps, self.done = parameters, rate, n_steps, 0
         self.means = {name: np.zeros_like(value) for name, value in parameters.items()}
         self.squares = {name: np.zeros_like(value) for name, value in parameters.items()}
 
-    def step(self, slopes: dict[str, Array]) -> None:
+    def step(self, slopes: dict[str, NDArray[Any]]) -> None:
         """Go up along gradients of the parameters, by name."""
         self.done += 1
         warm, left = min(1, self.done / WARM_UP), max(0, 1 - self.done / self.n_steps)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastepll.models._arrays import Array
 
@@ -34,7 +35,7 @@ def transition(
     *,
     n_leapfrog: int = 4,
     largest: float = 0.6,
-) -> tuple[Chains, Array]:
+) -> tuple[Chains, NDArray[np.bool_]]:
     """One step that leaves exp(beta * likelihood - sum |y|) invariant; also which rows moved.
 
     ``metric`` (l, l) is a rough Hessian, the same for all rows; the step length of each row is

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastepll.models._arrays import Array
 from fastepll.priors import _hmc, _log_covariance
@@ -18,30 +18,37 @@ from fastepll.priors.karklin_lewicki import fisher_information, likelihood_of
 ACCEPTANCE = 0.7  # of the chains, to which the step length adapts
 
 
+class Options(NamedTuple):
+    """Options of `KarklinLewicki.fit`."""
+
+    n_latents: SupportsIndex
+    n_vectors: SupportsIndex | None
+    n_epochs: SupportsIndex
+    batch: SupportsIndex
+    rate: float
+
+
 def learn(
-    patches: ArrayLike,
-    patch_shape: Sequence[int],
-    seed: int,
-    n_latents: SupportsIndex,
-    n_vectors: SupportsIndex | None,
-    n_epochs: SupportsIndex,
-    batch: SupportsIndex,
-    rate: float,
+    patches: ArrayLike, patch_shape: Sequence[int], seed: int, options: Options
 ) -> tuple[Array, dict[str, Array]]:
     """Whitening and the other parameters; see `KarklinLewicki.fit`."""
     c = training_coordinates(patches, patch_shape)
     n, q = c.shape
-    k = 2 * q if n_vectors is None else check_count("n_vectors", n_vectors, 1)
-    latents, size = check_count("n_latents", n_latents, 1), check_count("batch", batch, 1)
+    k = 2 * q if options.n_vectors is None else check_count("n_vectors", options.n_vectors, 1)
+    latents = check_count("n_latents", options.n_latents, 1)
+    size = min(check_count("batch", options.batch, 1), n)
     values, axes = np.linalg.eigh(c.T @ c / n)
     if values[0] <= 1e-12 * values[-1]:
         raise ValueError("patches must have variance in every direction without mean")
     whitening = axes / np.sqrt(values)
-    u, rng, size = (c @ whitening).astype(np.float32), np.random.default_rng(seed), min(size, n)
-    learnt = {name: value.astype(np.float32) for name, value in _begin(q, k, latents, rng).items()}
-    n_steps = check_count("n_epochs", n_epochs, 1) * (n // size)
-    ascent, largest = Adam(learnt, rate, n_steps), 0.3
-    y = np.zeros((n, latents), np.float32)
+    rng = np.random.default_rng(seed)
+    u: NDArray[Any] = (c @ whitening).astype(np.float32)
+    learnt: dict[str, NDArray[Any]] = {
+        name: value.astype(np.float32) for name, value in _begin(q, k, latents, rng).items()
+    }
+    n_steps = check_count("n_epochs", options.n_epochs, 1) * (n // size)
+    ascent, largest = Adam(learnt, options.rate, n_steps), 0.3
+    y: NDArray[Any] = np.zeros((n, latents), np.float32)
     order = np.empty(0, np.intp)
     for _ in range(n_steps):
         if len(order) < size:

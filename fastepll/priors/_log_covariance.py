@@ -106,6 +106,8 @@ def noisy_log_density(u: Array, noise: Array, g: Array, b: Array) -> Noisy:
     With g (1, k) all rows share one C. The time is that of a symmetric eigenproblem for each C.
     """
     q = len(b)
+    wild = ~(np.abs(g).max(axis=1) < WILD)
+    g = np.where(wild[:, None], 0, g)
     logs, axes = np.linalg.eigh((b * g[:, None, :]) @ b.T)
     values, turned = np.exp(logs), np.swapaxes(axes, 1, 2)
     total = (axes * values[:, None, :]) @ turned + noise
@@ -113,6 +115,7 @@ def noisy_log_density(u: Array, noise: Array, g: Array, b: Array) -> Noisy:
     solved = (inverse @ u[:, :, None])[:, :, 0]
     log_det = np.linalg.slogdet(total)[1]
     value = -0.5 * ((solved * u).sum(axis=1) + log_det + q * np.log(2 * np.pi))
+    value[np.broadcast_to(wild, len(u))] = -np.inf
     gap = logs[:, :, None] - logs[:, None, :]
     level = 0.5 * (logs[:, :, None] + logs[:, None, :])
     half = np.maximum(np.abs(gap) / 2, 1e-8)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, SupportsIndex, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastepll.models._arrays import JSON, Array
 from fastepll.priors import _hmc, _log_covariance
@@ -17,6 +17,7 @@ from fastepll.typing import Estimator
 Self = TypeVar("Self", bound="KarklinLewicki")
 
 CONTRASTS = np.linspace(-6.0, 4.0, 11)  # log variances at which `denoise` starts
+FARTHEST = 3.0  # that a latent variable goes in one step of `denoise`
 ROWS = 100  # patches whose eigenvectors are held together
 
 
@@ -145,12 +146,11 @@ class KarklinLewicki(AnnealedPrior):
         rate : float
             Step length: most that a weight changes at once.
         """
-        from fastepll.priors._karklin_lewicki_fit import learn
+        from fastepll.priors._karklin_lewicki_fit import Options, learn
 
-        whitening, learnt = learn(
-            patches, patch_shape, seed, n_latents, n_vectors, n_epochs, batch, rate
-        )
-        return cls(patch_shape, whitening=whitening, **learnt)
+        options = Options(n_latents, n_vectors, n_epochs, batch, rate)
+        whitening, learnt = learn(patches, patch_shape, seed, options)
+        return cls(patch_shape, None, whitening=whitening, **learnt)
 
     def _log_weights(
         self, c: Array, n_chains: int, n_steps: int, rng: np.random.Generator
@@ -205,16 +205,18 @@ class KarklinLewicki(AnnealedPrior):
         y, slope, wiener = np.zeros((len(u), len(eye))), np.zeros((len(u), len(eye))), u.copy()
         signal = np.ones(len(u))
 
-        def keep(rows: Array, at: Array, found: _log_covariance.Noisy) -> Array:
+        def keep(
+            rows: NDArray[np.intp], at: Array, found: _log_covariance.Noisy
+        ) -> NDArray[np.bool_]:
             """Take what is better than the best so far."""
             value = found.value - _smooth(at)[0].sum(axis=1)
-            better = value > best[rows]
+            better: NDArray[np.bool_] = value > best[rows]
             chosen = rows[better]
             best[chosen], wiener[chosen] = value[better], found.wiener[better]
             y[chosen] = np.broadcast_to(at, (len(rows), len(eye)))[better]
             slope[chosen] = found.in_g[better] @ self.weights.T
             signal[chosen] = np.broadcast_to(found.signal, len(rows))[better]
-            return np.asarray(better)
+            return better
 
         everyone = np.arange(len(u))
         for level in CONTRASTS:
@@ -225,6 +227,7 @@ class KarklinLewicki(AnnealedPrior):
             _, curvature = _smooth(y)
             hessian = signal[:, None, None] * self._information + curvature[:, :, None] * eye
             move = np.linalg.solve(hessian, (slope - y * curvature)[:, :, None])[:, :, 0]
+            move *= FARTHEST / np.maximum(np.abs(move).max(axis=1, keepdims=True), FARTHEST)
             at = y + length[:, None] * move
             better = keep(everyone, at, self._given(u, noise, at))
             length[~better] /= 4
