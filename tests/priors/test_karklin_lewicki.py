@@ -56,14 +56,14 @@ def exact(prior, patches, step=0.1):
 @pytest.mark.parametrize("latents", [1, 2])
 def test_density_is_the_integral_over_latents_within_its_error(latents):
     prior = tiny(latents)
-    patches = prior.sample(40, 1)
+    patches = prior.sample(30, 1)
     expected = exact(prior, patches)
     np.testing.assert_allclose(exact(prior, patches, 0.2), expected, atol=0.02)  # of the sum
     estimate, error = prior.estimate_log_prob(patches, n_chains=16, n_steps=60, seed=2)
     z = (estimate - expected) / error
-    assert 0 < error.mean() < 0.1
+    assert 0 < error.mean() < 0.2
     assert np.abs(z).mean() < 1.2  # of Student's t with 15 degrees of freedom it is 0.84
-    assert abs((estimate - expected).mean()) < 3 * np.sqrt((error**2).sum()) / 40 + 0.005
+    assert abs((estimate - expected).mean()) < 3 * np.sqrt((error**2).sum()) / 30 + 0.005
 
 
 def test_without_weights_it_is_a_gaussian():
