@@ -16,7 +16,7 @@ from fastepll.typing import Estimator
 
 Self = TypeVar("Self", bound="KarklinLewicki")
 
-CONTRASTS = np.linspace(-5.0, 3.0, 6)  # log variances at which `denoise` starts
+CONTRASTS = np.linspace(-6.0, 4.0, 11)  # log variances at which `denoise` starts
 FARTHEST = 3.0  # that a latent variable goes in one step of `denoise`
 ROWS = 100  # patches whose eigenvectors are held together
 
@@ -71,7 +71,7 @@ class KarklinLewicki(AnnealedPrior):
     """
 
     kind: ClassVar[str] = "karklin-lewicki"
-    map_steps: ClassVar[int] = 2
+    map_steps: ClassVar[int] = 3
     """Covariances tried for each patch by `denoise`."""
     mean_draws: ClassVar[int] = 24
     """Draws of y that the posterior mean averages."""
