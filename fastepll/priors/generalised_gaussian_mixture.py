@@ -44,7 +44,7 @@ class GeneralisedGaussianMixture(Prior):
     Notes
     -----
     `denoise` takes each one-dimensional density as a mixture of eight Gaussians (the nearest ones
-    for ν rounded to 0.05, a Kullback-Leibler divergence of at most 0.0013 nats), so that the
+    for ν rounded to 0.05, a Kullback-Leibler divergence of at most 0.0014 nats), so that the
     density of noisy patches and posterior means have closed forms, which are tabulated for every
     axis and looked up in float32. Axes whose excess kurtosis under noise is below 0.2 are taken as
     Gaussian. "map" is the mode of each coordinate in the most probable component.
