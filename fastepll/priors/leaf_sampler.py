@@ -1,0 +1,118 @@
+"""Samples of the mini dead-leaves model: one product per split, in blocks that threads share."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastepll._threads import resolve_threads
+
+if TYPE_CHECKING:
+    from fastepll.priors.mini_dead_leaves import MiniDeadLeaves
+
+BLOCK = 65536  # patches drawn together, with a seed of their own
+
+
+def factors(prior: MiniDeadLeaves) -> NDArray[np.float32]:
+    """(m, d + 1, d): what d + 1 normal numbers are multiplied by, given a split.
+
+    Those of side A come first, then those of side B, and the last makes the difference of levels.
+    """
+    m, d = prior.masks.shape
+    texture = prior.basis @ prior.covariance @ prior.basis.T
+    result = np.zeros((m, d + 1, d))
+    contrast = np.sqrt(2 * prior.level_variance[0])
+    for k, mask in enumerate(prior.masks):
+        start = 0
+        for side in (np.flatnonzero(mask), np.flatnonzero(mask == 0)):
+            if len(side) == d:  # the texture has no variance along the constant patch
+                root = prior.basis @ np.linalg.cholesky(prior.covariance)
+            else:
+                root = np.linalg.cholesky(texture[np.ix_(side, side)])
+            result[k, start : start + root.shape[1], side] = root
+            start += len(side)
+        result[k, d] = contrast * mask
+    result -= result.mean(axis=2, keepdims=True)
+    return result.astype(np.float32)
+
+
+def draw(
+    prior: MiniDeadLeaves,
+    n: int,
+    rng: np.random.Generator,
+    dtype: np.dtype[Any],
+    n_threads: int | None,
+) -> NDArray[Any]:
+    """Patches (n, d); see `MiniDeadLeaves.sample`."""
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {dtype}")
+    table = prior._factors
+    key = rng.integers(2**63, size=2).tolist()
+    result = np.empty((n, prior.d), dtype)
+    starts = range(0, n, BLOCK)
+
+    def fill(start: int) -> None:
+        seed = np.random.SeedSequence([*key, start // BLOCK])
+        generator = np.random.Generator(np.random.SFC64(seed))
+        _fill(prior, table, generator, result[start : start + BLOCK])
+
+    threads = min(resolve_threads(n_threads), len(starts))
+    if threads <= 1:
+        for start in starts:
+            fill(start)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, starts))
+    return result
+
+
+def normals(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
+    """Independent normal numbers (n,), by Box & Muller's transform of 32-bit uniform ones.
+
+    In float32 with SIMD this takes half the time of ``rng.standard_normal``.
+    """
+    half = (n + 1) // 2
+    bits = rng.bit_generator.random_raw(half).view(np.uint32)
+    radius, angle = bits[::2].astype(np.float32), bits[1::2].astype(np.float32)
+    radius += np.float32(0.5)
+    radius *= np.float32(2.0**-32)
+    np.log(radius, out=radius)
+    radius *= np.float32(-2)
+    np.sqrt(radius, out=radius)
+    angle *= np.float32(2 * np.pi * 2.0**-32)
+    result = np.empty(2 * half, np.float32)
+    np.multiply(np.cos(angle), radius, out=result[:half])
+    np.multiply(np.sin(angle), radius, out=result[half:])
+    return result[:n]
+
+
+def _fill(
+    prior: MiniDeadLeaves,
+    table: NDArray[np.float32],
+    rng: np.random.Generator,
+    out: NDArray[Any],
+) -> None:
+    """Draw one block: how many patches of each split, then these, then their order."""
+    n, d = out.shape
+    counts = rng.multinomial(n, prior.mask_weights)
+    order = rng.permutation(n)
+    cumulative = np.cumsum(prior.scale_weights)[:-1].astype(np.float32)
+    choice = np.searchsorted(cumulative, rng.random((2, n), np.float32), side="right")
+    size = np.sqrt(prior.scales).astype(np.float32)[choice][:, :, None]
+    normal = np.empty((n, d + 1), np.float32)
+    for rows in range(0, n, 512):
+        normal[rows : rows + 512] = normals(rng, normal[rows : rows + 512].size).reshape(-1, d + 1)
+    product = np.empty((n, d), np.float32)
+    sides = prior.masks.sum(axis=1).astype(int)
+    start = 0
+    for k in np.flatnonzero(counts):
+        stop = start + counts[k]
+        part, a = normal[start:stop], sides[k]
+        part[:, :a] *= size[0, start:stop]
+        part[:, a:d] *= size[1, start:stop]
+        np.matmul(part, table[k], out=product[start:stop])
+        start = stop
+    out[order] = product
