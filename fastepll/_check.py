@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,11 @@ from fastepll._threads import MAX_THREADS
 from fastepll.models import GaussianMixture, load_model
 from fastepll.typing import BackendName, Poll
 
-Model: TypeAlias = "str | os.PathLike[str] | GaussianMixture"
+if TYPE_CHECKING:
+    from fastepll.priors.adapted import PatchModel
+    from fastepll.priors.base import PatchDenoiser, PatchDensity
+
+Model: TypeAlias = "str | os.PathLike[str] | GaussianMixture | PatchDenoiser | PatchDensity"
 
 DTYPES = tuple(np.dtype(t) for t in ("float16", "float32", "float64", "uint8", "uint16"))
 MAX_PASSES = 1000
@@ -197,29 +201,55 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def check_model(model: Model) -> GaussianMixture:
-    """Return the mixture; its patches must have two sides, and channels if they have a third."""
-    if not isinstance(model, (str, os.PathLike, GaussianMixture)):
-        raise TypeError(
-            f"model must be a name, a path or a GaussianMixture, got {type(model).__name__}"
-        )
-    mixture = model if isinstance(model, GaussianMixture) else load_model(model)
-    shape = mixture.patch_shape
+def check_model(model: Model) -> PatchModel:
+    """Return the mixture, or another prior adapted; patches have two sides, or channels too."""
+    checked: PatchModel
+    if isinstance(model, GaussianMixture):
+        checked = model
+    elif isinstance(model, (str, os.PathLike)):
+        checked = _from_file(model) or load_model(model)
+    else:
+        from fastepll.priors.adapted import adapt
+
+        checked = adapt(model)
+    shape = checked.patch_shape
     if len(shape) not in (2, 3) or min(shape[:2]) < 2:
         raise ValueError(
             "model must have patches (p, q) or (p, q, channels) with p, q >= 2, "
             f"got patch_shape {shape}"
         )
-    return mixture
+    return checked
 
 
-def check_gray(model: GaussianMixture) -> None:
+def _from_file(path: str | os.PathLike[str]) -> PatchModel | None:
+    """The prior in a file that says it is one of `fastepll.priors`, None for all others."""
+    if not os.fspath(path).lower().endswith(".npz") or not os.path.isfile(path):
+        return None
+    from fastepll.priors.storage import is_prior
+
+    if not is_prior(path):
+        return None
+    from fastepll.priors import load
+    from fastepll.priors.adapted import adapt
+
+    return adapt(load(path))
+
+
+def check_mixture(model: Model) -> GaussianMixture:
+    """Return the mixture where nothing else will do."""
+    checked = check_model(model)
+    if not isinstance(checked, GaussianMixture):
+        raise TypeError(f"model must be a Gaussian mixture, got {type(model).__name__}")
+    return checked
+
+
+def check_gray(model: PatchModel) -> None:
     """Raise ValueError for a model of patches with channels."""
     if len(model.patch_shape) != 2:
         raise ValueError(f"model must have gray patches, got patch_shape {model.patch_shape}")
 
 
-def check_fit(shape: Sequence[int], model: GaussianMixture) -> None:
+def check_fit(shape: Sequence[int], model: PatchModel) -> None:
     """Raise ValueError unless a patch fits into an image (height, width, channels)."""
     patch = model.patch_shape
     if shape[0] < patch[0] or shape[1] < patch[1]:
@@ -233,7 +263,7 @@ def check_fit(shape: Sequence[int], model: GaussianMixture) -> None:
         )
 
 
-def check_stride(stride: int, model: GaussianMixture) -> None:
+def check_stride(stride: int, model: PatchModel) -> None:
     """Raise ValueError if a grid of that step leaves pixels between the model's patches."""
     if stride > min(model.patch_shape[:2]):
         raise ValueError(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fastepll.typing import FloatArray
 
 if TYPE_CHECKING:
-    from fastepll.models import GaussianMixture
+    from fastepll.priors.adapted import PatchModel
 
 BLOCK = 1 << 15  # values converted at a time, so that no temporary has the size of the image
 
@@ -76,7 +76,7 @@ def channel_planes(n_channels: int) -> Planes:
     return Planes(same, same, np.ones(n_channels), (tuple(range(n_channels)),))
 
 
-def planes_for(n_channels: int, model: GaussianMixture) -> Planes:
+def planes_for(n_channels: int, model: PatchModel) -> Planes:
     """Planes in which the model sees an image: those of gray patches are opponent planes."""
     of_color = len(model.patch_shape) == 3
     return channel_planes(n_channels) if of_color else opponent_planes(n_channels)

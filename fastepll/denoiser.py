@@ -14,10 +14,10 @@ from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_sigma import Sigma, check_sigma, scale_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
-from fastepll.backends import get_backend
+from fastepll.backends import backend_for
 from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.epll import denoise_plane, n_scales, split
-from fastepll.models import load_model
+from fastepll.models import GaussianMixture, load_model
 from fastepll.noise import relative_sigma
 from fastepll.settings import MAX_SCALES, Settings, check_settings, settings_for
 from fastepll.stacks import colours_and_alpha, part
@@ -96,7 +96,7 @@ class Denoiser:
             _check.check_fit((*self._model.patch_shape[:2], 1), self._model)
         self._span = _check.check_data_range(data_range)
         self._threads = _check.check_threads(n_threads)
-        self._backend = get_backend(_check.check_backend(backend))
+        self._backend = backend_for(self._model, _check.check_backend(backend))
         self._kept: deque[Planes] = deque(maxlen=1)  # hands them to one thread alone, lock or no
         if shape is not None:
             self._prepare(
@@ -153,8 +153,10 @@ class Denoiser:
     ) -> None:
         """Fill the result from one image (height, width, channels)."""
         if sigma is None:
-            gray = len(self._model.patch_shape) == 2
-            sigma = relative_sigma(source, self._model if gray else load_model(GRAY), span)
+            model = self._model
+            if not isinstance(model, GaussianMixture) or len(model.patch_shape) != 2:
+                model = load_model(GRAY)
+            sigma = relative_sigma(source, model, span)
         if np.max(sigma) < NEGLIGIBLE:
             if report is not None:
                 report(1.0)

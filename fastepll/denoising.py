@@ -41,8 +41,12 @@ def denoise(
         Standard deviation of the noise in the units of the image. 0 returns a copy. An array
         (height, width) is one for each pixel, in all channels; where it is 0 pixels stay as they
         are. None: `fastepll.estimate_sigma`.
-    model : str, path or GaussianMixture
-        Prior of patches: a name of `fastepll.list_models`, a file, or the mixture itself.
+    model : str, path, GaussianMixture or other prior
+        Prior of patches: a name of `fastepll.list_models`, a file, the mixture itself, or any
+        object with ``patch_shape`` and either ``denoise(patches, sigma, estimator)`` or
+        ``log_prob(patches)`` and ``score(patches)``, its gradient (`fastepll.priors`). Those that
+        are no mixture are asked patch by patch in NumPy: of ``quality`` the grid and the schedule
+        hold for them.
     quality : {"exact", "high", "balanced", "fast", "preview"} or Settings
         "exact" computes the published method. The others take fewer patches, approximate the choice
         of components and correct the low frequencies by the image at half its size, in a schedule

@@ -10,8 +10,9 @@ from fastepll._check import Model
 from fastepll._check_operator import check_measurement
 from fastepll._check_sigma import check_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
-from fastepll.backends import get_backend
+from fastepll.backends import backend_for
 from fastepll.color import planes_for, to_plane
+from fastepll.models import GaussianMixture
 from fastepll.operators import Identity, Operator
 from fastepll.typing import BackendName, FloatArray
 
@@ -32,7 +33,7 @@ def expected_patch_log_likelihood(
     ----------
     image : array_like
         As for `fastepll.denoise`.
-    model : str, path or GaussianMixture
+    model : str, path, GaussianMixture or other prior
         As for `fastepll.denoise`.
     sigma : float
         Standard deviation, in the units of the image, of white noise that the density p is that of
@@ -73,9 +74,10 @@ def expected_patch_log_likelihood(
     _check.check_fit(source.shape, mixture)
     span = _check.check_intensities(array, _check.check_data_range(data_range))
     level = _check.check_number("sigma", sigma, 0, 1e30) / span
-    if level == 0 and not mixture.eigenvalues[:, :-1].all():
+    singular = isinstance(mixture, GaussianMixture) and not mixture.eigenvalues[:, :-1].all()
+    if level == 0 and singular:
         raise ValueError("model must have no flat direction but the constant patch if sigma is 0")
-    engine = get_backend(_check.check_backend(backend))
+    engine = backend_for(mixture, _check.check_backend(backend))
     threads = resolve_threads(_check.check_threads(n_threads))
     mix, total = planes_for(source.shape[-1], mixture), 0.0
     for group in mix.groups:

@@ -15,8 +15,8 @@ from fastepll.typing import FloatArray, Overlap, Poll
 
 if TYPE_CHECKING:
     from fastepll.backends import Backend
-    from fastepll.models import GaussianMixture
     from fastepll.operators import Operator
+    from fastepll.priors.adapted import PatchModel
     from fastepll.schedule import TaskSettings
     from fastepll.settings import Settings
 
@@ -25,7 +25,7 @@ SMALLEST = 48  # pixels of the shorter side of an image that corrects another
 
 def denoise_plane(
     noisy: FloatArray,
-    model: GaussianMixture,
+    model: PatchModel,
     sigma: float,
     settings: Settings,
     *,
@@ -128,7 +128,7 @@ def denoise_plane(
 def restorations(
     measured: Sequence[FloatArray],
     operator: Operator,
-    model: GaussianMixture,
+    model: PatchModel,
     sigma: float,
     settings: TaskSettings,
     *,
@@ -200,7 +200,7 @@ def restorations(
         yield x
 
 
-def joined(planes: Sequence[FloatArray], model: GaussianMixture) -> FloatArray:
+def joined(planes: Sequence[FloatArray], model: PatchModel) -> FloatArray:
     """The image of these planes that the backends want for the model."""
     return planes[0] if len(model.patch_shape) == 2 else np.stack(planes)
 
@@ -217,7 +217,7 @@ def coarser(settings: Settings, side: int) -> Settings:
     return replace(settings, stride=stride, scales=max(settings.scales - 1, 1))
 
 
-def n_scales(shape: tuple[int, ...], model: GaussianMixture, settings: Settings) -> int:
+def n_scales(shape: tuple[int, ...], model: PatchModel, settings: Settings) -> int:
     """Sizes in which an image is restored: its own, and its halves."""
     side, count = min(shape[-2:]) // 2, 1
     if settings.coarse > 0:
@@ -226,7 +226,7 @@ def n_scales(shape: tuple[int, ...], model: GaussianMixture, settings: Settings)
     return count
 
 
-def coverage(shape: tuple[int, ...], model: GaussianMixture) -> FloatArray:
+def coverage(shape: tuple[int, ...], model: PatchModel) -> FloatArray:
     """How many patches cover each pixel of an image of that shape."""
     sides = []
     for n, p in zip(shape[-2:], model.patch_shape, strict=False):

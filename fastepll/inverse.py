@@ -15,7 +15,7 @@ from fastepll._check import Model
 from fastepll._check_operator import check_callback, check_measurement, check_stack, check_start
 from fastepll._check_sigma import check_sigma, scale_sigma, sigma_of_images
 from fastepll._threads import resolve_threads
-from fastepll.backends import get_backend
+from fastepll.backends import backend_for
 from fastepll.color import Planes, from_planes, planes_for, to_plane
 from fastepll.denoiser import as_plane
 from fastepll.energy import energy
@@ -215,7 +215,7 @@ def restore(
     weights = None if betas is None else _check.check_betas(betas)
     check_callback(callback)
     report = _check.check_progress(progress)
-    engine = get_backend(_check.check_backend(backend))
+    engine = backend_for(mixture, _check.check_backend(backend))
     threads = resolve_threads(_check.check_threads(n_threads))
 
     mix = planes_for(n_channels, mixture)

@@ -73,7 +73,7 @@ def estimate_sigma(
     True
     """
     array = _check.check_image(image, channel_axis)
-    mixture = _check.check_model(model)
+    mixture = _check.check_mixture(model)
     source = _check.channels_last(array, channel_axis)
     _check.check_gray(mixture)
     _check.check_fit(source.shape, mixture)

@@ -9,11 +9,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from fastepll import _check
-from fastepll.models import GaussianMixture
 from fastepll.typing import Estimator, Quality, Selection, Weighting
+
+if TYPE_CHECKING:
+    from fastepll.priors.adapted import PatchModel
 
 BETAS = (1.0, 4.0, 8.0, 16.0, 32.0)
 """Weights of the splitting in units of 1/sigma², the schedule of Zoran & Weiss (2011)."""
@@ -246,7 +248,7 @@ def settings_for(
     return settings if stride >= settings.stride else replace(settings, stride=stride)
 
 
-def check_settings(quality: object, model: GaussianMixture) -> None:
+def check_settings(quality: object, model: PatchModel) -> None:
     """Raise TypeError or ValueError unless it is a quality level or Settings for the model."""
     if isinstance(quality, Settings):
         _check.check_stride(quality.stride, model)

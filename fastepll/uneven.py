@@ -14,7 +14,7 @@ from fastepll.typing import FloatArray, Poll
 if TYPE_CHECKING:
     from fastepll._check_sigma import Sigma
     from fastepll.backends import Backend
-    from fastepll.models import GaussianMixture
+    from fastepll.priors.adapted import PatchModel
     from fastepll.settings import Settings
 
 TAIL = 0.01  # of the pixels may be noisier, or less noisy, than the levels that are computed
@@ -32,7 +32,7 @@ def typical(sigma: Sigma) -> float:
 
 def restore_plane(
     noisy: FloatArray,
-    model: GaussianMixture,
+    model: PatchModel,
     sigma: Sigma,
     settings: Settings,
     *,
@@ -52,7 +52,7 @@ def restore_plane(
 
 def denoise_uneven(
     noisy: FloatArray,
-    model: GaussianMixture,
+    model: PatchModel,
     sigma: FloatArray,
     settings: Settings,
     *,

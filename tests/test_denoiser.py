@@ -55,7 +55,7 @@ class Recorder:
 @pytest.fixture
 def recorder(monkeypatch) -> Recorder:
     ours = Recorder()
-    monkeypatch.setattr(denoiser, "get_backend", lambda name: ours)
+    monkeypatch.setattr(denoiser, "backend_for", lambda model, name: ours)
     return ours
 
 

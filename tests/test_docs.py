@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[1] / "docs" / "other-libraries.md"
+DOCS = Path(__file__).parents[1] / "docs"
+
+pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="no docs beside the tests")
 
 
-@pytest.mark.skipif(not PAGE.is_file(), reason="no docs beside the tests")
 def test_other_libraries(deepinv):
     pytest.importorskip("skimage")
-    failed, tried = doctest.testfile(str(PAGE), module_relative=False)
+    failed, tried = doctest.testfile(str(DOCS / "other-libraries.md"), module_relative=False)
     assert failed == 0
     assert tried > 20
+
+
+def test_priors():
+    failed, tried = doctest.testfile(str(DOCS / "priors.md"), module_relative=False)
+    assert failed == 0
+    assert tried > 10

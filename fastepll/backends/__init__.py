@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
-    from fastepll.models import GaussianMixture
+    from fastepll.priors.adapted import PatchModel
     from fastepll.settings import Pass
 
 
@@ -23,7 +23,8 @@ class Backend(Protocol):
 
     Images are (height, width), or (channels, height, width) for a model of patches with channels,
     C-contiguous, finite, of ``dtype``, with intensities scaled to [0, 1], and at least as large as
-    a patch: callers have checked (`fastepll._check`).
+    a patch: callers have checked (`fastepll._check`). Models that are no Gaussian mixture come to
+    what `backend_for` gives for them alone.
     """
 
     @property
@@ -37,7 +38,7 @@ class Backend(Protocol):
     def prior_pass(
         self,
         image: FloatArray,
-        model: GaussianMixture,
+        model: PatchModel,
         step: Pass,
         *,
         n_threads: int,
@@ -56,12 +57,12 @@ class Backend(Protocol):
         """
 
     def select(
-        self, image: FloatArray, model: GaussianMixture, step: Pass, *, n_threads: int
+        self, image: FloatArray, model: PatchModel, step: Pass, *, n_threads: int
     ) -> IntArray:
         """Best component of each patch, (rows, columns) of the grid of the pass."""
 
     def log_probs(
-        self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
+        self, image: FloatArray, model: PatchModel, noise_var: float, *, n_threads: int
     ) -> NDArray[np.float64]:
         """Log density of every patch, (rows, columns), under the mixture with white noise.
 
@@ -116,3 +117,15 @@ def get_backend(name: BackendName | None = None) -> Backend:
         raise ValueError(f"backend {name!r} cannot be used: {reason}")
     module = importlib.import_module(f"fastepll.backends.{name}")
     return cast("Backend", module.backend)
+
+
+def backend_for(model: PatchModel, name: BackendName | None = None) -> Backend:
+    """`get_backend`, for a model that may be another prior than a Gaussian mixture."""
+    from fastepll.models import GaussianMixture
+
+    backend = get_backend(name)
+    if isinstance(model, GaussianMixture):
+        return backend
+    from fastepll.backends.generic import GenericBackend
+
+    return GenericBackend(backend)

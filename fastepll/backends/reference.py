@@ -30,9 +30,10 @@ from fastepll.settings import Pass
 from fastepll.typing import BackendName, Estimator, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fastepll.models import GaussianMixture
+    from fastepll.priors.adapted import PatchModel
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -47,7 +48,7 @@ def positions(n: int, p: int, stride: int, shift: int) -> Indices:
     return np.unique(np.array([0, *range(shift, n - p + 1, stride), n - p]))
 
 
-def grid(image: FloatArray, model: GaussianMixture, step: Pass) -> tuple[Indices, Indices]:
+def grid(image: FloatArray, model: PatchModel, step: Pass) -> tuple[Indices, Indices]:
     """Rows and columns of the patches of a pass."""
     rows, cols = (
         positions(n, p, step.stride, shift)
@@ -209,6 +210,47 @@ def strips(rows: Indices, n_cols: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, len(rows), size))
 
 
+def average(
+    image: FloatArray,
+    model: PatchModel,
+    step: Pass,
+    estimates: Callable[[Float64, Float64], tuple[Float64, Float64]],
+    *,
+    poll: Poll | None,
+    blend: float,
+    noisy: FloatArray | None,
+    out: FloatArray | None,
+) -> FloatArray:
+    """Per pixel, over the patches that cover it: the pass, given how patches are estimated.
+
+    ``estimates`` takes mean-free patches (n, d) and their means (n, 1) to sums and weights like
+    those of `estimate`.
+    """
+    p, q = model.patch_shape[:2]
+    weight = np.zeros(image.shape[-2:])
+    total = np.zeros((model.d // (p * q), *weight.shape))
+    rows, cols = grid(image, model, step)
+    for strip in strips(rows, len(cols)):
+        at = rows[strip], cols
+        sums, weights = estimates(*extract(image, model.patch_shape, at))
+        sums = sums.reshape(len(at[0]), len(cols), p, q, -1)
+        weights = weights.reshape(len(at[0]), -1)
+        for a, b in np.ndindex(p, q):
+            share = fall_off(p, step.window)[a] * fall_off(q, step.window)[b]
+            here = at[0][:, None] + a, cols + b
+            total[(slice(None), *here)] += share * np.moveaxis(sums[:, :, a, b], -1, 0)
+            weight[here] += share * weights
+        if poll is not None:
+            poll(float(at[0][-1] + p) / len(weight))
+    result: FloatArray = (total / weight).reshape(image.shape)
+    if noisy is not None:
+        result = (1 - blend) * noisy + blend * result
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
 class ReferenceBackend:
     """Float64 NumPy on one thread (but for what BLAS does by itself)."""
 
@@ -231,31 +273,12 @@ class ReferenceBackend:
         hints: IntArray | None = None,
     ) -> FloatArray:
         """See `fastepll.backends.Backend.prior_pass`."""
-        p, q = model.patch_shape[:2]
-        weight = np.zeros(image.shape[-2:])
-        total = np.zeros((model.d // (p * q), *weight.shape))
-        rows, cols = grid(image, model, step)
-        for strip in strips(rows, len(cols)):
-            at = rows[strip], cols
-            patches, mean = extract(image, model.patch_shape, at)
+
+        def estimates(patches: Float64, mean: Float64) -> tuple[Float64, Float64]:
             chosen = choose(costs(patches, model, step), step.estimator)
-            sums, weights = estimate(patches, mean, chosen, model, step)
-            sums = sums.reshape(len(at[0]), len(cols), p, q, -1)
-            weights = weights.reshape(len(at[0]), -1)
-            for a, b in np.ndindex(p, q):
-                share = fall_off(p, step.window)[a] * fall_off(q, step.window)[b]
-                here = at[0][:, None] + a, cols + b
-                total[(slice(None), *here)] += share * np.moveaxis(sums[:, :, a, b], -1, 0)
-                weight[here] += share * weights
-            if poll is not None:
-                poll(float(at[0][-1] + p) / len(weight))
-        average = (total / weight).reshape(image.shape)
-        if noisy is not None:
-            average = (1 - blend) * noisy + blend * average
-        if out is None:
-            return average
-        out[...] = average
-        return out
+            return estimate(patches, mean, chosen, model, step)
+
+        return average(image, model, step, estimates, poll=poll, blend=blend, noisy=noisy, out=out)
 
     def select(
         self, image: FloatArray, model: GaussianMixture, step: Pass, *, n_threads: int

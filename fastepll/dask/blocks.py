@@ -17,7 +17,8 @@ from fastepll._check import Model
 from fastepll._check_sigma import check_sigma, scale_sigma
 from fastepll.backends import get_backend
 from fastepll.color import from_planes, planes_for, to_plane
-from fastepll.models import GaussianMixture, load_model
+from fastepll.models import load_model
+from fastepll.priors.adapted import PatchModel
 from fastepll.settings import Settings
 from fastepll.typing import BackendName, FloatArray
 
@@ -161,7 +162,7 @@ class Colours:
         data_range: float | None,
         *,
         backend: BackendName | None,
-        model: GaussianMixture,
+        model: PatchModel,
         stack: bool,
     ) -> None:
         if not isinstance(image, da.Array):
@@ -236,7 +237,7 @@ def check_level(sigma: float, span: float) -> float:
     return level
 
 
-def for_workers(model: Model) -> tuple[GaussianMixture, Any]:
+def for_workers(model: Model) -> tuple[PatchModel, Any]:
     """The mixture, and what tells it to workers: a name, or one task that all others share."""
     mixture = _check.check_model(model)
     known = isinstance(model, str) and load_model(model) is mixture and "." not in model

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastepll import _check
 from fastepll._check import Model
-from fastepll.backends import get_backend
+from fastepll.backends import backend_for, get_backend
 from fastepll.dask.blocks import (
     Colours,
     Corner,
@@ -27,7 +27,7 @@ from fastepll.dask.blocks import (
 )
 from fastepll.denoiser import NEGLIGIBLE, Denoiser
 from fastepll.epll import coarser, denoise_plane, n_scales, split
-from fastepll.models import GaussianMixture
+from fastepll.priors.adapted import PatchModel
 from fastepll.settings import Settings
 from fastepll.typing import BackendName, FloatArray, Quality
 
@@ -125,9 +125,7 @@ def denoise(
     return colours.join(_denoise(colours.planes, job, mixture, told, 0), image.chunks)
 
 
-def _denoise(
-    noisy: da.Array, job: Job, mixture: GaussianMixture, told: Any, least: int
-) -> da.Array:
+def _denoise(noisy: da.Array, job: Job, mixture: PatchModel, told: Any, least: int) -> da.Array:
     """Planes (..., planes, height, width) restored, with blocks of at least so many pixels."""
     settings = job.settings[0]
     coarse = n_scales(noisy.shape[-2:], mixture, settings) > 1
@@ -148,7 +146,7 @@ def _denoise(
     return on_blocks(_passes, [(noisy, halo), (restored, 1)], job, told)
 
 
-def reach(settings: Settings, model: GaussianMixture) -> int:
+def reach(settings: Settings, model: PatchModel) -> int:
     """Pixels around a block that its pixels depend on, made even.
 
     A pass makes wrong what the patches at the edge of a block cover, which are off the grid of the
@@ -178,7 +176,8 @@ def _passes(
     common: Model,
 ) -> FloatArray:
     """A block restored, corrected by the coarse one, which has one pixel more around it."""
-    engine, mixture = get_backend(job.backend), _check.check_model(common)
+    mixture = _check.check_model(common)
+    engine = backend_for(mixture, job.backend)
     outer, inner = job.core(at)
     edge = grown(inner, 2, outer)
     here, core = within(edge, outer), within(inner, edge)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastepll import _check, operators
 from fastepll._check import Model
-from fastepll.backends import get_backend
+from fastepll.backends import backend_for, get_backend
 from fastepll.dask.blocks import (
     Colours,
     Corner,
@@ -266,7 +266,7 @@ def _passes(
                 mixture,
                 sigma,
                 cast("TaskSettings", settings),
-                backend=get_backend(job.backend),
+                backend=backend_for(mixture, job.backend),
                 n_threads=job.n_threads,
                 start=joined([start[index][c] for c in group], mixture),
                 origin=(outer[0].start, outer[1].start),

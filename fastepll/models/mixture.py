@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -141,6 +141,13 @@ class GaussianMixture:
             ascending[ascending <= 10 * d * np.finfo(np.float64).eps * top] = 0.0
             values[i], vectors[i] = ascending[::-1], basis[:, ::-1]
         return cls(shares / shares.sum(), vectors, values, tuple(patch_shape), metadata or {})
+
+    @classmethod
+    def fit(cls, patches: ArrayLike, **options: Any) -> GaussianMixture:
+        """Fit a mixture to patches (n, d) by EM; see `fastepll.train.fit_mixture` (needs torch)."""
+        from fastepll.train import fit_mixture
+
+        return fit_mixture(patches, **options)
 
     @classmethod
     def load(cls, path: StrPath) -> GaussianMixture:

@@ -78,12 +78,10 @@ def load(path: str | os.PathLike[str]) -> PatchPrior:
     ValueError
         Not such a file, damaged, or with arrays that make no prior; names the file.
     """
-    from fastepll.models._npz import naming, read_arrays
-    from fastepll.priors.storage import FORMAT, read_prior
+    from fastepll.models._npz import naming
+    from fastepll.priors.storage import is_prior, read_prior
 
-    with open(path, "rb") as file, naming(path):
-        ours = FORMAT.encode() in read_arrays(file, ("header",))["header"].tobytes()
-    if not ours:
+    if not is_prior(path):
         return GaussianMixture.load(path)
     kind, given = read_prior(path)
     with naming(path):

@@ -18,6 +18,31 @@ from fastepll.typing import Estimator
 Self = TypeVar("Self", bound="Prior")
 
 
+class PatchDenoiser(Protocol):
+    """The least that restoration can do with: an estimator of patches."""
+
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """Shape of a patch, ``(8, 8)``."""
+
+    def denoise(self, patches: Array, sigma: float, estimator: Estimator, /) -> ArrayLike:
+        """Estimate clean mean-free patches (n, d)."""
+
+
+class PatchDensity(Protocol):
+    """The other least: a density with its gradient, of which MAP estimates are found."""
+
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """Shape of a patch, ``(8, 8)``."""
+
+    def log_prob(self, patches: Array, /) -> ArrayLike:
+        """Log density of each patch, (n,), up to a constant."""
+
+    def score(self, patches: Array, /) -> ArrayLike:
+        """Its gradient, (n, d)."""
+
+
 @runtime_checkable
 class PatchPrior(Protocol):
     """A density of mean-free patches, as `fastepll.restore` takes one.

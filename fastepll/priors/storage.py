@@ -49,6 +49,13 @@ def save_prior(prior: Prior, path: str | os.PathLike[str], *, overwrite: bool) -
     write_file(target, buffer.getbuffer(), overwrite=overwrite)
 
 
+def is_prior(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that it is one of these, not of a Gaussian mixture; ValueError if bad."""
+    with open(path, "rb") as file, naming(path):
+        header = json.loads(read_arrays(file, ("header",))["header"].tobytes())
+        return isinstance(header, dict) and header.get("format") == FORMAT
+
+
 def read_prior(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     """Kind of the prior in a file, and the arguments that make it."""
     with open(path, "rb") as file, naming(path):

@@ -1,6 +1,7 @@
-"""Training of patch mixtures from a folder of images (needs torch, imported on first use).
+"""Training of patch mixtures (needs torch, imported on first use).
 
-``fastepll.train.train_mixture`` is the function; ``fastepll train FOLDER OUT`` is the command.
+``fastepll.train.train_mixture`` learns from a folder of images, which ``fastepll train FOLDER OUT``
+does too; ``fastepll.train.fit_mixture`` learns from patches in memory.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastepll.train.api import train_mixture
+    from fastepll.train.fit import fit_mixture
 
-__all__ = ["train_mixture"]
+__all__ = ["fit_mixture", "train_mixture"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from fastepll.train.api import train_mixture
 
         return train_mixture
+    if name == "fit_mixture":
+        from fastepll.train.fit import fit_mixture
+
+        return fit_mixture
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fastepll.models import GaussianMixture
@@ -31,6 +32,7 @@ __all__ = ["Trainer", "check_device"]
 
 UNIFORM_VARIANCE = 1 / 12 / 255**2
 RUN = 600
+SAMPLE = 20_000
 
 
 def check_device(device: str) -> torch.device:
@@ -55,21 +57,30 @@ def _workers(count: int) -> ThreadPoolExecutor:
 
 
 class Trainer:
-    """One run over one set of images; `step` advances it, everything random follows the step."""
+    """One run over images or dequantised patches; everything random follows the step."""
 
-    def __init__(self, paths: Sequence[Path], options: TrainOptions, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        source: Sequence[Path] | NDArray[np.float32],
+        options: TrainOptions,
+        device: str = "cpu",
+    ) -> None:
         self.options, self.device = options, check_device(device)
-        self.paths, self.kept = split_images(paths, options.holdout, options.seed)
         self.basis = torch.from_numpy(dct_basis(options.patch_shape)).float().to(self.device)
         on_gpu = self.device.type == "cuda"
         self.pool = None if on_gpu else _workers(torch.get_num_threads())
         self.chunk, self.block = (1 << 20, 1 << 18) if on_gpu else (1 << 14, 1 << 11)
         self.block = min(self.block, self.block * 64**2 // len(self.basis) ** 2)  # d² values each
-        self.dequantised = options.steps == options.finish
         self.position, self.history = 0, list[tuple[int, str, float, float]]()
         self.running: Statistics | None = None
         self.pairs: list[Candidates] = []
-        self.z = self.load(self.paths, options.n_patches, dequantise=self.dequantised)
+        if isinstance(source, np.ndarray):
+            self.paths, self.kept, self.dequantised = list[Path](), list[Path](), True
+            self.z = torch.from_numpy(source).to(self.device) @ self.basis
+        else:
+            self.paths, self.kept = split_images(source, options.holdout, options.seed)
+            self.dequantised = options.steps == options.finish
+            self.z = self.load(self.paths, options.n_patches, dequantise=self.dequantised)
         count = min(options.n_patches, 200_000)
         self.held = self.load(self.kept, count, dequantise=True) if self.kept else None
         self.mixture = self.initial()
@@ -110,10 +121,16 @@ class Trainer:
                 self.z = self.load(self.paths, self.options.n_patches, dequantise=True)
 
     def initial(self) -> Mixture:
-        """Every component starts as the moments of one short run of neighbouring patches."""
-        k, run = self.options.n_components, min(RUN, len(self.z) // 2)
-        starts = torch.randint(len(self.z) - run, (k,), generator=self.generator()).tolist()
-        runs = torch.stack([self.z[s : s + run].double() for s in starts])
+        """Every component starts as the moments of neighbouring patches: in space, or in value."""
+        k, run, generator = self.options.n_components, min(RUN, len(self.z) // 2), self.generator()
+        starts = torch.randint(len(self.z) - run, (k,), generator=generator).tolist()
+        if self.paths:
+            runs = torch.stack([self.z[s : s + run].double() for s in starts])
+        else:  # an array may be in any order: the patches nearest to one, up to sign
+            sample = torch.randperm(len(self.z), generator=generator)[:SAMPLE].to(self.device)
+            pool = self.z[sample]
+            distance = pool.square().sum(1) - 2 * (self.z[starts] @ pool.T).abs()
+            runs = pool[distance.topk(run, largest=False).indices].double()
         local = runs.mT @ runs / run
         cov = local + 0.02 * local.mean(0)
         cov.diagonal(dim1=1, dim2=2).add_(self.floor_variance)
