@@ -13,7 +13,8 @@ from fastepll.models import _arrays
 from fastepll.models._arrays import JSON, Array
 from fastepll.models._cosines import dct_basis
 from fastepll.models._density import log_sum
-from fastepll.priors.base import Prior, Self, check_parameter
+from fastepll.priors.base import Prior, check_parameter
+from fastepll.priors.gsm import GaussianScaleMixture
 from fastepll.priors.line_masks import line_masks
 from fastepll.priors.occlusion import Posterior, Splits, make_splits
 from fastepll.typing import Estimator
@@ -120,7 +121,7 @@ class MiniDeadLeaves(Prior):
 
     @classmethod
     def fit(
-        cls: type[Self],
+        cls,
         patches: ArrayLike,
         *,
         patch_shape: Sequence[int] = (8, 8),
@@ -129,7 +130,7 @@ class MiniDeadLeaves(Prior):
         p_edge: float | None = None,
         angles: int = 720,
         iterations: int = 50,
-    ) -> Self:
+    ) -> MiniDeadLeaves:
         """Learn the textures by expectation-maximisation from patches WITH their means.
 
         Parameters
@@ -138,7 +139,7 @@ class MiniDeadLeaves(Prior):
             On the [0, 1] scale, dequantised: ``stream_patches(..., remove_mean=False)``. The level
             of a texture is learnt from their means, so patches without are an error.
         n_scales : int
-            Scales of a texture; they start four decades apart and are learnt.
+            Scales of a texture, as in `GaussianScaleMixture.fit`.
         p_edge : float, optional
             Probability of an edge, 0 < p_edge < 1. Default: its maximum-likelihood estimate from
             2000 of the patches, given the textures.
@@ -147,7 +148,7 @@ class MiniDeadLeaves(Prior):
         iterations : int
             Of expectation-maximisation.
         seed : int
-            Of the choice of those 2000.
+            Of that, and of the choice of those 2000.
         """
         basis = dct_basis(tuple(patch_shape))
         array = _arrays.check_patches(patches, len(basis))
@@ -159,18 +160,20 @@ class MiniDeadLeaves(Prior):
         if means.var() < 1e-9 * array.var():
             raise ValueError("patches must have their means, got patches without")
         c = array @ basis
-        covariance, scales, weights = fit_scale_mixture(c, n_scales, iterations)
+        texture = GaussianScaleMixture.fit(
+            array, patch_shape=patch_shape, n_scales=n_scales, iterations=iterations, seed=seed
+        )
         rows, columns = patch_shape
         lines, probabilities = line_masks((rows, columns), angles=angles)
         parameters: dict[str, Any] = {
-            "covariance": covariance,
+            "covariance": texture.covariance,
             "level_variance": [means.var()],
-            "scales": scales,
-            "scale_weights": weights,
+            "scales": texture.scales,
+            "scale_weights": texture.scale_weights,
             "masks": np.vstack([np.ones(len(basis)), lines]),
         }
 
-        def model(p: float) -> Self:
+        def model(p: float) -> MiniDeadLeaves:
             shares = np.concatenate([[1 - p], p * probabilities])
             return cls(patch_shape, {"p_edge": p}, mask_weights=shares, **parameters)
 
@@ -189,7 +192,7 @@ class MiniDeadLeaves(Prior):
         names = ("covariance", "level_variance", "scales", "scale_weights", "masks", "mask_weights")
         return {name: getattr(self, name) for name in names}
 
-    def sample(  # type: ignore[override]  # more options
+    def sample(
         self,
         n: SupportsIndex,
         rng: np.random.Generator | int,
@@ -253,25 +256,3 @@ class MiniDeadLeaves(Prior):
     ) -> Array:
         noisy = self.posterior(sigma)
         return noisy.mean(c) if estimator == "mean" else noisy.map(c)
-
-
-def fit_scale_mixture(c: Array, n_scales: int, iterations: int) -> tuple[Array, Array, Array]:
-    """Maximum likelihood of √s g, g ~ N(0, C): covariance, scales and their weights; E[s] = 1."""
-    n, q = c.shape
-    covariance = c.T @ c / n
-    scales, weights = np.geomspace(1e-3, 10, n_scales), np.full(n_scales, 1 / n_scales)
-    for _ in range(iterations):
-        white = np.linalg.inv(np.linalg.cholesky(covariance))
-        power = ((c @ white.T) ** 2).sum(axis=1)
-        score = np.log(weights) - 0.5 * (q * np.log(scales) + power[:, None] / scales)
-        score -= score.max(axis=1, keepdims=True)
-        share = np.exp(score)
-        share /= share.sum(axis=1, keepdims=True)
-        counts = np.maximum(share.sum(axis=0), 1e-12)
-        weights = np.maximum(counts / n, 1e-9)
-        weights /= weights.sum()
-        scales = (share * power[:, None]).sum(axis=0) / (q * counts)
-        covariance = (c * (share @ (1 / scales))[:, None]).T @ c / n
-        size = float(weights @ scales)
-        covariance, scales = 0.5 * size * (covariance + covariance.T), scales / size
-    return covariance, scales, weights
