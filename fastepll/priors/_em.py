@@ -54,10 +54,10 @@ def improve(
     floor = FLOOR * ((counts * squares).sum(axis=0) / counts.sum(axis=0))[:, None]
     for _ in range(iterations):
         mass, _ = scale_posterior(squares, weights, variances)
-        mass *= counts[:, :, None]
-        total = mass.sum(axis=0)
+        mass *= counts
+        total = mass.sum(axis=1).T
         weights = total / total.sum(axis=1, keepdims=True)
-        power = np.einsum("bmk,bm->mk", mass, squares)
+        power = np.einsum("kbm,bm->mk", mass, squares)
         variances = np.where(total > 0, power / np.maximum(total, 1e-300), variances)
         variances = np.maximum(variances, floor)
     return ScaleMixtureMarginals(weights, variances)

@@ -156,7 +156,7 @@ class ScaleMixtureMarginals:
     def log_prob_and_score(self, x: Array) -> tuple[Array, Array]:
         """Both at the price of one."""
         posterior, log_prob = self._posterior(x, 0.0)
-        return log_prob, -x * np.einsum("njk,jk->nj", posterior, 1 / self.variances)
+        return log_prob, -x * np.einsum("knj,jk->nj", posterior, 1 / self.variances)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw (n, m)."""
@@ -172,24 +172,25 @@ class ScaleMixtureMarginals:
         posterior, _ = self._posterior(y, v)
         gains = self.variances / (self.variances + v)
         if estimator == "mean":
-            return np.asarray(y * np.einsum("njk,jk->nj", posterior, gains))
-        return np.asarray(y * gains[np.arange(len(gains)), posterior.argmax(axis=2)])
+            return np.asarray(y * np.einsum("knj,jk->nj", posterior, gains))
+        return np.asarray(y * gains[np.arange(len(gains)), posterior.argmax(axis=0)])
 
     def _posterior(self, x: Array, v: float) -> tuple[Array, Array]:
-        """Probabilities of the scales (n, m, n_scales), and the log density (n, m)."""
+        """Probabilities of the scales (n_scales, n, m), and the log density (n, m)."""
         return scale_posterior(x**2, self.weights, self.variances + v)
 
 
 def scale_posterior(squares: Array, weights: Array, variances: Array) -> tuple[Array, Array]:
-    """Probabilities of the scales (n, m, n_scales) given x² (n, m), and the log density of x."""
+    """Probabilities of the scales (n_scales, n, m) given x² (n, m), and the log density of x."""
     with np.errstate(divide="ignore"):
         level = np.log(weights) - 0.5 * np.log(2 * math.pi * variances)
-    mass = level - squares[:, :, None] * (0.5 / variances)
-    top = mass.max(axis=2)
-    mass -= top[:, :, None]
+    mass = squares * (-0.5 / variances.T[:, None, :])
+    mass += level.T[:, None, :]
+    top = mass.max(axis=0)
+    mass -= top
     np.exp(mass, out=mass)
-    total = mass.sum(axis=2)
-    mass /= total[:, :, None]
+    total = mass.sum(axis=0)
+    mass /= total
     return mass, top + np.log(total)
 
 
