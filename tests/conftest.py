@@ -20,6 +20,7 @@ from fastepll.typing import BackendName
 
 from .scenes import smooth_mixture
 
+PRIORLESS = ("info", "train", "study", "priors")  # commands without --model
 PACKAGE = Path(_info.__file__).parent  # the one under test: installed, or the source tree
 BACKENDS = [name for name in get_args(BackendName) if why_not(name) is None]
 
@@ -101,7 +102,7 @@ def run(prior_file: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., tu
     """Run a command with that prior; exit code, standard output, standard error."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
-        options = [] if arguments[0] in ("info", "train") else ["--model", prior_file]
+        options = [] if arguments[0] in PRIORLESS else ["--model", prior_file]
         code = cli.main([*map(str, arguments), *options])
         out, err = capsys.readouterr()
         return code, out, err

@@ -21,6 +21,7 @@ HEAVY = [
     "tifffile",
     "tqdm",
     "h5py",
+    "matplotlib",
 ]
 
 WITHOUT_CORE = """
@@ -43,8 +44,9 @@ assert smooth.std() < 0.6 * image.std()
 """
 
 
-def test_import_is_light(python):
-    process = python("import fastepll, json, sys; print(json.dumps(list(sys.modules)))")
+@pytest.mark.parametrize("name", ["fastepll", "fastepll.priors"])
+def test_import_is_light(python, name):
+    process = python(f"import {name}, json, sys; print(json.dumps(list(sys.modules)))")
     modules = {name.split(".")[0] for name in json.loads(process.communicate(timeout=60)[0])}
     assert process.returncode == 0
     assert "fastepll" in modules

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +19,11 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("PIL")
 STUDIES = Path(__file__).parents[1] / "bench" / "studies"
 pytestmark = pytest.mark.skipif(not STUDIES.is_dir(), reason="no studies beside the tests")
+WRITTEN = [
+    path
+    for folder in ("docs/studies", "bench/results/studies")
+    for path in (STUDIES.parents[1] / folder).glob("*")
+]
 SHARED = ("harness", "measures", "recipes", "protocol")
 
 
@@ -104,3 +111,96 @@ def test_images_and_patches(study, data_dir):
     expected = -10 * np.log10(np.mean((np.clip(restored, 0, 1) - crop) ** 2))
     found = measures.epll(fastepll.load_model("gray-8x8-200"), 0, 25, crop=48)
     assert found == pytest.approx(expected, abs=1e-4)  # the noise differs by its rounding
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.mark.parametrize("name", ["anatomy", "averaging", "components", "estimators"])
+def test_trial(study, data_dir, work, name):
+    pytest.importorskip("torch")
+    before = {path: path.stat().st_mtime_ns for path in WRITTEN}
+    study(name).main(["--quick", "--work", str(work)])
+    folder = work / "quick"
+    page = (folder / f"{name}.md").read_text()
+    shown = re.findall(r"\]\((.*\.png)\)", page)
+    assert sorted(shown) == sorted(path.name for path in folder.glob(f"{name}-*.png"))
+    with (folder / f"{name}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    CHECKS[name](rows)
+    assert {path: path.stat().st_mtime_ns for path in WRITTEN} == before
+
+
+def check_anatomy(rows):
+    assert len(rows) == 200
+    assert {row["kind"] for row in rows} == {"contrast", "texture", "boundary"}
+
+
+def check_averaging(rows):
+    psnr = {(row["prior"], row["method"]): float(row["psnr"] or 0) for row in rows}
+    for method in ("averaged", "epll"):
+        assert psnr["mixture of 200", method] > psnr["Gaussian", method] + 0.5
+    assert psnr["Gaussian", "averaged"] > psnr["Gaussian", "apart"]
+
+
+def check_components(rows):
+    nats = {int(row["components"]): float(row["test nats"]) for row in rows}
+    assert nats[200] > nats[5] + 10
+    assert nats[2] > nats[1] + 10
+
+
+def check_estimators(rows):
+    rows = [row for row in rows if row["patch psnr"]]
+    psnr = {(row["sigma"], row["estimator"]): float(row["patch psnr"]) for row in rows}
+    for sigma in ("5", "25"):
+        assert psnr[sigma, "posterior mean"] > psnr[sigma, "hard MAP (2011)"]
+        assert psnr[sigma, "posterior mean"] > psnr[sigma, "best of the three"]
+
+
+CHECKS = {
+    "anatomy": check_anatomy,
+    "averaging": check_averaging,
+    "components": check_components,
+    "estimators": check_estimators,
+}
+
+
+def test_shapes(study):
+    """A scale mixture is contrast alone; a step edge is found where it is."""
+    shapes = study("shapes")
+    basis = dct_basis((8, 8))
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((63, 63))
+    shape = root @ root.T + np.eye(63)
+    scales = np.array([0.01, 0.1, 1.0])
+    model = GaussianMixture.from_covariances(
+        [0.5, 0.3, 0.2], [s * basis @ shape @ basis.T for s in scales], (8, 8)
+    )
+    found = shapes.anatomy(model, shape)
+    np.testing.assert_allclose(found.distance, 0, atol=1e-6)
+    np.testing.assert_allclose(found.contrast[1:] / found.contrast[:-1], np.sqrt(10), rtol=1e-9)
+    assert found.contrast_share() == pytest.approx(1, abs=1e-9)
+    # two of the same directions, one variance 4 times the other: log ratios 0 and log 4
+    half = np.diag(np.r_[np.ones(32), np.full(31, 4.0)])
+    share = np.array([31 / 63, 32 / 63])
+    expected = np.log(4) * np.sqrt(share[0] * share[1])
+    assert shapes.compare(np.eye(63), half) == pytest.approx(expected, rel=1e-9)
+
+    edges, angles, offsets = shapes.step_edges()
+    x = np.arange(8) - 3.5
+    edge = np.where(x > 1.0, 1.0, 0.0) * np.ones((8, 1))  # the normal along the row: 0 degrees
+    edge = (edge - edge.mean()).ravel()
+    at = np.argmax(np.abs(edges @ edge) / np.linalg.norm(edge))
+    assert (angles[at], offsets[at]) == (0, 1.0)
+
+
+def test_coherence(study):
+    """Stripes have one orientation, at any angle, and white noise has none."""
+    coherence = study("shapes").coherence
+    stripes = np.cos(np.arange(8) * 0.9) * np.ones((8, 1))
+    slant = np.cos(0.6 * np.add.outer(np.arange(8), np.arange(8)))
+    for patch in (stripes, stripes.T, slant):
+        assert coherence(np.outer(patch, patch)) == pytest.approx(1, abs=0.02)
+    assert coherence(np.eye(64)) == pytest.approx(0, abs=1e-12)

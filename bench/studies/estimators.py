@@ -1,4 +1,4 @@
-"""The mixture's estimators of a patch, and of an image by EPLL: python bench/studies/estimators.py.
+"""Estimators of the mixture, on patches and in EPLL: ``python bench/studies/estimators.py``.
 
 Posterior mean (BLS), the hard-assignment MAP of the 2011 paper, and maxima of the exact posterior
 density that `fastepll.priors.map_iteration` climbs to from three starts.
@@ -50,7 +50,7 @@ def on_patches(model: Any, sigma: float, n: int) -> Values:
 def main(argv: Sequence[str] | None = None) -> None:
     study = Study("estimators", __doc__, argv)
     model = study.prior(SHIPPED)
-    n, images, crop = study.pick(5000, 200), study.pick(6, 1), study.pick(0, 64)
+    n, images, crop = study.pick(5000, 100), study.pick(6, 1), study.pick(0, 64)
     rows: list[dict[str, Any]] = []
     for sigma in study.pick(SIGMAS, (5, 25)):
         values = study.cell(

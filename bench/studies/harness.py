@@ -80,20 +80,33 @@ class Study:
         Name of its file, and of all that it writes.
     argv : sequence of str, optional
         Arguments; None: those of the process.
+    options : callable, optional
+        Adds arguments of its own to the parser.
 
     Attributes
     ----------
+    arguments : argparse.Namespace
+        All of them.
     quick : bool
         Whether this is a trial; see `pick`.
     """
 
-    def __init__(self, name: str, doc: str | None, argv: Sequence[str] | None = None) -> None:
-        parser = argparse.ArgumentParser(name, description=(doc or "").partition("\n")[0])
+    def __init__(
+        self,
+        name: str,
+        doc: str | None,
+        argv: Sequence[str] | None = None,
+        *,
+        options: Callable[[argparse.ArgumentParser], None] | None = None,
+    ) -> None:
+        parser = argparse.ArgumentParser(name, description=(doc or "").partition("``")[0])
         add = parser.add_argument
         add("--quick", action="store_true", help="a trial of seconds; writes nothing committed")
         add("--fresh", action="store_true", help="compute every cell anew (not the priors)")
         add("--work", type=Path, default=HERE / "work", help="folder of cells and trained priors")
-        arguments = parser.parse_args(argv)
+        if options is not None:
+            options(parser)
+        self.arguments = arguments = parser.parse_args(argv)
         self.name, self.quick = name, arguments.quick
         self.work = arguments.work / "quick" if self.quick else arguments.work
         self.pages = self.work if self.quick else PAGES

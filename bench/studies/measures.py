@@ -11,7 +11,7 @@ error of the mean, sigma²/64, is in it for every prior. (Zoran & Weiss 2011 lea
 from __future__ import annotations
 
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parents[1]))
-from protocol import Image, add_noise, bsd68, data_dir, psnr
+from protocol import Image, add_noise, data_dir, psnr, read_gray
 
 import fastepll
 from fastepll.priors import PatchPrior
@@ -30,6 +30,14 @@ Patches = NDArray[np.float64]
 SHAPE = (8, 8)
 PROTOCOL = 0.5 * np.log(64) + 63 * np.log(256 / 255)
 """From the density of 63 orthonormal coordinates on [0, 1] to that of 63 pixels over 256."""
+
+
+@lru_cache(maxsize=3)
+def kept_patches(split: str, n: int, dequantise: bool, seed: int) -> Patches:
+    """`patches`, kept for the next prior."""
+    rows = patches(split, n, dequantise=dequantise, seed=seed)
+    rows.flags.writeable = False
+    return rows
 
 
 def patches(split: str, n: int, *, dequantise: bool = True, seed: int = 0) -> Patches:
@@ -54,7 +62,7 @@ def log_likelihood(prior: PatchPrior, split: str, n: int, *, seed: int = 0) -> d
     images = len(list_images(data_dir() / "bsds300" / split))
     if n % images:
         raise ValueError(f"n must be a multiple of the {images} images, got {n}")
-    values = protocol_nats(prior.log_prob(patches(split, n, seed=seed))).reshape(images, -1)
+    values = protocol_nats(prior.log_prob(kept_patches(split, n, True, seed))).reshape(images, -1)
     means = values.mean(axis=1)
     return {"nats": float(means.mean()), "error": float(means.std(ddof=1) / np.sqrt(images))}
 
@@ -75,7 +83,7 @@ def denoised_patch_psnr(
     prior: PatchPrior, sigma: float, n: int, *, estimator: Any = "map", seed: int = 0
 ) -> float:
     """PSNR in dB of n test patches, as stored, that the prior denoises."""
-    clean = patches("test", n, dequantise=False, seed=seed)
+    clean = kept_patches("test", n, False, seed)
     noisy = noisy_patches(clean, sigma, seed=seed)
     centred = noisy - noisy.mean(axis=1, keepdims=True)
     return patch_psnr(prior.denoise(centred, sigma / 255, estimator), clean, noisy)
@@ -84,7 +92,7 @@ def denoised_patch_psnr(
 @cache
 def image(i: int, crop: int = 0) -> Image:
     """Image i of bsd68, or the middle of it, crop pixels a side."""
-    whole = bsd68()[i] if not crop else image(i)
+    whole = image(i) if crop else read_gray(sorted((data_dir() / "bsd68").glob("*.png"))[i])
     top, left = ((n - crop) // 2 for n in whole.shape)
     return whole[top : top + crop, left : left + crop] if crop else whole
 

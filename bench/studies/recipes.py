@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from measures import SHAPE, patches
+from measures import SHAPE, kept_patches, patches
 
 from fastepll import priors
 from fastepll.models import load_model
@@ -49,7 +49,7 @@ class Recipe:
         else:
             fit = getattr(priors, priors.KINDS[self.kind]).fit
         options = self.options | (self.quick if quick else {})
-        rows = patches("train", 4000 if quick else self.n)
+        rows = kept_patches("train", 4000, True, 0) if quick else patches("train", self.n)
         prior: PatchPrior = fit(rows, patch_shape=SHAPE, seed=0, **options)
         return prior
 
@@ -65,6 +65,7 @@ RECIPES = {
     SHIPPED: Recipe("gray-8x8-200"),
     "gaussian": Recipe("gaussian", 1_000_000),
     "gsm": Recipe("gsm", 200_000),
+    "gsm-200": Recipe("gsm", 200_000, {"n_scales": 200}, {"n_scales": 20}),
     **{
         f"mixture-{k}": Recipe(
             "gaussian-mixture",
@@ -72,8 +73,8 @@ RECIPES = {
             {
                 "n_components": k,
                 "warm_steps": 40,
-                "batch": 50_000,
-                "iterations": 10,
+                "batch": 40_000,
+                "iterations": 8,
                 "min_weight": min(1e-3, 0.2 / k),
             },
             {"n_components": min(k, 8), "warm_steps": 5, "batch": 1000, "iterations": 2},

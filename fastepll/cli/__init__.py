@@ -1,4 +1,4 @@
-"""The command line: fastepll denoise, deblur, inpaint, super-resolve, demo, train, info."""
+"""The command line: fastepll denoise, deblur, inpaint, super-resolve, demo, train, study, ..."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import get_args
 
 import fastepll
 from fastepll._files import PictureError
-from fastepll.cli import demo, tasks
+from fastepll.cli import demo, laboratory, tasks
 from fastepll.cli.batch import MISTAKES, describe, fail, run_batch
 from fastepll.train import command
 from fastepll.typing import BackendName, Quality
@@ -55,6 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
     training = commands.add_parser("train", help="train a prior on a folder of pictures")
     command.add_arguments(training)
     training.set_defaults(run=run_train)
+    studying = commands.add_parser("study", help="run a study of patch priors, in a checkout")
+    laboratory.add_study_arguments(studying)
+    studying.set_defaults(run=laboratory.run_study)
+    listing = commands.add_parser("priors", help="patch priors, with their likelihood and PSNR")
+    listing.set_defaults(run=laboratory.run_priors)
     commands.add_parser("info", help="what this installation uses").set_defaults(run=run_info)
     return parser
 

@@ -15,7 +15,6 @@ from fastepll.priors._elliptical import FiniteScales
 
 SHAPES = np.arange(6, 41) / 20  # 0.3 to 2
 NODES = 8
-FLAT = 0.01
 TINY = 1e-30
 NEWTON = 12  # iterations
 
@@ -37,6 +36,12 @@ def log_normaliser(variances: Array, shapes: Array) -> Array:
     """Log of the density at 0."""
     gammas = log_gamma(1 / shapes)
     return np.asarray(np.log(shapes / 2) - log_alpha(variances, shapes) - gammas, np.float64)
+
+
+def excess_kurtosis(shapes: Array) -> Array:
+    """E[x⁴] / E[x²]² - 3."""
+    logs = log_gamma(5 / shapes) + log_gamma(1 / shapes) - 2 * log_gamma(3 / shapes)
+    return np.asarray(np.exp(logs) - 3, np.float64)
 
 
 def power(x: Array, log_a: Array, shapes: Array) -> Array:
@@ -83,30 +88,6 @@ def scale_table() -> FiniteScales:
         np.concatenate([found.scales, last]),
         1,
     )
-
-
-def noisy(y: Array, sigma: float, variances: Array, shapes: Array) -> tuple[Array, Array]:
-    """Log density (n,) of noisy coordinates (n, q), and E[clean]/y of each (n, q).
-
-    By `scale_table`, the nearest of `SHAPES`; axes of less variance than `FLAT` times that of the
-    noise are taken as Gaussian.
-    """
-    single = variances + sigma * sigma
-    gains = np.broadcast_to(variances / single, y.shape).copy()
-    wide = variances > FLAT * sigma * sigma
-    narrow = y[:, ~wide]
-    result = -0.5 * (narrow * narrow) @ (1 / single[~wide])
-    result -= 0.5 * np.log(2 * np.pi * single[~wide]).sum()
-    table, index = scale_table(), np.rint((shapes[wide] - SHAPES[0]) / 0.05).astype(int)
-    clean = variances[wide, None] * table.scales[index]
-    total = clean + sigma * sigma
-    constants = np.log(np.maximum(table.probabilities[index], 1e-300) / np.sqrt(2 * np.pi * total))
-    part = (y[:, wide] ** 2)[:, :, None] * (-0.5 / total) + constants
-    top = part.max(axis=2)
-    np.exp(np.subtract(part, top[:, :, None], out=part), out=part)
-    mass = part.sum(axis=2)
-    gains[:, wide] = np.einsum("nqm,qm->nq", part, clean / total) / mass
-    return result + (top + np.log(mass)).sum(axis=1), gains
 
 
 def shrink(y: Array, sigma: float, log_a: Array, shapes: Array) -> Array:

@@ -83,7 +83,7 @@ def _maximise(
     vectors, variances, shapes = (
         array.copy() for array in (prior.vectors, prior.variances, prior.shapes)
     )
-    centres = LOW + STEP * (np.arange(BINS) + 0.5)
+    centres = np.asarray(LOW + STEP * (np.arange(BINS) + 0.5), np.float64)
     for j in np.flatnonzero(counts > 2 * q):
         z = np.concatenate([b[chunk[j][0]] for b, chunk in zip(blocks, chunks, strict=True)])
         share = np.concatenate([chunk[j][1] for chunk in chunks])
