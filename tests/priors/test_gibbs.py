@@ -7,7 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
-from fastepll.priors._gibbs import LinearModel, draw_variances, gibbs_mean, gibbs_sweeps
+from fastepll.priors._gibbs import (
+    LinearModel,
+    draw_variances,
+    gibbs_mean,
+    gibbs_sweeps,
+    posterior_mode,
+)
+from fastepll.priors._marginals import ScaleMixtureMarginals
 
 
 def exact_mean(y, variance, model):
@@ -70,3 +77,33 @@ def test_scales_are_drawn_with_their_posterior_probability():
     error = np.sqrt(probability * (1 - probability) / 40000)
     assert abs((drawn == 0.1).mean() - probability) < 4 * error
     assert not (drawn == 10.0).any()
+
+
+def test_em_finds_a_mode():
+    model, variance = draw_model(2, 2, seed=5), 0.5
+    y = 1.5 * np.random.default_rng(6).standard_normal((30, 2))
+    marginals = ScaleMixtureMarginals(model.weights, model.variances)
+    unmixing = np.linalg.inv(model.dictionary)
+
+    def height(x):
+        prior = marginals.log_prob(x @ unmixing.T).sum(axis=1)
+        return prior - ((x - y) ** 2).sum(axis=1) / (2 * variance)
+
+    steps = [posterior_mode(y, variance, model, iterations=i, tolerance=0) for i in (1, 3, 9, 500)]
+    assert (np.diff([height(x) for x in steps], axis=0) > -1e-9).all()
+    slope = marginals.score(steps[-1] @ unmixing.T) @ unmixing - (steps[-1] - y) / variance
+    assert abs(slope).max() < 1e-6
+    # EM stops at steps of 0.01 deviations; here it is slow by a factor of ten at most.
+    stopped = posterior_mode(y, variance, model, iterations=500)
+    assert abs(stopped - steps[-1]).max() < 0.1 * np.sqrt(variance)
+
+
+def test_one_scale_gives_wieners_estimate():
+    dictionary, variances, _ = draw_model(2, 4, seed=5)
+    model = LinearModel(dictionary, variances[:, :1], np.ones((4, 1)))
+    y = np.random.default_rng(6).standard_normal((3, 2))
+    signal = dictionary * variances[:, 0] @ dictionary.T
+    expected = np.linalg.solve(signal + 0.5 * np.eye(2), y.T).T @ signal
+    np.testing.assert_allclose(posterior_mode(y, 0.5, model), expected, rtol=1e-10)
+    found = gibbs_mean(y, 0.5, model, np.random.default_rng(0), sweeps=2, burn_in=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)

@@ -95,9 +95,11 @@ def test_map_is_the_highest_point_of_the_posterior():
     around = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2) @ PLANE.basis.T
     best = [objective(y + around, y).max() for y in noisy]
     reached = objective(found, noisy)
-    # Ascent ends in the nearest maximum: the highest one for nearly all patches.
+    # Ends in one of several maxima, the highest one for nearly all patches; 0.01 sigma is where
+    # EM stops, 0.05 the grid's step.
     assert (reached > np.array(best) - 5e-3).mean() >= 0.9
-    assert (reached >= objective(noisy, noisy)).all()
+    slope = sigma * PLANE.score(found) - (found - noisy) @ PLANE.basis @ PLANE.basis.T / sigma
+    assert abs(slope).max() < 0.1  # per sigma; the noise's own part is of order 1
 
 
 def test_fit_finds_the_model_that_drew_the_data():
