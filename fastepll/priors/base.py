@@ -85,7 +85,7 @@ class Prior(ABC):
     kind: ClassVar[str]
     """Name in files, tables and on the command line."""
     exact: ClassVar[bool] = True
-    """Whether `log_prob` is exact, not an estimate (then `log_prob_error` says how good)."""
+    """Whether `log_prob` is exact, not an estimate (then `estimate_log_prob` says how good)."""
     chunk: ClassVar[int] = 4096
     """Patches worked on together."""
 
