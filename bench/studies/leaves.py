@@ -98,7 +98,13 @@ def leaves_image(seed: int, size: int) -> Patches:
     return dead_leaves((size, size), rng=seed, levels=grays(), **IMAGES)
 
 
-RECIPES[MINI] = LeavesRecipe("mini-dead-leaves", 50_000, source="photographs", rows=photographs)
+RECIPES[MINI] = LeavesRecipe(
+    "mini-dead-leaves",
+    50_000,
+    quick={"p_edge": 0.5, "iterations": 10},
+    source="photographs",
+    rows=photographs,
+)
 
 
 def trained(study: Study, name: str, source: str) -> tuple[str, PatchPrior]:

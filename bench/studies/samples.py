@@ -12,27 +12,14 @@ from typing import Any
 import numpy as np
 from harness import Study, Values, canvas, draw_patches, table
 from leaves import MINI, leaves
+from likelihood import LATER, PAPERS
 from measures import SHAPE, Patches, patches
 from recipes import RECIPES, SHIPPED
 
 from fastepll.priors.line_masks import line_masks
 
 NATURAL, LEAVES = "photographs", "dead-leaves images"
-KINDS = (
-    "independent-pixels",
-    "gaussian",
-    "pca",
-    "ica",
-    "sparse-coding",
-    "gsm",
-    "gsm-mixture",
-    "karklin-lewicki",
-    SHIPPED,
-    "student-t-mixture",
-    "generalised-gaussian-mixture",
-    "mini-dead-leaves",
-)
-"""Of the priors: the first recipe of each kind (or of this name) is drawn."""
+PRIORS = tuple(name for name in (*PAPERS, *LATER, MINI) if name != "pca-gaussian")
 STEPS = {
     "log contrast": "deviation of the log of a patch's deviation",
     "kurtosis": "of differences of horizontal neighbours; 3 for a Gaussian",
@@ -47,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     n = study.pick(20_000, 200)
     sheets: dict[str, Patches] = {}
     rows: list[dict[str, Any]] = []
-    for name in (NATURAL, *study.pick(chosen(), ("gaussian", SHIPPED, MINI)), LEAVES):
+    known = [name for name in PRIORS if name in RECIPES]
+    for name in (NATURAL, *study.pick(known, ["gaussian", SHIPPED, MINI]), LEAVES):
         drawn = draw(study, name, SHOWN, 1)
         sheets[name] = drawn
 
@@ -57,15 +45,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows.append({"prior": name, **study.cell("statistics", name, n, compute=compute)})
     study.csv(rows)
     write(study, rows, sheets, n)
-
-
-def chosen() -> list[str]:
-    """Names of recipes to draw from, in the order of `KINDS`."""
-    names = []
-    for kind in KINDS:
-        found = [name for name, recipe in RECIPES.items() if kind in (name, recipe.kind)]
-        names += found[:1]
-    return names
 
 
 def draw(study: Study, name: str, n: int, seed: int) -> Patches:
