@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastepll.priors.mini_dead_leaves import MiniDeadLeaves
 
 BLOCK = 65536  # patches drawn together, with a seed of their own
+ALONE = 2**18  # products of so few numbers OpenBLAS makes in one thread, with the same rounding
 ROWS = 512  # of normal numbers, which stay in cache while they are made
 
 
@@ -112,10 +113,10 @@ def _fill(
         part = normal[rows]
         part[:] = normals(rng, part.size).reshape(part.shape)
         part[:, :d] *= np.where(first[split[rows]], size[0, rows], size[1, rows])
-    start = 0
+    stops, few = np.cumsum(counts), max(1, ALONE // (d * (d + 1)))
     for k in np.flatnonzero(counts):
-        stop = start + counts[k]
-        np.matmul(normal[start:stop], table[k], out=product[start:stop])
-        start = stop
+        for start in range(stops[k] - counts[k], stops[k], few):
+            rows = slice(start, min(start + few, stops[k]))
+            np.matmul(normal[rows], table[k], out=product[rows])
     for start in range(0, n, ROWS):
         out[start : start + ROWS] = product[order[start : start + ROWS]]

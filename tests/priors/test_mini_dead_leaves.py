@@ -150,6 +150,15 @@ def test_samples_do_not_depend_on_the_number_of_threads(prior, monkeypatch, n_th
     np.testing.assert_array_equal(prior.sample(300, 4), expected[:300])  # blocks have own seeds
 
 
+def test_samples_do_not_depend_on_the_threads_of_blas(prior):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    found = []
+    for limit in (1, 2):
+        with threadpoolctl.threadpool_limits(limit):
+            found.append(prior.sample(60_000, 4))
+    np.testing.assert_array_equal(*found)
+
+
 def test_normal_numbers_are_normal():
     from scipy.stats import kstest
 
