@@ -175,7 +175,7 @@ def write(
     mixtures = [name for name in order if "mixture" in name]
     agree = order[: len(mixtures)] == mixtures
     sentences = (
-        f"Of the samples of mini dead leaves, whose likelihood is known exactly, {order[0]} comes "
+        f"Of the samples of mini dead leaves, whose likelihood is known exactly, the {order[0]} comes "
         f"nearest ({gaps[order[0]]:.1f} nats below the truth), then "
         + ", ".join(f"{name} ({gaps[name]:.1f})" for name in order[1:])
         + ": "
