@@ -40,10 +40,12 @@ def kept_patches(split: str, n: int, dequantise: bool, seed: int) -> Patches:
     return rows
 
 
-def patches(split: str, n: int, *, dequantise: bool = True, seed: int = 0) -> Patches:
+def patches(
+    split: str, n: int, *, dequantise: bool = True, flips: bool = False, seed: int = 0
+) -> Patches:
     """(n, 64) from all images of bsds300/train or bsds300/test, in their order."""
     paths = list_images(data_dir() / "bsds300" / split)
-    blocks = stream_patches(paths, SHAPE, n, seed=seed, dequantise=dequantise)
+    blocks = stream_patches(paths, SHAPE, n, seed=seed, dequantise=dequantise, flips=flips)
     rows = np.empty((n, 64))
     start = 0
     for block in blocks:

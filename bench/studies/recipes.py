@@ -18,11 +18,11 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A prior's kind, training patches (dequantised) and options of its fit.
+    """A prior's kind, training patches (dequantised, mirrored at random) and options of its fit.
 
     ``kind`` is one of `fastepll.priors.KINDS`, "gaussian-mixture" for
-    `fastepll.train.fit_mixture`, or the name of a shipped model. ``quick`` replaces options in
-    ``--quick`` runs, which take 4000 patches.
+    `fastepll.train.fit_mixture`, or the name of a shipped model, which an option ``start`` names
+    too. ``quick`` replaces options in ``--quick`` runs, which take 4000 patches.
     """
 
     kind: str
@@ -49,7 +49,12 @@ class Recipe:
         else:
             fit = getattr(priors, priors.KINDS[self.kind]).fit
         options = self.options | (self.quick if quick else {})
-        rows = kept_patches("train", 4000, True, 0) if quick else patches("train", self.n)
+        if options.get("start"):
+            options["start"] = load_model(options["start"])
+        if quick:
+            rows = kept_patches("train", 4000, True, 0)
+        else:
+            rows = patches("train", self.n, flips=True)
         prior: PatchPrior = fit(rows, patch_shape=SHAPE, seed=0, **options)
         return prior
 
@@ -64,7 +69,30 @@ class Recipe:
 RECIPES = {
     SHIPPED: Recipe("gray-8x8-200"),
     "gaussian": Recipe("gaussian", 1_000_000),
+    "independent-pixels": Recipe("independent-pixels", 200_000),
+    **{
+        f"pca-{form}": Recipe("pca", 200_000, {"marginals": form})
+        for form in ("gaussian", "laplace", "scale-mixture")
+    },
+    "ica": Recipe("ica", 200_000, {}, {"steps": 5, "batch": 1000}),
+    "sparse-coding": Recipe("sparse-coding", 20_000, {}, {"n_epochs": 1}),
+    "karklin-lewicki": Recipe("karklin-lewicki", 30_000, {}, {"n_epochs": 1}),
     "gsm": Recipe("gsm", 200_000),
+    "gsm-mixture": Recipe(
+        "gsm-mixture", 400_000, {"iterations": 30}, {"n_covariances": 3, "iterations": 3}
+    ),
+    "student-t-mixture": Recipe(
+        "student-t-mixture",
+        2_000_000,
+        {"start": "gray-8x8-200", "iterations": 20},
+        {"start": None, "n_components": 4, "iterations": 2},
+    ),
+    "generalised-gaussian-mixture": Recipe(
+        "generalised-gaussian-mixture",
+        1_500_000,
+        {"start": "gray-8x8-200", "iterations": 4},
+        {"start": None, "n_components": 4, "iterations": 2},
+    ),
     "gsm-200": Recipe("gsm", 200_000, {"n_scales": 200}, {"n_scales": 20}),
     **{
         f"mixture-{k}": Recipe(

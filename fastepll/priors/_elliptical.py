@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,8 @@ from fastepll.priors.base import Prior, check_parameter
 from fastepll.typing import Estimator
 
 NEGLIGIBLE = 1e-12  # share of a component in a posterior mean
+
+R = TypeVar("R", bound="Radial")
 
 
 class Radial(ABC):
@@ -38,7 +41,7 @@ class Radial(ABC):
         """These laws, or the nearest of finitely many scales."""
 
     @abstractmethod
-    def refit(self, a: Array, counts: Array) -> Radial:
+    def refit(self: R, a: Array, counts: Array) -> R:
         """Laws of higher likelihood for ``counts`` (J, bins) of values ``a`` (bins,)."""
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastepll.models._arrays import Array
 from fastepll.models._density import log_sum
-from fastepll.priors._elliptical import Radial
+from fastepll.priors._elliptical import R, Radial
 
 CHUNK = 8192
 LOW, STEP, BINS = -20.0, 0.05, 1600  # of log a, finer than the laws of a resolve
 
-R = TypeVar("R", bound=Radial)
 
-
-class Components(NamedTuple):
+@dataclass(frozen=True)
+class Components(Generic[R]):
     """Weights (J,), covariances (J, q, q) and the laws of the scales."""
 
     weights: Array
     covariances: Array
-    radial: Radial
+    radial: R
 
 
 class Factors(NamedTuple):
@@ -43,14 +43,14 @@ class Sums(NamedTuple):
 
 def fit(
     c: NDArray[np.float32],
-    start: Components,
+    start: Components[R],
     *,
     iterations: int,
     margin: float = 12.0,
     refresh: int = 5,
     drop: float = 1e-3,
     floor: float = 1e-8,
-) -> tuple[Components, list[float]]:
+) -> tuple[Components[R], list[float]]:
     """Run EM; returns the components and the mean log-likelihood before each iteration.
 
     Every `refresh` iterations all pairs of patch and component are scored; until the next time
@@ -70,13 +70,13 @@ def fit(
 
 def _iterate(
     c: NDArray[np.float32],
-    now: Components,
+    now: Components[R],
     pairs: list[list[NDArray[np.int32]]],
     *,
     margin: float,
     drop: float,
     floor: float,
-) -> tuple[Components, float]:
+) -> tuple[Components[R], float]:
     """One iteration over the pairs, or over all of them where there are none yet."""
     k, q = now.covariances.shape[:2]
     white = np.linalg.inv(np.linalg.cholesky(now.covariances))

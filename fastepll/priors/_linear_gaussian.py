@@ -57,5 +57,5 @@ def draw(
     prior = np.sqrt(d) * rng.standard_normal((n, m))
     made = prior @ dictionary.T + np.sqrt(noise)[:, None] * rng.standard_normal((n, q))
     both = np.linalg.solve(noisy, np.stack([x, made], axis=2))
-    solved, probe = both[:, :, 0], both[:, :, 1]
+    solved, probe = np.asarray(both[:, :, 0], float), np.asarray(both[:, :, 1], float)
     return Draw(prior + d * ((solved - probe) @ dictionary), solved, probe)

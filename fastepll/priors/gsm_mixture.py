@@ -117,7 +117,6 @@ class GSMMixture(EllipticalMixture):
         """
         c = training_coordinates(patches, patch_shape).astype(np.float32)
         found, history, scales = fit_scale_mixture(c, n_covariances, n_scales, iterations, seed)
-        assert isinstance(found.radial, FiniteScales)
         return cls(
             patch_shape,
             {"n_patches": len(c), "seed": seed, "log_likelihood": history},
@@ -129,7 +128,7 @@ class GSMMixture(EllipticalMixture):
 
 def fit_scale_mixture(
     c: NDArray[np.float32], n_covariances: int, n_scales: int, iterations: int, seed: int
-) -> tuple[_elliptical_em.Components, list[float], Array]:
+) -> tuple[_elliptical_em.Components[FiniteScales], list[float], Array]:
     """EM of `GSMMixture.fit` for coordinates: components, likelihoods, scales."""
     for name, value in (("n_covariances", n_covariances), ("n_scales", n_scales)):
         if isinstance(value, bool) or not isinstance(value, int):

@@ -17,6 +17,7 @@ from fastepll.typing import Estimator
 
 Self = TypeVar("Self", bound="SparseCoding")
 
+SLOW = 0.5  # by which noise falls more slowly half way, where the scales are decided
 ROWS = 128  # patches whose covariances are held together
 
 
@@ -42,9 +43,9 @@ class SparseCoding(AnnealedPrior):
     Notes
     -----
     `log_prob` is estimated by annealed importance sampling over the scales z of all sources. The
-    targets are p(z) N(x; 0, A D_z Aᵀ + v_t I), the sources integrated out, with v_t falling
-    geometrically to v from ten times the mean square of patch and prior; a transition draws the
-    sources given the scales and the scales given the sources.
+    targets are p(z) N(x; 0, A D_z Aᵀ + v_t I), the sources integrated out, with v_t falling to v,
+    about geometrically, from the mean square of patch and prior; a transition draws the sources
+    given the scales and the scales given the sources.
 
     `denoise` with "map" is the Wiener filter whose source variances are near their posterior means
     given the noisy patch: ``map_steps`` times, the posterior of each source's scale is computed
@@ -163,8 +164,9 @@ class SparseCoding(AnnealedPrior):
     ) -> Array:
         x, last = np.repeat(c, n_chains, axis=0), self.noise_variance
         prior = self._mean_variances @ (self.dictionary**2).sum(axis=0)
-        first = 10 * ((x**2).sum(axis=1) + prior) / self.q
-        fall = np.linspace(0, 1, n_steps)[:, None] if n_steps > 1 else np.ones((1, 1))
+        first = ((x**2).sum(axis=1) + prior) / self.q
+        even = np.linspace(0, 1, n_steps)[:, None] if n_steps > 1 else np.ones((1, 1))
+        fall = even + SLOW / (2 * np.pi) * np.sin(2 * np.pi * even)
         noise = first ** (1 - fall) * last**fall
 
         def start(rng: np.random.Generator) -> tuple[tuple[Array, Array], Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,7 +63,7 @@ class InverseGamma(Radial):
         return InverseGamma(DOFS[best] * (DOFS[1] / DOFS[0]) ** shift, self.q)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def quadrature(dof: float, q: int, count: int) -> tuple[Array, Array]:
     """Probabilities and scales (count,) of Gaussians nearest to a Student-t density of q values.
 
@@ -72,14 +72,14 @@ def quadrature(dof: float, q: int, count: int) -> tuple[Array, Array]:
     0.05 at 3 and 1.3 at 1.
     """
     law = InverseGamma(np.array([dof]), q)
-    grid = np.linspace(np.log(q) - 30, np.log(q) + 30 + 60 / dof, 40_000)
+    grid = np.linspace(np.log(q) - 30, np.log(q) + 30 + 60 / dof, 4000)
     density = law.at(0, np.exp(grid))[0] + 0.5 * q * grid
     inside = np.flatnonzero(density > density.max() - 23)
-    a = np.exp(np.linspace(grid[inside[0]], grid[inside[-1]], 400))
+    a = np.exp(np.linspace(grid[inside[0]], grid[inside[-1]], 300))
     counts = np.exp(law.at(0, a)[0] + 0.5 * q * np.log(a) - density.max())
     low, high = np.interp([1e-3, 1 - 1e-3], np.cumsum(counts) / counts.sum(), a / q)
     start = FiniteScales(np.full((1, count), 1 / count), np.geomspace(low, high, count)[None], q)
-    found = start.refit(a, counts[None], 400, move=True)
+    found = start.refit(a, counts[None], 150, move=True)
     return found.probabilities[0], found.scales[0]
 
 
@@ -180,11 +180,10 @@ class StudentTMixture(EllipticalMixture):
             basis, k = dct_basis(tuple(patch_shape)), start.k
             scatters = (1 - 2 / START_DOF) * (basis.T @ start.covariances @ basis)
             law = InverseGamma(np.full(k, START_DOF), basis.shape[1])
-            begin = _elliptical_em.Components(start.weights, scatters, law)
         else:
-            begin = _elliptical_em.Components(start.weights, start.scatters, start.radial)
+            scatters, law = start.scatters, InverseGamma(start.dof, start.q)
+        begin = _elliptical_em.Components(start.weights, scatters, law)
         found, history = _elliptical_em.fit(c, begin, iterations=iterations)
-        assert isinstance(found.radial, InverseGamma)
         return cls(
             patch_shape,
             {"n_patches": len(c), "seed": seed, "log_likelihood": history},

@@ -107,23 +107,6 @@ def test_map_filters_with_posterior_mean_variances():
     np.testing.assert_allclose(restored, c * d / (d + variance), rtol=1e-10)
 
 
-def test_map_comes_near_the_posterior_mean():
-    prior, variance = tiny(), 0.1
-    clean = prior.sample(400, 6)
-    noisy = clean + np.sqrt(variance) * np.random.default_rng(7).standard_normal(clean.shape)
-    c = noisy @ prior.basis
-    parts = list(components(prior, variance))
-    mass = np.array([w + multivariate_normal(np.zeros(3), cov).logpdf(c) for w, _, cov in parts])
-    mass = np.exp(mass - logsumexp(mass, axis=0))
-    mean = np.einsum("kn,knq->nq", mass, [c @ np.linalg.solve(n, cov) for _, cov, n in parts])
-    restored = prior.denoise(noisy, np.sqrt(variance)) @ prior.basis
-    total = (prior.weights * prior.variances).sum(axis=1)
-    cov = (prior.dictionary * total) @ prior.dictionary.T + NOISE * np.eye(3)
-    gaussian = c @ np.linalg.solve(cov + variance * np.eye(3), cov)
-    distance = ((restored - mean) ** 2).sum()
-    assert distance < 0.35 * ((gaussian - mean) ** 2).sum()
-
-
 def test_samples_have_the_covariance_and_the_tails():
     prior = tiny(3)
     c = prior.sample(60000, 0) @ prior.basis
