@@ -96,7 +96,7 @@ def write(
     psnr = {(row["sigma"], row["estimator"]): row["patch psnr"] for row in rows}
     nats = {(row["sigma"], row["estimator"]): row["log posterior"] for row in rows}
     mean, hard, best = NAMES["mean"], NAMES["map"], NAMES["best"]
-    drawn, axes = canvas(1, 2, size=(8.6, 3.4))
+    drawn, axes = canvas(1, 2, size=(8.6, 3.9))
     for name in NAMES.values():
         if name != mean:
             gain = [psnr[s, name] - psnr[s, mean] for s in sigmas]
@@ -108,7 +108,7 @@ def write(
     colours = {line.get_label(): line.get_color() for line in axes[0].lines}
     for line in axes[1].lines:
         line.set_color(colours.get(line.get_label(), "0.3"))
-    axes[1].legend(fontsize=7.5)
+    drawn.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure = study.figure(
         "curves",
         drawn,
