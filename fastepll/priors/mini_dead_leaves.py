@@ -199,9 +199,10 @@ class MiniDeadLeaves(Prior):
         rng: np.random.Generator | int,
         *,
         dtype: DTypeLike = np.float64,
+        out: NDArray[Any] | None = None,
         n_threads: int | None = None,
     ) -> NDArray[Any]:
-        """Draw n patches without mean, (n, d), more than a million of 8x8 a second.
+        """Draw n patches without mean, (n, d), about a million of 8x8 a second.
 
         Parameters
         ----------
@@ -210,13 +211,15 @@ class MiniDeadLeaves(Prior):
             A generator, or the seed of one.
         dtype : dtype
             float64 or float32; the numbers are drawn in float32.
+        out : array, optional
+            C-contiguous, of that shape and dtype, to write to: memory that is new costs time.
         n_threads : int, optional
             Default: as `fastepll.denoise`. The patches are the same for any number.
         """
         from fastepll.priors.leaf_sampler import draw
 
         count, generator = _arrays.check_draw(n, rng)
-        return draw(self, count, generator, np.dtype(dtype), n_threads)
+        return draw(self, count, generator, np.dtype(dtype), out, n_threads)
 
     def posterior(self, sigma: float) -> Posterior:
         """What is known of coordinates seen in white noise of deviation sigma >= 0."""
