@@ -47,6 +47,7 @@ def draw(
     prior: MiniDeadLeaves,
     n: int,
     rng: np.random.Generator,
+    *,
     dtype: np.dtype[Any],
     out: NDArray[Any] | None,
     n_threads: int | None,

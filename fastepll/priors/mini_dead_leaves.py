@@ -219,7 +219,7 @@ class MiniDeadLeaves(Prior):
         from fastepll.priors.leaf_sampler import draw
 
         count, generator = _arrays.check_draw(n, rng)
-        return draw(self, count, generator, np.dtype(dtype), out, n_threads)
+        return draw(self, count, generator, dtype=np.dtype(dtype), out=out, n_threads=n_threads)
 
     def posterior(self, sigma: float) -> Posterior:
         """What is known of coordinates seen in white noise of deviation sigma >= 0."""
