@@ -50,7 +50,7 @@ ANNEALED = {
     "karklin-lewicki": {"patches": 100, "n_chains": 6, "n_steps": 800},
 }
 """Patches, chains and steps of annealed importance sampling."""
-MOST = 400  # components up to which all images are restored from all patches
+MOST = 200  # components up to which all images are restored from all patches
 FIGURES = Path(fastepll.__file__).parent / "priors" / "figures.json"
 
 
