@@ -160,7 +160,7 @@ def write(
     kinds = found.kinds()
     texture = np.flatnonzero(kinds == "texture")
     groups = {
-        "heaviest: one shape, other contrasts": np.flatnonzero(kinds == "contrast")[:SHOWN],
+        "heaviest: like shapes, other contrasts": np.flatnonzero(kinds == "contrast")[:SHOWN],
         "textures of one orientation": texture[np.argsort(-found.coherence[texture])][:SHOWN],
         "boundaries": np.flatnonzero(kinds == "boundary")[:SHOWN],
     }
@@ -223,6 +223,12 @@ def write(
                     "share of contrast": ".2f",
                 },
             ),
+            "The shapes of the heaviest components are alike, not the same: a distance of "
+            f"{heavy['shape distance']:.2f} is a typical factor of "
+            f"{np.exp(heavy['shape distance']):.1f} between variances along one direction, where "
+            "contrast makes one of "
+            f"{(heavy['to'] / heavy['contrast from']) ** 2:.0f} between all of them. The five "
+            "heaviest have so similar a contrast that little is left for it to explain.",
             f"Of the shipped mixture a component is called *boundary* if its first eigenvector has "
             f"at least {LEADING:.0%} of its variance and a correlation of at least {STEP} with a "
             f"step edge, *contrast* if its shape distance is below {SAME_SHAPE}, *texture* "
