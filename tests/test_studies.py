@@ -118,7 +118,9 @@ def work(tmp_path_factory):
     return tmp_path_factory.mktemp("work")
 
 
-@pytest.mark.parametrize("name", ["anatomy", "averaging", "components", "estimators"])
+@pytest.mark.parametrize(
+    "name", ["anatomy", "averaging", "components", "dead_leaves", "estimators", "samples"]
+)
 def test_trial(study, data_dir, work, name):
     pytest.importorskip("torch")
     before = {path: path.stat().st_mtime_ns for path in WRITTEN}
@@ -159,11 +161,27 @@ def check_estimators(rows):
         assert psnr[sigma, "posterior mean"] > psnr[sigma, "best of the three"]
 
 
+def check_dead_leaves(rows):
+    gaps = {row["prior"]: float(row["gap"]) for row in rows if row["gap"]}
+    assert gaps["Gaussian"] > gaps["GSM"] + 10
+    assert min(gaps.values()) == gaps["true model"] == 0
+    nats = {(row["prior"], row["trained on"]): float(row["nats"]) for row in rows}
+    assert nats["Gaussian mixture", "photographs"] > nats["Gaussian", "photographs"] + 10
+
+
+def check_samples(rows):
+    tail = {row["prior"]: float(row["tail"]) for row in rows}
+    assert tail["gaussian"] == pytest.approx(3.82, rel=0.1)  # 200 patches
+    assert min(tail["photographs"], tail["mixture"], tail["mini"]) > 8
+
+
 CHECKS = {
     "anatomy": check_anatomy,
     "averaging": check_averaging,
     "components": check_components,
+    "dead_leaves": check_dead_leaves,
     "estimators": check_estimators,
+    "samples": check_samples,
 }
 
 

@@ -147,7 +147,8 @@ class Study:
 
         if not path.exists():
             self.trained.known.pop(path.stem, None)
-        self.training += self.trained.get(path.stem, train)[1]
+            self.trained.get(path.stem, train)
+        self.training += self.trained.known.get(path.stem, {"seconds": 0.0})["seconds"]
         self.priors[name] = priors.load(path)
         return self.priors[name]
 

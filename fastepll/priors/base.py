@@ -245,3 +245,9 @@ def check_parameter(name: str, value: Any, shape: Sequence[int | None]) -> Array
         raise ValueError(f"{name} must have shape {tuple(shape)}, got {array.shape}")
     array.flags.writeable = False
     return array
+
+
+def check_start(have: Sequence[int], wanted: Sequence[int]) -> None:
+    """Raise ValueError unless the prior that a fit starts from has patches of that shape."""
+    if tuple(have) != tuple(wanted):
+        raise ValueError(f"start must have patches of {tuple(wanted)}, got {tuple(have)}")

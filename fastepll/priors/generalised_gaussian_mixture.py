@@ -13,7 +13,7 @@ from fastepll.models._cosines import dct_basis
 from fastepll.models._density import log_sum, posterior
 from fastepll.priors import _generalised_gaussian as one
 from fastepll.priors._generalised_gaussian_noise import Tables
-from fastepll.priors.base import Prior, check_parameter, training_coordinates
+from fastepll.priors.base import Prior, check_parameter, check_start, training_coordinates
 from fastepll.typing import Estimator
 
 NEGLIGIBLE = 1e-4  # share of a component in a posterior mean
@@ -143,8 +143,7 @@ class GeneralisedGaussianMixture(Prior):
             start = GaussianMixture.fit(
                 patches, patch_shape=patch_shape, n_components=n_components, seed=seed
             )
-        if tuple(start.patch_shape) != tuple(patch_shape):
-            raise ValueError(f"start must have patches of {patch_shape}, got {start.patch_shape}")
+        check_start(start.patch_shape, patch_shape)
         prior = cls._of_mixture(start) if isinstance(start, GaussianMixture) else start
         about: dict[str, JSON] = {"n_patches": len(c), "seed": seed}
         return expectation_maximisation(c, prior, iterations, about)

@@ -71,8 +71,8 @@ def map_by_gradient(
             step[bad] /= 3
             moved[bad] = z[bad] + step[bad, None] * direction[bad]
             reached[bad] = objective(moved[bad], y[bad])
-        bad = ~(reached >= value)
-        moved[bad], reached[bad] = z[bad], value[bad]
+        worse = ~(reached >= value)
+        moved[worse], reached[worse] = z[worse], value[worse]
         next_slope = gradient(moved, y)
         result[rows] = moved
         dz, fall = moved - z, slope - next_slope

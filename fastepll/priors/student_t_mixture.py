@@ -15,7 +15,7 @@ from fastepll.models._arrays import JSON, MAX_K, Array
 from fastepll.models._cosines import dct_basis
 from fastepll.priors import _elliptical_em
 from fastepll.priors._elliptical import EllipticalMixture, FiniteScales, Radial
-from fastepll.priors.base import check_parameter, training_coordinates
+from fastepll.priors.base import check_parameter, check_start, training_coordinates
 
 MOST_NODES = 10
 START_DOF = 10.0
@@ -174,8 +174,7 @@ class StudentTMixture(EllipticalMixture):
             start = GaussianMixture.fit(
                 patches, patch_shape=patch_shape, n_components=n_components, seed=seed
             )
-        if tuple(start.patch_shape) != tuple(patch_shape):
-            raise ValueError(f"start must have patches of {patch_shape}, got {start.patch_shape}")
+        check_start(start.patch_shape, patch_shape)
         if isinstance(start, GaussianMixture):
             basis, k = dct_basis(tuple(patch_shape)), start.k
             scatters = (1 - 2 / START_DOF) * (basis.T @ start.covariances @ basis)

@@ -74,6 +74,7 @@ def stream_patches(
     seed: int = 0,
     dequantise: bool = True,
     flips: bool = False,
+    remove_mean: bool = True,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield `n_patches` mean-free patches, one block per image, always the same for one seed.
 
@@ -92,11 +93,13 @@ def stream_patches(
         data well defined and keeps every covariance above (1/12)/255².
     flips : bool
         Mirror each patch up-down and left-right at random (positions do not depend on this).
+    remove_mean : bool
+        Without it patches keep their means.
 
     Yields
     ------
     (m, d) float32 arrays on the [0, 1] scale, in raster order of their positions. One mean over
-    all d values, whatever their channel, is subtracted from each patch.
+    all d values, whatever their channel, is subtracted from each patch, if ``remove_mean``.
 
     Raises
     ------
@@ -107,7 +110,15 @@ def stream_patches(
 
     def read(i: int) -> NDArray[np.float32]:
         rng, count = np.random.default_rng([seed, 0, i]), share + (i < extra)
-        return image_patches(paths[i], patch_shape, count, rng, dequantise=dequantise, flips=flips)
+        return image_patches(
+            paths[i],
+            patch_shape,
+            count,
+            rng,
+            dequantise=dequantise,
+            flips=flips,
+            remove_mean=remove_mean,
+        )
 
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(paths), READERS):
@@ -122,6 +133,7 @@ def image_patches(
     *,
     dequantise: bool,
     flips: bool,
+    remove_mean: bool = True,
 ) -> NDArray[np.float32]:
     """Patches of one image, (count, d); see `stream_patches`."""
     p, q = patch_shape[:2]
@@ -147,6 +159,7 @@ def image_patches(
     block = block.reshape(count, -1)
     if dequantise:
         block = block + rng.random(block.shape)
-    block = (block - block.mean(axis=1, keepdims=True)) / 255.0
-    patches: NDArray[np.float32] = block.astype(np.float32)
+    if remove_mean:
+        block = block - block.mean(axis=1, keepdims=True)
+    patches: NDArray[np.float32] = (block / 255.0).astype(np.float32)
     return patches

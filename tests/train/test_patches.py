@@ -37,6 +37,13 @@ def test_patches_are_those_of_the_image(folder):
     np.testing.assert_allclose(block, expected, atol=1e-6)
 
 
+def test_patches_may_keep_their_means(folder):
+    whole = draw(folder, remove_mean=False)
+    np.testing.assert_allclose(whole - whole.mean(axis=1, keepdims=True), draw(folder), atol=1e-6)
+    assert whole.min() >= 0
+    assert whole.mean(axis=1).std() > 0.01
+
+
 def test_more_patches_than_positions_repeat_them_evenly(folder):
     path = list_images(folder)[0]
     (block,) = stream_patches([path], (8, 8), 2 * 33 * 53, dequantise=False)
