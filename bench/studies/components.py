@@ -113,7 +113,7 @@ def write(study: Study, rows: list[dict[str, Any]], *, n: int, noisy: int, image
         f"{', '.join(share(key, 10) for key in keys)}, and the last doubling adds "
         f"{doubling(keys[0])} nats, {doubling(keys[1])} dB and {doubling(keys[2])} dB. "
         "The 2012 paper found the same: a few components already model and denoise well, and more "
-        f"bring less and less. They overfit little: beyond {ten['components']} components the "
+        f"bring less and less, overfitting little: beyond {ten['components']} components the "
         f"likelihood of training patches rises by {seen:.2f} nats, of test patches by "
         f"{unseen:.2f}."
     )
