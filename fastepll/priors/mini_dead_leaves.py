@@ -202,7 +202,7 @@ class MiniDeadLeaves(Prior):
         out: NDArray[Any] | None = None,
         n_threads: int | None = None,
     ) -> NDArray[Any]:
-        """Draw n patches without mean, (n, d), about a million of 8x8 a second.
+        """Draw n patches without mean, (n, d); of 8x8 nearly a million a second.
 
         Parameters
         ----------
