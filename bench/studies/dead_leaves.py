@@ -1,4 +1,4 @@
-"""Priors trained on dead leaves: python bench/studies/dead_leaves.py.
+"""Priors trained on dead leaves: ``python bench/studies/dead_leaves.py``.
 
 How near to the true likelihood of the mini dead-leaves model do mixtures and their rivals come, and
 what is a mixture that has seen nothing but dead leaves worth as a prior of photographs?

@@ -1,4 +1,4 @@
-"""Samples of every prior beside natural patches: python bench/studies/samples.py.
+"""Samples of every prior beside natural patches: ``python bench/studies/samples.py``.
 
 Statistics of the samples say what the eye sees: how much contrast varies, how heavy the tails of
 differences are, and how much of a patch is one straight edge.
