@@ -119,7 +119,8 @@ def work(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", ["anatomy", "averaging", "components", "dead_leaves", "estimators", "samples"]
+    "name",
+    ["anatomy", "averaging", "components", "dead_leaves", "estimators", "likelihood", "samples"],
 )
 def test_trial(study, data_dir, work, name):
     pytest.importorskip("torch")
@@ -175,12 +176,22 @@ def check_samples(rows):
     assert min(tail["photographs"], tail["mixture"], tail["mini"]) > 8
 
 
+def check_likelihood(rows):
+    """The two same densities agree, and families are as far apart as in the full study."""
+    nats = {row["prior"]: float(row["nats"]) for row in rows}
+    assert nats["pca-gaussian"] == pytest.approx(nats["gaussian"], abs=1e-3)
+    assert nats["gaussian"] - nats["independent-pixels"] == pytest.approx(13, abs=4)
+    assert nats["gsm"] - nats["gaussian"] == pytest.approx(47, abs=5)
+    assert nats["mixture"] - nats["gsm"] == pytest.approx(9.6, abs=3)
+
+
 CHECKS = {
     "anatomy": check_anatomy,
     "averaging": check_averaging,
     "components": check_components,
     "dead_leaves": check_dead_leaves,
     "estimators": check_estimators,
+    "likelihood": check_likelihood,
     "samples": check_samples,
 }
 

@@ -83,7 +83,7 @@ NOTES = (
     "for those that are Gaussian mixtures of few components."
 )
 NATS = ("nats", "error", "annealing", "quarter", "stored")
-CAPTION = "PSNR against log-likelihood, sigma {}. Circles: the papers' priors; squares: later ones."
+CAPTION = "PSNR against log-likelihood, sigma {}. Squares: priors later than the papers."
 
 
 def own_prior(text: str) -> PatchPrior:
@@ -188,31 +188,22 @@ def correlations(rows: Sequence[Row]) -> list[Row]:
 
 def scatter(rows: Sequence[Row], sigma: float) -> Any:
     """PSNR of patches and images against the log-likelihood."""
-    figure, axes = canvas(1, 2, size=(9.0, 4.4))
+    figure, axes = canvas(1, 2, size=(9.6, 4.0))
     for axis, column, title in (
         (axes[0], f"patch mean {sigma}", "patches, posterior mean"),
-        (axes[1], f"image {sigma}", "whole images, EPLL"),
+        (axes[1], f"image {sigma}", "images, EPLL"),
     ):
-        for row in rows:
-            later = row["prior"] in LATER
-            axis.plot(
-                row["nats"], row[column], "s" if later else "o", color="C1" if later else "C0"
-            )
-        label(axis, [(row["nats"], row[column], row["prior"]) for row in rows])
+        for i, row in enumerate(rows):
+            mark = "s" if row["prior"] in LATER else "ovD"[i % 3]
+            style = {"color": f"C{i % 10}", "markersize": 7, "alpha": 0.8, "linestyle": ""}
+            axis.plot(row["nats"], row[column], mark, label=row["prior"], **style)
         axis.set(
-            xlabel="log-likelihood, nats per patch",
-            ylabel=f"PSNR at sigma {sigma}, dB",
+            xlabel="log-likelihood (nats per patch)",
+            ylabel=f"PSNR at sigma {sigma} (dB)",
             title=title,
         )
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
     return figure
-
-
-def label(axis: Any, points: Sequence[tuple[float, float, str]]) -> None:
-    """Names beside points, alternately above and below in their order from left to right."""
-    for i, (x, y, name) in enumerate(sorted(points)):
-        offset, side = ((-4, 5), "right") if i % 2 == 0 else ((5, -9), "left")
-        axis.annotate(name, (x, y), xytext=offset, textcoords="offset points", fontsize=7, ha=side)
-    axis.margins(0.12)
 
 
 def write_figures(rows: Sequence[Row]) -> None:
