@@ -202,7 +202,7 @@ class MiniDeadLeaves(Prior):
         out: NDArray[Any] | None = None,
         n_threads: int | None = None,
     ) -> NDArray[Any]:
-        """Draw n patches without mean, (n, d); of 8x8 nearly a million a second.
+        """Draw n patches without mean, (n, d); of 8x8 some 800 000 a second.
 
         Parameters
         ----------
