@@ -152,7 +152,8 @@ class Prior(ABC):
         patches : array_like, shape (n, d)
             On the [0, 1] scale; their means have no part in it.
         """
-        c, result = self._coordinates(patches), np.empty(len(np.atleast_2d(patches)))
+        c = self._coordinates(patches)
+        result = np.empty(len(c))
         for rows, rng in self._chunks(len(c)):
             result[rows] = self._log_prob(c[rows], rng)
         return result
