@@ -152,7 +152,7 @@ def examine(name: str, prior: PatchPrior, study: Study) -> dict[str, Any]:
     """All that is measured of a prior."""
     row: dict[str, Any] = {"prior": name}
     row |= study.cell("likelihood", name, compute=lambda: likelihoods(name, prior, study))
-    few, images = study.pick(1000, 100), study.pick(IMAGES, IMAGES[:1])
+    few, images = study.pick(1000, 20), study.pick(IMAGES, IMAGES[:1])
     for sigma in SIGMAS:
         for estimator in ("map", "mean"):
             found = study.cell(
