@@ -240,5 +240,5 @@ def check_level(sigma: float, span: float) -> float:
 def for_workers(model: Model) -> tuple[PatchModel, Any]:
     """The mixture, and what tells it to workers: a name, or one task that all others share."""
     mixture = _check.check_model(model)
-    known = isinstance(model, str) and load_model(model) is mixture and "." not in model
+    known = isinstance(model, str) and "." not in model and load_model(model) is mixture
     return mixture, model if known else dask.delayed(mixture, traverse=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, SupportsIndex, TypeVar, get_args, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastepll.models import GaussianMixture, _arrays
 from fastepll.models._arrays import JSON, Array
@@ -132,7 +132,7 @@ class Prior(ABC):
 
     def _score(self, c: Array) -> Array:
         """Gradient of the log density, (m, q)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no gradient of its log density")
 
     def _denoise(
         self, c: Array, sigma: float, estimator: Estimator, rng: np.random.Generator
@@ -248,7 +248,21 @@ def check_parameter(name: str, value: Any, shape: Sequence[int | None]) -> Array
     return array
 
 
-def check_start(have: Sequence[int], wanted: Sequence[int]) -> None:
-    """Raise ValueError unless the prior that a fit starts from has patches of that shape."""
-    if tuple(have) != tuple(wanted):
-        raise ValueError(f"start must have patches of {tuple(wanted)}, got {tuple(have)}")
+def begin_fit(
+    patches: ArrayLike,
+    patch_shape: Sequence[int],
+    start: GaussianMixture | Self | None,
+    n_components: int,
+    seed: int,
+) -> tuple[NDArray[np.float32], GaussianMixture | Self]:
+    """Coordinates to fit a mixture to, and where EM starts: without `start` at Gaussians."""
+    c = training_coordinates(patches, patch_shape).astype(np.float32)
+    if start is None:
+        start = GaussianMixture.fit(
+            patches, patch_shape=patch_shape, n_components=n_components, seed=seed
+        )
+    if tuple(start.patch_shape) != tuple(patch_shape):
+        raise ValueError(
+            f"start must have patches of {tuple(patch_shape)}, got {tuple(start.patch_shape)}"
+        )
+    return c, start

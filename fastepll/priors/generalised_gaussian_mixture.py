@@ -13,7 +13,7 @@ from fastepll.models._cosines import dct_basis
 from fastepll.models._density import log_sum, posterior
 from fastepll.priors import _generalised_gaussian as one
 from fastepll.priors._generalised_gaussian_noise import Tables
-from fastepll.priors.base import Prior, check_parameter, check_start, training_coordinates
+from fastepll.priors.base import Prior, begin_fit, check_parameter
 from fastepll.typing import Estimator
 
 NEGLIGIBLE = 1e-4  # share of a component in a posterior mean
@@ -138,12 +138,7 @@ class GeneralisedGaussianMixture(Prior):
         """
         from fastepll.priors._generalised_gaussian_em import expectation_maximisation
 
-        c = training_coordinates(patches, patch_shape).astype(np.float32)
-        if start is None:
-            start = GaussianMixture.fit(
-                patches, patch_shape=patch_shape, n_components=n_components, seed=seed
-            )
-        check_start(start.patch_shape, patch_shape)
+        c, start = begin_fit(patches, patch_shape, start, n_components, seed)
         prior = cls._of_mixture(start) if isinstance(start, GaussianMixture) else start
         about: dict[str, JSON] = {"n_patches": len(c), "seed": seed}
         return expectation_maximisation(c, prior, iterations, about)

@@ -15,7 +15,7 @@ from fastepll.models._arrays import JSON, MAX_K, Array
 from fastepll.models._cosines import dct_basis
 from fastepll.priors import _elliptical_em
 from fastepll.priors._elliptical import EllipticalMixture, FiniteScales, Radial
-from fastepll.priors.base import check_parameter, check_start, training_coordinates
+from fastepll.priors.base import begin_fit, check_parameter
 
 MOST_NODES = 10
 START_DOF = 10.0
@@ -169,12 +169,7 @@ class StudentTMixture(EllipticalMixture):
         seed : int
             For that mixture.
         """
-        c = training_coordinates(patches, patch_shape).astype(np.float32)
-        if start is None:
-            start = GaussianMixture.fit(
-                patches, patch_shape=patch_shape, n_components=n_components, seed=seed
-            )
-        check_start(start.patch_shape, patch_shape)
+        c, start = begin_fit(patches, patch_shape, start, n_components, seed)
         if isinstance(start, GaussianMixture):
             basis, k = dct_basis(tuple(patch_shape)), start.k
             scatters = (1 - 2 / START_DOF) * (basis.T @ start.covariances @ basis)

@@ -192,3 +192,43 @@ def test_density_has_no_posterior_mean(mixture, image):
     settings = Settings.from_betas([1], estimator="mean")
     with pytest.raises(ValueError, match="estimator 'map' for a model that has no denoise"):
         fastepll.denoise(image, SIGMA, model=Density(np.eye(16)), quality=settings)
+
+
+def test_file_of_a_prior(image, tmp_path):
+    from fastepll.priors import PCA
+
+    prior = PCA((4, 4), axes=np.eye(15), scales=np.linspace(0.3, 0.05, 15))
+    path = tmp_path / "prior.npz"
+    prior.save(path)
+    wanted = fastepll.denoise(image, SIGMA, model=prior, quality=SETTINGS)
+    for name in (path, str(path)):
+        got = fastepll.denoise(image, SIGMA, model=name, quality=SETTINGS)
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_file_of_a_prior_with_dask(image, tmp_path):
+    da = pytest.importorskip("dask.array")
+    import fastepll.dask
+    from fastepll.priors import PCA
+
+    prior = PCA((4, 4), axes=np.eye(15), scales=np.linspace(0.3, 0.05, 15))
+    prior.save(tmp_path / "prior.npz")
+    wanted = fastepll.denoise(image, SIGMA, model=prior, quality=SETTINGS, data_range=1.0)
+    got = fastepll.dask.denoise(
+        da.from_array(image, chunks=(12, 23)),
+        SIGMA,
+        model=str(tmp_path / "prior.npz"),
+        quality=SETTINGS,
+        data_range=1.0,
+    )
+    np.testing.assert_array_equal(got.compute(), wanted)
+
+
+def test_score_of_a_prior_without_gradient():
+    from fastepll.priors import GeneralisedGaussianMixture
+
+    prior = GeneralisedGaussianMixture(
+        (1, 2), weights=[1.0], vectors=[[[1.0]]], variances=[[2.0]], shapes=[[1.0]]
+    )
+    with pytest.raises(NotImplementedError, match="GeneralisedGaussianMixture has no gradient"):
+        prior.score([[0.1, -0.1]])
