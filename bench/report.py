@@ -272,7 +272,7 @@ def priors() -> str:
     return (
         table(["prior", "log-likelihood", *columns.values()], rows)
         + "\n\nNats per 8×8 patch of `bsds300/test`, protocol of 63 dimensions; PSNR in dB of "
-        + "patches (posterior mean, sigma 25) and of five images (EPLL). "
+        + "patches (posterior mean, sigma 25) and of the middle of five images (EPLL). "
         + "Command: `python bench/studies/likelihood.py`."
     )
 

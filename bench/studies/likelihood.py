@@ -255,8 +255,8 @@ def write_page(study: Study, rows: Sequence[Row]) -> None:
     sentences = (
         f"Over the {len(ours)} priors of the papers the log-likelihood goes with the PSNR of "
         "patches (posterior mean at sigma 25: linear correlation "
-        f"{at25['patch mean, linear']:.3f}, rank {at25['patch mean, rank']:.3f}) and of whole "
-        f"images ({at25['image, linear']:.3f} and {at25['image, rank']:.3f}). That "
+        f"{at25['patch mean, linear']:.3f}, rank {at25['patch mean, rank']:.3f}) and of the "
+        f"middle of images ({at25['image, linear']:.3f} and {at25['image, rank']:.3f}). That "
         f"{'agrees' if agrees else 'does not quite agree'} with Zoran & Weiss (2011), who found "
         "both to go together and the mixture best: best of these by likelihood is "
         f"{best['likelihood']}, on patches {best['patches']}, on images {best['images']}."
