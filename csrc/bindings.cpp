@@ -14,6 +14,7 @@
 #include "gmm.hpp"
 #include "pass.hpp"
 #include "scales.hpp"
+#include "workspace.hpp"
 
 namespace py = pybind11;
 using namespace fastepll;
@@ -229,6 +230,9 @@ void run_add_coarse(Array<float> image, const Array<float>& coarse, float weight
 
 }  // namespace
 
+// By this threadpoolctl knows the library.
+extern "C" PYBIND11_EXPORT int fastepll_core() { return 1; }
+
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Native core of fastepll; use it through fastepll.backends.";
   py::class_<Mixture, std::shared_ptr<Mixture>>(m, "Mixture")
@@ -256,5 +260,20 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("levels", &levels);
   m.def("compiled_levels", &compiled_levels);
   m.def("resolve_level", [](const std::string& name) { return kernels(name).level; });
-  m.def("openmp_max_threads", &openmp_max_threads);
+  m.def("use_runner", [](const std::optional<py::capsule>& runner) {
+    require(!runner || std::string(runner->name()) == "fastepll.runner", "not a runner");
+    use_runner(runner ? reinterpret_cast<Runner>(runner->get_pointer<void>()) : nullptr);
+  });
+  m.def("thread_limit", &thread_limit);
+  m.def("set_thread_limit", &set_thread_limit);
+  m.def("thread_counts", [] {
+    const Counts n = counts();
+    py::dict result;
+    result["loops"] = n.loops;
+    result["pieces"] = n.pieces;
+    result["helpers"] = n.helpers;
+    result["workers"] = n.workers;
+    return result;
+  });
+  m.def("resting_bytes", &resting_bytes);
 }

@@ -7,7 +7,6 @@
 #include "buffer.hpp"
 #include "kernels.hpp"
 #include "parallel.hpp"
-#include "workspace.hpp"
 
 namespace fastepll {
 
@@ -32,8 +31,6 @@ class Mixture {
   const std::size_t k;
   const PatchShape shape;
   const std::size_t d, q;
-  WorkspacePool& workspaces() const { return workspaces_; }  // for tiles
-  WorkspacePool& bands() const { return bands_; }
 
  private:
   friend class Prepared;
@@ -45,7 +42,6 @@ class Mixture {
   std::vector<double> weights_, eigenvalues_, spread_, basis_;
   Buffer<double> covariances_;  // d x d each, in the basis
   Buffer<float> vectors_;
-  mutable WorkspacePool workspaces_, bands_;
 };
 
 // A mixture ready for one Spec.

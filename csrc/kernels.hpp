@@ -22,9 +22,9 @@ constexpr std::size_t kRoom = 512;     // most patches of a tile
 // the lists do not all begin in the same few sets of the cache.
 constexpr std::size_t kListRoom = kRoom + 32;
 
-constexpr std::size_t round_up(std::size_t n, std::size_t step) {
-  return (n + step - 1) / step * step;
-}
+constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+constexpr std::size_t round_up(std::size_t n, std::size_t step) { return ceil_div(n, step) * step; }
 
 // How a pass uses the mixture; the definition is fastepll/backends/reference.py.
 struct Spec {

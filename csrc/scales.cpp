@@ -1,20 +1,21 @@
 #include "scales.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 namespace fastepll {
 namespace {
 
-constexpr std::size_t kRows = 16;  // of the coarse image, done by one thread at a time
+constexpr std::size_t kPixels = 1 << 15;  // of the coarse image: less does not pay to wake a thread
 
-template <class Body>
-void for_each_row(std::size_t n, int n_threads, const Body& body) {
-  const auto work = [&](std::size_t i, int thread) {
-    for (std::size_t y = i * kRows; y < std::min(n, (i + 1) * kRows); ++y) body(y, thread);
-  };
-  parallel_for((n + kRows - 1) / kRows, n_threads, work, [](double) { return true; }, 0, 0);
-}
+// Rows of the coarse image, cut into pieces of about the same size.
+struct Rows {
+  Rows(std::size_t height, std::size_t width)
+      : n(height), pieces(std::clamp<std::size_t>(height * width / kPixels, 1, height)) {}
+  std::size_t begin(std::size_t piece) const { return piece * n / pieces; }
+  const std::size_t n, pieces;
+};
 
 float mean4(const float* image, std::size_t pitch) {
   return 0.25f * (image[0] + image[pitch] + image[1] + image[pitch + 1]);
@@ -24,35 +25,51 @@ float mean4(const float* image, std::size_t pitch) {
 
 void halve(const float* image, std::size_t height, std::size_t width, int n_threads,
            float* result) {
-  for_each_row(height / 2, n_threads, [=](std::size_t y, int) {
-    const float* from = image + 2 * y * width;
-    float* to = result + y * (width / 2);
-    for (std::size_t x = 0; x < width / 2; ++x) to[x] = mean4(from + 2 * x, width);
+  const Rows rows(height / 2, width / 2);
+  parallel_for(rows.pieces, n_threads, [&](std::size_t piece, int) {
+    for (std::size_t y = rows.begin(piece); y < rows.begin(piece + 1); ++y) {
+      const float* from = image + 2 * y * width;
+      float* to = result + y * (width / 2);
+      for (std::size_t x = 0; x < width / 2; ++x) to[x] = mean4(from + 2 * x, width);
+    }
   });
 }
 
 void add_coarse(float* image, std::size_t height, std::size_t width, const float* coarse,
                 float weight, int n_threads, float* scratch) {
   const std::size_t h = height / 2, w = width / 2;
-  for_each_row(h, n_threads, [=](std::size_t y, int) {
-    for (std::size_t x = 0; x < w; ++x)
-      scratch[y * w + x] = weight * (coarse[y * w + x] - mean4(image + 2 * (y * width + x), width));
-  });
-  std::vector<float> rows((w + 2) * static_cast<std::size_t>(n_threads));
-  for_each_row(h, n_threads, [&](std::size_t y, int thread) {
-    const float* near = scratch + y * w;
-    for (const bool below : {false, true}) {
-      const float* far = below ? (y + 1 < h ? near + w : near) : (y > 0 ? near - w : near);
-      float* mixed = rows.data() + static_cast<std::size_t>(thread) * (w + 2) + 1;
+  const Rows rows(h, w);
+  const auto subtract = [&](std::size_t piece) {
+    for (std::size_t y = rows.begin(piece); y < rows.begin(piece + 1); ++y)
+      for (std::size_t x = 0; x < w; ++x)
+        scratch[y * w + x] =
+            weight * (coarse[y * w + x] - mean4(image + 2 * (y * width + x), width));
+  };
+  const auto add = [&](std::size_t piece, float* mixed) {
+    for (std::size_t i = 2 * rows.begin(piece); i < 2 * rows.begin(piece + 1); ++i) {
+      const std::size_t y = i / 2;
+      const float* near = scratch + y * w;
+      const float* far = i % 2 ? (y + 1 < h ? near + w : near) : (y > 0 ? near - w : near);
       for (std::size_t x = 0; x < w; ++x) mixed[x] = 0.75f * near[x] + 0.25f * far[x];
       mixed[-1] = mixed[0];
       mixed[w] = mixed[w - 1];
-      float* target = image + (2 * y + (below ? 1 : 0)) * width;
+      float* target = image + i * width;
       for (std::size_t x = 0; x < w; ++x) {
         target[2 * x] += 0.75f * mixed[x] + 0.25f * mixed[x - 1];
         target[2 * x + 1] += 0.75f * mixed[x] + 0.25f * mixed[x + 1];
       }
     }
+  };
+  const std::size_t threads = std::min<std::size_t>(rows.pieces, n_threads);
+  std::vector<float> lines((w + 2) * threads);
+  // A piece is added when the differences of its neighbours are known too, by who finds the last.
+  std::vector<std::atomic<int>> waiting(rows.pieces);
+  for (std::size_t i = 0; i < rows.pieces; ++i)
+    waiting[i] = 1 + (i > 0 ? 1 : 0) + (i + 1 < rows.pieces ? 1 : 0);
+  parallel_for(rows.pieces, n_threads, [&](std::size_t piece, int thread) {
+    subtract(piece);
+    for (std::size_t i = piece > 0 ? piece - 1 : 0; i < std::min(piece + 2, rows.pieces); ++i)
+      if (--waiting[i] == 0) add(i, lines.data() + static_cast<std::size_t>(thread) * (w + 2) + 1);
   });
 }
 

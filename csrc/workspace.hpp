@@ -2,65 +2,62 @@
 #pragma once
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <type_traits>
-#include <vector>
 
 #include "buffer.hpp"
 #include "kernels.hpp"
 
 namespace fastepll {
 
+// A piece of memory from the process's pool, which it goes back to in the end.
 class Workspace {
  public:
-  // Arrays for `carve(place)`, which calls place(pointer, n) for each, with whatever they held
-  // last.
+  // Arrays for `carve(place)`, which calls place(pointer, n) for each; they hold anything.
   template <class Carve>
-  void hold(const Carve& carve) {
+  explicit Workspace(const Carve& carve) {
     const auto bytes = [](auto* array, std::size_t n) {
       return round_up(n * sizeof(*array), kAlign);
     };
     std::size_t size = 0;
     carve([&](auto*& array, std::size_t n) { size += bytes(array, n); });
-    if (size > size_) {
-      memory_ = Buffer<char>(size);
-      size_ = size;
-    }
-    char* next = memory_.get();
+    char* next = take(size);
     carve([&](auto*& array, std::size_t n) {
       array = reinterpret_cast<std::decay_t<decltype(array)>>(next);
       next += bytes(array, n);
     });
   }
-
-  // What one thread needs to work on a tile with these tables; the corners are the caller's to
-  // fill.
-  Tile tile(const Tables& tables);
+  Workspace(Workspace&&) = default;
+  ~Workspace();
 
  private:
+  char* take(std::size_t size);
+
   std::size_t size_ = 0;
   Buffer<char> memory_;
 };
 
-// Workspaces at rest. As many are kept as were ever in use at once.
-class WorkspacePool {
- public:
-  // One that goes back to the pool when it is let go.
-  auto take() {
-    const auto give = [this](Workspace* workspace) {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      resting_.emplace_back(workspace);
-    };
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (resting_.empty()) resting_.push_back(std::make_unique<Workspace>());
-    std::unique_ptr<Workspace, decltype(give)> result(resting_.back().release(), give);
-    resting_.pop_back();
-    return result;
-  }
+// The arrays of a tile that nobody but the kernels looks at, and its corners.
+template <class Place>
+void carve_tile(Tile& tile, const Tables& t, const Place& place) {
+  place(tile.corners, kRoom);
+  place(tile.coefs, kRoom * round_up(t.coefs, kPad));
+  place(tile.energy, kRoom);
+  place(tile.middle, kRoom);
+  place(tile.power, kRoom);
+  place(tile.best, kRoom * t.mixed);
+  place(tile.limit, kRoom);
+  place(tile.least, kRoom);
+  place(tile.slack, kRoom);
+  place(tile.seeds, kRoom);
+  place(tile.candidates, t.k_pad + kPad);
+  place(tile.patch_list, t.k_pad * kListRoom);
+  place(tile.cost_list, t.k_pad * kListRoom);
+  place(tile.ends, t.k_pad);
+  place(tile.features, kBatch * (t.features > t.q_pad ? t.features : t.q_pad) + kPad);
+  place(tile.costs, kBatch * t.k_pad);
+}
 
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Workspace>> resting_;
-};
+// Bytes of workspaces at rest.
+std::size_t resting_bytes();
 
 }  // namespace fastepll

@@ -105,11 +105,11 @@ def _thread_count() -> dict[str, Any]:
     facts: dict[str, Any] = {"in use": None}
     try:
         facts["in use"], facts["from"] = _threads.default_threads()
+        facts["layer"] = _threads.threading_layer()
     except ValueError as error:
         facts["error"] = str(error)
-    for name in ("FASTEPLL_NUM_THREADS", "OMP_NUM_THREADS"):
+    for name in ("FASTEPLL_NUM_THREADS", "OMP_NUM_THREADS", "FASTEPLL_THREADING"):
         facts[name] = os.environ.get(name) or None
-    facts["OpenMP"] = "yes" if _threads.HAS_OPENMP else "no"
     return facts
 
 

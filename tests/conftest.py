@@ -62,7 +62,7 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     return request.param
 
 
-@pytest.fixture(params=[1, 2, 3, 7])
+@pytest.fixture(params=[1, 2, 3, 7, 64])
 def n_threads(request: pytest.FixtureRequest) -> int:
     """Thread counts, also odd ones and more than there are processors."""
     return request.param

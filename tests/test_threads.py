@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
+import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fastepll._threads import (
-    HAS_OPENMP,
-    affinity,
-    default_threads,
-    openmp_default,
-    resolve_threads,
-)
+from fastepll import _threads
+from fastepll._threads import affinity, default_threads, resolve_threads
 from fastepll.backends import get_backend, why_not
 
 native = pytest.mark.skipif(why_not("native") is not None, reason="needs the native core")
@@ -45,21 +43,18 @@ def run(image=image, n_threads=2):
 
 @pytest.fixture
 def environment(monkeypatch):
-    for name in ("FASTEPLL_NUM_THREADS", "OMP_NUM_THREADS"):
+    for name in ("FASTEPLL_NUM_THREADS", "OMP_NUM_THREADS", "FASTEPLL_THREADING"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
 
 def test_order(environment):
-    environment.setattr("fastepll._threads.openmp_limit", lambda: None)
     assert default_threads() == (affinity(), "processor affinity")
     environment.setenv("OMP_NUM_THREADS", "5,2")
     assert default_threads() == (5, "environment variable OMP_NUM_THREADS")
     environment.setenv("FASTEPLL_NUM_THREADS", " 3 ")
     assert default_threads() == (3, "environment variable FASTEPLL_NUM_THREADS")
-    environment.setattr("fastepll._threads.openmp_limit", lambda: 2)
-    assert default_threads() == (2, "limit set on OpenMP in this thread")
-    assert resolve_threads(None) == 2
+    assert resolve_threads(None) == 3
     assert resolve_threads(4) == 4
 
 
@@ -75,7 +70,6 @@ def test_bad_environment(environment, name, text):
 def test_empty_environment_is_unset(environment):
     environment.setenv("FASTEPLL_NUM_THREADS", "")
     environment.setenv("OMP_NUM_THREADS", "2")
-    environment.setattr("fastepll._threads.openmp_limit", lambda: None)
     assert resolve_threads(None) == 2
 
 
@@ -91,26 +85,69 @@ print(*default_threads())
     assert process.communicate(timeout=60)[0] == "1 processor affinity\n"
 
 
-@pytest.mark.skipif(not HAS_OPENMP, reason="needs a native core with OpenMP")
+@native
 def test_threadpoolctl(python):
-    pytest.importorskip("threadpoolctl")
+    threadpoolctl = pytest.importorskip("threadpoolctl", minversion="3.2")
     code = """
+import threading
 import threadpoolctl
-from fastepll._threads import resolve_threads
+from fastepll._threads import default_threads, resolve_threads
 with threadpoolctl.threadpool_limits(1):
-    print(resolve_threads(None), resolve_threads(2))
+    print(*default_threads(), resolve_threads(2))
+    other = threading.Thread(target=lambda: print(resolve_threads(None)))
+    other.start(), other.join()
+with threadpoolctl.threadpool_limits(5, user_api="openmp"):
+    print(resolve_threads(None))
 print(resolve_threads(None))
 """
+    del threadpoolctl
     process = python(code, FASTEPLL_NUM_THREADS=None, OMP_NUM_THREADS="3")
-    assert process.communicate(timeout=60)[0] == "1 2\n3\n"
+    limited = "1 limit set by threadpoolctl in this thread 2"
+    assert process.communicate(timeout=60)[0] == f"{limited}\n3\n3\n3\n"
 
 
-@pytest.mark.skipif(not HAS_OPENMP, reason="needs a native core with OpenMP")
-def test_limit_from_before_the_import(environment):
-    environment.setattr("fastepll._core.openmp_max_threads", lambda: 1)
-    environment.setattr("fastepll._threads.affinity", lambda: 4)
-    environment.setattr("fastepll._threads._OPENMP_DEFAULT", openmp_default())
-    assert default_threads() == (1, "limit set on OpenMP in this thread")
+@native
+def test_layers(python):
+    code = """
+from fastepll._threads import resolve_threads
+result = run(n_threads=resolve_threads(3))
+import pathlib, zlib
+maps = pathlib.Path("/proc/self/maps")
+print(zlib.crc32(result.tobytes()), maps.exists() and "libgomp" in maps.read_text())
+"""
+    crc = f"{zlib.crc32(np.ascontiguousarray(expected_result()).tobytes())}"
+    for layer, loaded in [("", False), ("team", False), ("openmp", True)]:
+        if layer == "openmp" and not has_openmp():
+            continue
+        process = python(SETUP + code, FASTEPLL_THREADING=layer)
+        seen = loaded and sys.platform == "linux"
+        assert process.communicate(timeout=60)[0] == f"{crc} {seen}\n"
+
+
+def has_openmp() -> bool:
+    return importlib.util.find_spec("fastepll._openmp") is not None
+
+
+def expected_result():
+    scope: dict[str, Any] = {}
+    exec(SETUP, scope)
+    return scope["run"](n_threads=1)
+
+
+@native
+def test_unknown_layer(environment):
+    environment.setenv("FASTEPLL_THREADING", "tbb")
+    with pytest.raises(ValueError, match="FASTEPLL_THREADING must be one of team, openmp, got 't"):
+        resolve_threads(2)
+
+
+@native
+def test_missing_layer(environment):
+    environment.setenv("FASTEPLL_THREADING", "openmp")
+    environment.setitem(sys.modules, "fastepll._openmp", None)
+    environment.setattr(_threads, "_in_use", "")
+    with pytest.raises(ValueError, match="must be team here, got 'openmp': there is no OpenMP"):
+        resolve_threads(None)
 
 
 @native
@@ -208,3 +245,80 @@ def test_poll_may_raise():
         )
     assert len(calls) == 1
     assert 0 < calls[0] <= 1
+
+
+# Prints what the loops of a pass over a grid of 57 x 193 patches did, with 1 to 64 threads asked
+# for, and over one of 41 x 41.
+COUNTS = """
+from fastepll import _core
+expected = run(n_threads=1)
+before = _core.thread_counts()
+for n_threads in [1, 2, 3, 7, 16, 64]:
+    assert np.array_equal(run(n_threads=n_threads), expected)
+    now = _core.thread_counts()
+    print(n_threads, *(now[name] - before[name] for name in ("loops", "pieces", "helpers")))
+    before = now
+run(np.ascontiguousarray(image[:48, :48]), n_threads=256)
+now = _core.thread_counts()
+print(now["pieces"] - before["pieces"], now["workers"], _core.resting_bytes())
+"""
+
+
+@native
+def test_counts(python):
+    """Of synchronisations and pieces: one loop a pass, cut finely enough for every thread."""
+    out = python(SETUP + COUNTS).communicate(timeout=120)[0].splitlines()
+    for line in out[:-1]:
+        n_threads, loops, pieces, helpers = map(int, line.split())
+        assert loops == (n_threads > 1)
+        assert pieces == {1: 3, 2: 16}.get(n_threads, 32)
+        assert helpers <= min(n_threads, pieces) - 1
+    pieces, workers, resting = map(int, out[-1].split())
+    assert pieces == 4
+    assert workers == 31  # as many as there were ever pieces for, less the caller
+    assert resting < 60e6
+
+
+@native
+def test_calls_at_once_share_one_team(python):
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from fastepll import _core
+expected = run(n_threads=1)
+with ThreadPoolExecutor(16) as pool:
+    for result in pool.map(lambda _: run(n_threads=3), range(48)):
+        assert np.array_equal(result, expected)
+print(_core.thread_counts()["workers"])
+"""
+    assert python(SETUP + code).communicate(timeout=300)[0] == "2\n"
+
+
+@native
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory that holds")
+def test_threads_that_cannot_start(python):
+    """64 are asked for in a child with room for the stacks of a few; it goes on with those."""
+    code = """
+import os, resource
+from fastepll import _core
+expected = run(n_threads=1)
+child = os.fork()
+if child == 0:
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20),) * 2)
+    right = np.array_equal(run(n_threads=64), expected)
+    os._exit(0 if right and _core.thread_counts()["workers"] < 12 else 7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert python(SETUP + code).communicate(timeout=60)[0] == "0\n"
+
+
+@native
+def test_waiting_threads_sleep(python):
+    code = """
+import time
+run(n_threads=4)
+start = time.process_time()
+time.sleep(0.5)
+print(time.process_time() - start)
+"""
+    assert float(python(SETUP + code).communicate(timeout=60)[0]) < 0.01

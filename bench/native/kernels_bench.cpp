@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "desk.hpp"
 #include "dispatch.hpp"
 #include "gmm.hpp"
 
@@ -64,22 +65,12 @@ float multiply_add(std::size_t n) {
 }
 #endif
 
-struct Job {  // one thread's tile
-  Workspace workspace;
-  Tile tile;
-  std::vector<float> patches, means, weights, total, estimates, scratch;
-  std::vector<std::int32_t> chosen;
+struct Job : Desk {  // one thread's tile, and estimates of its patches by one component
+  std::vector<float> estimates;
   std::vector<Entry> entries;
 
   Job(const Tables& t, const std::vector<float>& image)
-      : tile(workspace.tile(t)),
-        patches(kRoom * t.d_pad),
-        means(kRoom),
-        weights(kRoom * t.mixed),
-        total(kRoom),
-        estimates(kRoom * t.d_pad),
-        scratch(kPad * t.d_pad),
-        chosen(kRoom * t.mixed) {
+      : Desk(kRoom, t), estimates(kRoom * t.d_pad) {
     tile.n = kRoom;
     tile.image = image.data();
     tile.pitch = kImage;
@@ -87,11 +78,11 @@ struct Job {  // one thread's tile
       tile.corners[p] = static_cast<std::ptrdiff_t>(p / 64 * 4 * kImage + p % 64 * 3);
       entries.push_back({static_cast<std::int32_t>(p), 1.0f});
     }
-    tile.patches = patches.data();
-    tile.means = means.data();
-    tile.chosen = chosen.data();
-    tile.weights = weights.data();
-    tile.total = total.data();
+    tile.patches = patches;
+    tile.means = means;
+    tile.chosen = chosen;
+    tile.weights = weights;
+    tile.total = total;
   }
 };
 
@@ -154,8 +145,8 @@ int main() {
              [&](int t) { table.select(fast_jobs[t]->tile, quick); });
       report("filter, all directions", 2.0 * 2 * kD * kD, [&](int t) {
         Job& job = *slow_jobs[t];
-        table.filter(slow, 3, job.entries.data(), kRoom, job.patches.data(), job.means.data(),
-                     job.estimates.data(), job.scratch.data());
+        table.filter(slow, 3, job.entries.data(), kRoom, job.patches, job.means,
+                     job.estimates.data(), job.scratch);
       });
     }
   }

@@ -171,7 +171,10 @@ def test_many_components(level):
 
 
 @pytest.mark.parametrize("step", [Pass(noise_var=1e-3), FAST, replace(FAST, weighting="uniform")])
-@pytest.mark.parametrize(("patch_shape", "shape"), [((8, 8), (301, 350)), ((16, 16), (131, 150))])
+@pytest.mark.parametrize(
+    ("patch_shape", "shape"),
+    [((8, 8), (301, 350)), ((16, 16), (131, 150)), ((5, 4), (21, 17000)), ((5, 4), (3000, 13))],
+)
 def test_bit_identical_over_threads(level, n_threads, step, patch_shape, shape):
     model = mixture(patch_shape, 12)
     image = scene(shape, 1e-3)
