@@ -19,8 +19,15 @@ Layout::Layout(const std::vector<std::size_t>& at, std::size_t n_cols, std::size
   band_rows = ceil_div(n_rows, n_bands);
   n_bands = ceil_div(n_rows, band_rows);
   band_room = band_rows * n_cols;
-  pieces = ceil_div(band_room, wanted);
-  piece_room = ceil_div(band_room, pieces);
+  for (std::size_t b = 0; b < n_bands; ++b) {
+    const std::size_t n = (std::min((b + 1) * band_rows, n_rows) - b * band_rows) * n_cols;
+    const bool late = threads > 1 && b + threads >= n_bands;
+    n_pieces.push_back(ceil_div(n, late ? kRoom : wanted));
+    for (std::size_t i = 0; i < n_pieces[b]; ++i) {
+      pieces.push_back({b, i * n / n_pieces[b], (i + 1) * n / n_pieces[b]});
+      piece_room = std::max(piece_room, pieces.back().end - pieces.back().begin);
+    }
+  }
   for (std::size_t b = 0; b < n_bands; ++b) top.push_back(b == 0 ? 0 : at[b * band_rows]);
   top.push_back(height);
   std::size_t behind = 0;  // strips that a band reaches beyond its own
@@ -33,7 +40,7 @@ Layout::Layout(const std::vector<std::size_t>& at, std::size_t n_cols, std::size
     for (std::size_t s = b; s <= last[b]; ++s) first[s] = b;
     behind = std::max(behind, last[b] - b);
   }
-  slots = std::min(n_bands, behind + 1 + ceil_div(kPiecesPerThread * threads, pieces));
+  slots = std::min(n_bands, behind + 1 + ceil_div(kPiecesPerThread * threads, n_pieces[0]));
 }
 
 }  // namespace fastepll

@@ -69,7 +69,7 @@ class Pass {
         down_(shares(patches_.rows, tables_.down, tables_.height, image.height)),
         across_(shares(patches_.cols, tables_.across, tables_.width, image.width)),
         layout_(patches_.rows, patches_.cols.size(), tables_.height, image.height, n_threads),
-        desks_(desks(layout_.n_bands * layout_.pieces, n_threads, layout_.piece_room, tables_,
+        desks_(desks(layout_.pieces.size(), n_threads, layout_.piece_room, tables_,
                      tables_.spec.weighted ? tallest_strip() * image.width : 0)),
         memory_([&](const auto& place) {
           const std::size_t room = layout_.slots * layout_.band_room;
@@ -81,16 +81,16 @@ class Pass {
         waiting_(layout_.n_bands),
         strips_done_(layout_.n_bands) {
     for (std::size_t b = 0; b < layout_.n_bands; ++b) {
-      unready_[b] = layout_.pieces;
+      unready_[b] = layout_.n_pieces[b];
       waiting_[b] = b - layout_.first[b] + 1;
     }
   }
 
   bool run(const Poll& poll) {
     const auto work = [this](std::size_t i, int thread) {
-      const std::size_t band = i / layout_.pieces;
+      const std::size_t band = layout_.pieces[i].band;
       wait_for_room(band);
-      estimate(band, i % layout_.pieces, desks_[thread]);
+      estimate(layout_.pieces[i], desks_[thread]);
       if (--unready_[band] > 0) return;
       for (std::size_t s = band; s <= layout_.last[band]; ++s)
         if (--waiting_[s] == 0) {
@@ -98,8 +98,7 @@ class Pass {
           done(s);
         }
     };
-    return parallel_for(layout_.n_bands * layout_.pieces, static_cast<int>(desks_.size()), work,
-                        poll, 0, 1);
+    return parallel_for(layout_.pieces.size(), static_cast<int>(desks_.size()), work, poll, 0, 1);
   }
 
  private:
@@ -134,14 +133,12 @@ class Pass {
   }
 
   // Estimates of the patches of a piece, and where they are.
-  void estimate(std::size_t band, std::size_t piece, Desk& desk) {
-    const std::size_t n_cols = patches_.cols.size(), n_band = (end(band) - begin(band)) * n_cols;
-    const std::size_t from = std::min(n_band, piece * layout_.piece_room);
-    const std::size_t n = std::min(n_band, from + layout_.piece_room) - from;
-    const std::size_t n_tiles = ceil_div(n, kRoom), at = slot(band) + from;
+  void estimate(const Piece& piece, Desk& desk) {
+    const std::size_t n = piece.end - piece.begin, n_tiles = ceil_div(n, kRoom);
+    const std::size_t at = slot(piece.band) + piece.begin;
     for (std::size_t t = 0; t < n_tiles; ++t) {
       const std::size_t begin_t = t * n / n_tiles, n_t = (t + 1) * n / n_tiles - begin_t;
-      const std::size_t number = begin(band) * n_cols + from + begin_t;
+      const std::size_t number = begin(piece.band) * patches_.cols.size() + piece.begin + begin_t;
       Tile& tile = desk.tile;
       tile.patches = desk.patches + begin_t * tables_.d_pad;
       tile.means = desk.means + begin_t;
