@@ -150,28 +150,52 @@ bool has_shape(const Array<T>& array, const std::vector<py::ssize_t>& shape) {
   return std::equal(array.shape(), array.shape() + array.ndim(), shape.begin(), shape.end());
 }
 
-void run_prior_pass(const Array<float>& image, const Prepared& prepared, std::size_t stride,
-                    std::size_t shift_y, std::size_t shift_x,
-                    const std::optional<Array<float>>& noisy, float blend,
-                    std::optional<Array<std::int32_t>> hints, Array<float> out, int n_threads,
-                    py::object callback) {
-  const Image view = view_image(image, prepared.mixture(), n_threads);
-  const Grid grid = view_grid(prepared.mixture(), stride, shift_y, shift_x);
-  const std::vector<py::ssize_t> shape(image.shape(), image.shape() + image.ndim());
-  require(has_shape(out, shape) && (!noisy || has_shape(*noisy, shape)),
-          "image, noisy and out must have one shape");
-  float* result = out.mutable_data();
-  const float* blended = noisy ? noisy->data() : nullptr;
-  require(result != view.data && result != blended, "out must be another array than the inputs");
-  require(!hints || has_shape(*hints, grid_shape(view, prepared.mixture(), grid)),
-          "hints must have the shape of the grid");
-  std::int32_t* winners = hints ? hints->mutable_data() : nullptr;
+// The array that a tuple has at `index`, never a converted copy of it.
+template <class T>
+Array<T> array_at(const py::tuple& values, std::size_t index) {
+  const py::object value = values[index];
+  if (!py::isinstance<Array<T>>(value))
+    throw py::type_error("arrays of a pass must be C-contiguous, of float32, the hints of int32");
+  return py::reinterpret_borrow<Array<T>>(value);
+}
+
+// `calls` has a tuple (image, prepared, stride, shift_y, shift_x, noisy, blend, hints, out) for
+// each pass; noisy and hints may be None.
+void run_prior_passes(const std::vector<py::tuple>& calls, int n_threads, py::object callback) {
+  std::vector<PriorPass> passes;
+  for (const py::tuple& call : calls) {
+    require(call.size() == 9, "a pass must have 9 values");
+    const auto image = array_at<float>(call, 0);
+    const auto& prepared = call[1].cast<const Prepared&>();
+    const Image view = view_image(image, prepared.mixture(), n_threads);
+    const Grid grid = view_grid(prepared.mixture(), call[2].cast<std::size_t>(),
+                                call[3].cast<std::size_t>(), call[4].cast<std::size_t>());
+    const std::vector<py::ssize_t> shape(image.shape(), image.shape() + image.ndim());
+    auto out = array_at<float>(call, 8);
+    PriorPass pass{view, nullptr, call[6].cast<float>(), &prepared,
+                   grid, nullptr, out.mutable_data()};
+    require(has_shape(out, shape), "image, noisy and out must have one shape");
+    if (!call[5].is_none()) {
+      const auto noisy = array_at<float>(call, 5);
+      require(has_shape(noisy, shape), "image, noisy and out must have one shape");
+      pass.noisy = noisy.data();
+    }
+    require(pass.result != view.data && pass.result != pass.noisy,
+            "out must be another array than the inputs");
+    if (!call[7].is_none()) {
+      auto hints = array_at<std::int32_t>(call, 7);
+      require(has_shape(hints, grid_shape(view, prepared.mixture(), grid)),
+              "hints must have the shape of the grid");
+      pass.hints = hints.mutable_data();
+    }
+    passes.push_back(pass);
+  }
+  require(!passes.empty(), "there must be a pass");
   PythonPoll poll(std::move(callback));
   bool completed;
   {
     py::gil_scoped_release release;
-    completed = prior_pass(view, blended, blend, prepared, grid, winners, n_threads,
-                           poll.function(), result);
+    completed = prior_passes(passes, n_threads, poll.function());
   }
   poll.finish(completed);
 }
@@ -245,10 +269,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            py::arg("weighted"), py::arg("rank_tolerance"), py::arg("window"), py::arg("n_threads"));
   py::class_<Prepared, std::shared_ptr<Prepared>>(m, "Prepared")
       .def_property_readonly("nbytes", &Prepared::nbytes);
-  m.def("prior_pass", &run_prior_pass, py::arg("image").noconvert(), py::arg("prepared"),
-        py::arg("stride"), py::arg("shift_y"), py::arg("shift_x"), py::arg("noisy").noconvert(),
-        py::arg("blend"), py::arg("hints").noconvert(), py::arg("out").noconvert(),
-        py::arg("n_threads"), py::arg("poll"));
+  m.def("prior_passes", &run_prior_passes, py::arg("calls"), py::arg("n_threads"), py::arg("poll"));
   m.def("select", &run_select, py::arg("image").noconvert(), py::arg("prepared"), py::arg("stride"),
         py::arg("shift_y"), py::arg("shift_x"), py::arg("exhaustive"), py::arg("n_threads"));
   m.def("log_probs", &run_log_probs, py::arg("image").noconvert(), py::arg("prepared"),

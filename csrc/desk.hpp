@@ -62,6 +62,18 @@ struct Desk {
   Workspace memory;
 };
 
+// Tables with the largest sizes of several, for desks that are to do for all of them.
+inline Tables roomiest(Tables a, const Tables& b) {
+  a.k = std::max(a.k, b.k);
+  a.k_pad = std::max(a.k_pad, b.k_pad);
+  a.q_pad = std::max(a.q_pad, b.q_pad);
+  a.d_pad = std::max(a.d_pad, b.d_pad);
+  a.coefs = std::max(a.coefs, b.coefs);
+  a.mixed = std::max(a.mixed, b.mixed);
+  a.features = std::max(a.features, b.features);
+  return a;
+}
+
 // One for each thread that takes part in a loop over so many pieces, or for as many as there is
 // memory for.
 inline std::vector<Desk> desks(std::size_t n_pieces, int n_threads, std::size_t room,

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 
 #include "desk.hpp"
@@ -57,20 +58,17 @@ bool for_each_tile(const Patches& patches, const KernelTable& kernels, int n_thr
 // who finishes the last band that a strip waits for averages that strip.
 class Pass {
  public:
-  Pass(const Image& image, const float* noisy, float blend, const Prepared& prepared,
-       const Grid& grid, std::int32_t* hints, int n_threads, float* result)
-      : tables_(prepared.tables()),
-        kernels_(prepared.mixture().kernels),
-        patches_(image, tables_, grid),
-        noisy_(noisy),
-        blend_(blend),
-        hints_(hints),
-        result_(result),
-        down_(shares(patches_.rows, tables_.down, tables_.height, image.height)),
-        across_(shares(patches_.cols, tables_.across, tables_.width, image.width)),
-        layout_(patches_.rows, patches_.cols.size(), tables_.height, image.height, n_threads),
-        desks_(desks(layout_.pieces.size(), n_threads, layout_.piece_room, tables_,
-                     tables_.spec.weighted ? tallest_strip() * image.width : 0)),
+  Pass(const PriorPass& from, int n_threads)
+      : tables_(from.prepared->tables()),
+        kernels_(from.prepared->mixture().kernels),
+        patches_(from.image, tables_, from.grid),
+        noisy_(from.noisy),
+        blend_(from.blend),
+        hints_(from.hints),
+        result_(from.result),
+        down_(shares(patches_.rows, tables_.down, tables_.height, from.image.height)),
+        across_(shares(patches_.cols, tables_.across, tables_.width, from.image.width)),
+        layout_(patches_.rows, patches_.cols.size(), tables_.height, from.image.height, n_threads),
         memory_([&](const auto& place) {
           const std::size_t room = layout_.slots * layout_.band_room;
           place(estimates_, room * tables_.mixed * tables_.d_pad);
@@ -86,29 +84,32 @@ class Pass {
     }
   }
 
-  bool run(const Poll& poll) {
-    const auto work = [this](std::size_t i, int thread) {
-      const std::size_t band = layout_.pieces[i].band;
-      wait_for_room(band);
-      estimate(layout_.pieces[i], desks_[thread]);
-      if (--unready_[band] > 0) return;
-      for (std::size_t s = band; s <= layout_.last[band]; ++s)
-        if (--waiting_[s] == 0) {
-          average(s, desks_[thread].sums);
-          done(s);
-        }
-    };
-    return parallel_for(layout_.pieces.size(), static_cast<int>(desks_.size()), work, poll, 0, 1);
+  const Tables& tables() const { return tables_; }
+  std::size_t n_pieces() const { return layout_.pieces.size(); }
+  std::size_t piece_room() const { return layout_.piece_room; }
+
+  // Weights that a desk needs room for: those of the tallest strip.
+  std::size_t strip_room() const {
+    std::size_t rows = 0;
+    for (std::size_t b = 0; b < layout_.n_bands; ++b)
+      rows = std::max(rows, layout_.top[b + 1] - layout_.top[b]);
+    return tables_.spec.weighted ? rows * patches_.image.width : 0;
+  }
+
+  // Piece number i, and the strips that waited for it alone. Those before it must be begun.
+  void work(std::size_t i, Desk& desk) {
+    const std::size_t band = layout_.pieces[i].band;
+    wait_for_room(band);
+    estimate(layout_.pieces[i], desk);
+    if (--unready_[band] > 0) return;
+    for (std::size_t s = band; s <= layout_.last[band]; ++s)
+      if (--waiting_[s] == 0) {
+        average(s, desk.sums);
+        done(s);
+      }
   }
 
  private:
-  std::size_t tallest_strip() const {
-    std::size_t most = 0;
-    for (std::size_t b = 0; b < layout_.n_bands; ++b)
-      most = std::max(most, layout_.top[b + 1] - layout_.top[b]);
-    return most;
-  }
-
   // Rows of the grid in a band; where it has its estimates.
   std::size_t begin(std::size_t band) const { return band * layout_.band_rows; }
   std::size_t end(std::size_t band) const {
@@ -224,7 +225,6 @@ class Pass {
   float* const result_;
   const std::vector<float> down_, across_;  // what a patch counts, down and across
   const Layout layout_;
-  std::vector<Desk> desks_;  // one for each thread
   float* estimates_;
   std::int32_t* place_;  // of the estimates of each patch, or -1
   float* total_;         // per patch: their weight
@@ -246,10 +246,24 @@ std::vector<std::size_t> positions(std::size_t n, std::size_t p, std::size_t str
   return at;
 }
 
-bool prior_pass(const Image& image, const float* noisy, float blend, const Prepared& prepared,
-                const Grid& grid, std::int32_t* hints, int n_threads, const Poll& poll,
-                float* result) {
-  return Pass(image, noisy, blend, prepared, grid, hints, n_threads, result).run(poll) && poll(1);
+bool prior_passes(const std::vector<PriorPass>& passes, int n_threads, const Poll& poll) {
+  std::vector<std::unique_ptr<Pass>> all;
+  std::vector<std::size_t> begin{0};  // numbers of the first pieces of the passes
+  Tables sizes = passes.front().prepared->tables();
+  std::size_t room = 0, strip_room = 0;
+  for (const PriorPass& pass : passes) {
+    all.push_back(std::make_unique<Pass>(pass, n_threads));
+    begin.push_back(begin.back() + all.back()->n_pieces());
+    sizes = roomiest(sizes, all.back()->tables());
+    room = std::max(room, all.back()->piece_room());
+    strip_room = std::max(strip_room, all.back()->strip_room());
+  }
+  std::vector<Desk> desk = desks(begin.back(), n_threads, room, sizes, strip_room);
+  const auto work = [&](std::size_t i, int thread) {
+    const std::size_t pass = std::upper_bound(begin.begin(), begin.end(), i) - begin.begin() - 1;
+    all[pass]->work(i - begin[pass], desk[thread]);
+  };
+  return parallel_for(begin.back(), static_cast<int>(desk.size()), work, poll, 0, 1) && poll(1);
 }
 
 bool select_pass(const Image& image, const Prepared& prepared, const Grid& grid, bool exhaustive,

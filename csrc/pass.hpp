@@ -28,10 +28,19 @@ std::vector<std::size_t> positions(std::size_t n, std::size_t p, std::size_t str
 // result = (1 - blend) noisy + blend average, all of the size of the image; result is neither
 // image nor noisy. noisy may be null: then blend is not used. hints (one per patch of the grid, row
 // by row, or null) are components that may win, -1 if unknown; replaced by the winners.
-// False if poll stopped it.
-bool prior_pass(const Image& image, const float* noisy, float blend, const Prepared& prepared,
-                const Grid& grid, std::int32_t* hints, int n_threads, const Poll& poll,
-                float* result);
+struct PriorPass {
+  Image image;
+  const float* noisy;
+  float blend;
+  const Prepared* prepared;
+  Grid grid;
+  std::int32_t* hints;
+  float* result;
+};
+
+// Passes that do not need one another's results, in one loop: where one runs out of pieces threads
+// go on to the next. False if poll stopped it.
+bool prior_passes(const std::vector<PriorPass>& passes, int n_threads, const Poll& poll);
 
 // chosen: the component of each patch of the grid, row by row.
 bool select_pass(const Image& image, const Prepared& prepared, const Grid& grid, bool exhaustive,

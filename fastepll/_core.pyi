@@ -38,18 +38,11 @@ class Prepared:
     @property
     def nbytes(self) -> int: ...
 
-def prior_pass(
-    image: NDArray[np.floating[Any]],
-    prepared: Prepared,
-    stride: int,
-    shift_y: int,
-    shift_x: int,
-    noisy: NDArray[np.floating[Any]] | None,
-    blend: float,
-    hints: NDArray[np.int32] | None,
-    out: NDArray[np.floating[Any]],
-    n_threads: int,
-    poll: Callable[[float], object] | None,
+Image = NDArray[np.floating[Any]]
+Call = tuple[Image, Prepared, int, int, int, Image | None, float, NDArray[np.int32] | None, Image]
+
+def prior_passes(
+    calls: list[Call], n_threads: int, poll: Callable[[float], object] | None
 ) -> None: ...
 def select(
     image: NDArray[np.floating[Any]],

@@ -206,6 +206,7 @@ class Denoiser:
                 progress=None if report is None else progress,
                 out=planes[f"restored {i}", len(group)] if ready is None else ready,
                 work=planes["work", len(group)],
+                spare=planes["spare", len(group)],
             )
             restored.extend(split(image))
         if ready is None:
@@ -238,7 +239,7 @@ class Denoiser:
         mix = planes_for(shape[2], model)
         planes = self._take(shape[:2])
         for i, group in enumerate(mix.groups):
-            for name in ("noisy", "work", f"restored {i}"):
+            for name in ("noisy", "work", "spare", f"restored {i}"):
                 planes[name, len(group)].fill(0)  # touched now, not in the first call
         self._kept.append(planes)
         if not isinstance(self._sigma, float):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastepll.backends import PassCall, prior_passes
 from fastepll.operators.pixels import Pixelwise
-from fastepll.typing import FloatArray, Overlap, Poll
+from fastepll.typing import FloatArray, IntArray, Overlap, Poll
 
 if TYPE_CHECKING:
     from fastepll.backends import Backend
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from fastepll.settings import Settings
 
 SMALLEST = 48  # pixels of the shorter side of an image that corrects another
+TOGETHER = 1 << 21  # values of an image whose sizes are restored together
 
 
 def denoise_plane(
@@ -35,6 +38,7 @@ def denoise_plane(
     progress: Poll | None = None,
     out: FloatArray | None = None,
     work: FloatArray | None = None,
+    spare: FloatArray | None = None,
     origin: tuple[int, int] = (0, 0),
 ) -> FloatArray:
     """Denoise pixels in [0, 1]; arguments as in `fastepll.denoise`, but checked.
@@ -51,78 +55,133 @@ def denoise_plane(
     in the outer rows and columns and leaves noise there. It is defined for a stride of 1.
 
     ``settings.coarse`` > 0 then corrects the low frequencies by the image at half its size, in
-    which the same noise has half the standard deviation, if that is not too small.
+    which the same noise has half the standard deviation, if that is not too small. A small image
+    goes through its passes in all sizes together, since the smaller ones alone are too little work
+    for several threads.
 
-    The passes go to and fro between ``out``, which the last one writes to, and ``work``: planes
-    like ``noisy`` that share no memory with it, made here where they are not given. ``origin`` is
-    where a part of an image begins (`Settings.pass_`).
+    The passes go to and fro between ``out``, which the last one writes to, and ``work``; a small
+    image has its smaller sizes in ``spare``. They are planes like ``noisy`` that share no memory
+    with it, made here where they are not given. ``origin`` is where a part of an image begins
+    (`Settings.pass_`).
     """
     if overlap == "sum" and settings.stride != 1:
         raise ValueError(f"overlap must be 'mean' with a stride of {settings.stride}, got 'sum'")
     n = len(settings.noise)
-    coarse = n_scales(noisy.shape, model, settings) > 1
-    share = 0.75 if coarse else 1.0  # of the work, in full size
-    planes = [out, work]
-    hints = None
+    full = Size(
+        noisy,
+        [np.empty_like(noisy) if each is None else each for each in (out, work)],
+        sigma,
+        settings,
+        origin,
+    )
     if settings.selection == "exact" and settings.stride == 1:
         p, q = model.patch_shape[:2]
-        hints = np.full((noisy.shape[-2] - p + 1, noisy.shape[-1] - q + 1), -1, np.int32)
-    current = noisy
+        full.hints = np.full((noisy.shape[-2] - p + 1, noisy.shape[-1] - q + 1), -1, np.int32)
+    sizes, count = [full], n_scales(noisy.shape, model, settings)
+    if count > 1 and noisy.size <= TOGETHER:
+        room = (np.empty_like(noisy) if spare is None else spare).reshape(-1)
+        while len(sizes) < count:  # three planes of a quarter of the size each time
+            half = half_size(sizes[-1], room, model, backend=backend, n_threads=n_threads)
+            sizes.append(half)
+            room = room[3 * half.noisy.size :]
+    share = 1.0 if len(sizes) == count else 0.75  # of the work, in these sizes
     for i, blend in enumerate(settings.blend):
-        target = (n - 1 - i) % 2
-        if planes[target] is None:
-            planes[target] = np.empty_like(noisy)
 
         def poll(fraction: float, i: int = i) -> None:
             done = share * (i + fraction) / n
             if progress is not None and done < 1:  # 1 is said once, at the end
                 progress(done)
 
-        mean = overlap == "mean"
-        current = backend.prior_pass(
-            current,
+        calls = [size.call(i) for size in sizes]
+        if overlap == "sum":
+            calls = [replace(call, blend=1.0, noisy=None) for call in calls]
+        prior_passes(
+            calls,
             model,
-            settings.pass_(i, sigma, origin),
-            n_threads=n_threads,
             poll=poll if progress is not None else None,
-            blend=blend if mean else 1.0,
-            noisy=noisy if mean else None,
-            out=planes[target],
-            hints=hints,
+            backend=backend,
+            n_threads=n_threads,
         )
-        if not mean:
+        if overlap == "sum":
             trust = (blend / model.d * coverage(noisy.shape, model)).astype(noisy.dtype)
+            current = calls[0].out
             current *= trust
             current += (1 - blend) * noisy
             current /= 1 - blend + trust
-    if coarse:
+    if len(sizes) < count:
 
         def poll_coarse(fraction: float) -> None:
             if progress is not None and fraction < 1:
                 progress(share + (1 - share) * fraction)
 
-        spare = np.empty_like(noisy) if planes[1] is None else planes[1]
-        shape = (*noisy.shape[:-2], noisy.shape[-2] // 2, noisy.shape[-1] // 2)
-        size = math.prod(shape)
-        small = spare.reshape(-1)[: 3 * size].reshape(3, *shape)
-        for plane, half in zip(split(noisy), split(small[0]), strict=True):
-            backend.halve(plane, half, n_threads=n_threads)
-        restored = denoise_plane(
-            small[0],
+        room = full.planes[1].reshape(-1)
+        half = half_size(full, room, model, backend=backend, n_threads=n_threads)
+        denoise_plane(
+            half.noisy,
             model,
-            sigma / 2,
-            coarser(settings, min(model.patch_shape[:2])),
+            half.sigma,
+            half.settings,
+            progress=poll_coarse if progress is not None else None,
+            out=half.planes[0],
+            work=half.planes[1],
             backend=backend,
             n_threads=n_threads,
-            progress=poll_coarse if progress is not None else None,
-            out=small[1],
-            work=small[2],
         )
-        for plane, half, scratch in zip(*map(split, (current, restored, small[0])), strict=True):
-            backend.add_coarse(plane, half, settings.coarse, scratch, n_threads=n_threads)
+        sizes.append(half)
+    for large, small in reversed([*pairwise(sizes)]):
+        planes = (large.planes[0], small.planes[0], small.noisy)
+        for plane, coarse, scratch in zip(*map(split, planes), strict=True):
+            backend.add_coarse(plane, coarse, large.settings.coarse, scratch, n_threads=n_threads)
     if progress is not None:
         progress(1.0)
-    return current
+    return full.planes[0]
+
+
+@dataclass(eq=False)
+class Size:
+    """A noisy image in one of the sizes in which it is restored.
+
+    Attributes
+    ----------
+    planes : two arrays like ``noisy``
+        The last pass writes to the first of them, the one before to the other, and so on.
+    sigma, settings, origin
+        As for `denoise_plane`.
+    hints : array of int, optional
+        As for `fastepll.backends.Backend.prior_pass`.
+    """
+
+    noisy: FloatArray
+    planes: Sequence[FloatArray]
+    sigma: float
+    settings: Settings
+    origin: tuple[int, int] = (0, 0)
+    hints: IntArray | None = None
+
+    def call(self, i: int) -> PassCall:
+        """Pass number i."""
+        target = (len(self.settings.noise) - 1 - i) % 2
+        return PassCall(
+            image=self.noisy if i == 0 else self.planes[1 - target],
+            step=self.settings.pass_(i, self.sigma, self.origin),
+            out=self.planes[target],
+            blend=self.settings.blend[i],
+            noisy=self.noisy,
+            hints=self.hints,
+        )
+
+
+def half_size(
+    size: Size, memory: FloatArray, model: PatchModel, *, backend: Backend, n_threads: int
+) -> Size:
+    """The image at half its size, in the first values of ``memory``, which is flat."""
+    height, width = (n // 2 for n in size.noisy.shape[-2:])
+    shape = (*size.noisy.shape[:-2], height, width)
+    noisy, *planes = memory[: 3 * math.prod(shape)].reshape(3, *shape)
+    for plane, half in zip(split(size.noisy), split(noisy), strict=True):
+        backend.halve(plane, half, n_threads=n_threads)
+    settings = coarser(size.settings, min(model.patch_shape[:2]))
+    return Size(noisy, planes, size.sigma / 2, settings)
 
 
 def restorations(

@@ -38,11 +38,14 @@ def restore_plane(
     *,
     out: FloatArray | None = None,
     work: FloatArray | None = None,
+    spare: FloatArray | None = None,
     **options: Any,
 ) -> FloatArray:
     """`fastepll.epll.denoise_plane`, where sigma may also be a plane, one for each pixel."""
     if isinstance(sigma, float):
-        return denoise_plane(noisy, model, sigma, settings, out=out, work=work, **options)
+        return denoise_plane(
+            noisy, model, sigma, settings, out=out, work=work, spare=spare, **options
+        )
     restored = denoise_uneven(noisy, model, sigma, settings, room=[out, work], **options)
     if out is None or restored is out:
         return restored

@@ -11,6 +11,8 @@ from fastepll.epll import denoise_plane
 from fastepll.models import GaussianMixture
 from fastepll.settings import Settings
 
+from .scenes import smooth_mixture
+
 
 def plane(shape: tuple[int, int]) -> np.ndarray:
     y, x = np.indices(shape)
@@ -66,3 +68,23 @@ def test_denoising_in_two_scales_is_what_it_says():
     assert seen == sorted(seen)
     assert seen[-1] == 1
     assert seen.count(1) == 1
+
+
+@pytest.mark.parametrize("n_passes", [1, 2, 3])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_sizes_together_are_those_one_by_one(backend, monkeypatch, n_passes, n_threads):
+    rng = np.random.default_rng(8)
+    noisy = rng.random((203, 197)).astype(backend.dtype)
+    settings = Settings(
+        noise=[1.0, 0.3, 0.1][:n_passes], blend=[0.5, 0.7, 0.9][:n_passes], stride=5, coarse=0.4
+    )
+    options = {"backend": backend, "n_threads": n_threads}
+    seen: list[float] = []
+    together = denoise_plane(
+        noisy, smooth_mixture(), 0.1, settings, progress=seen.append, **options
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    monkeypatch.setattr("fastepll.epll.TOGETHER", 0)
+    one_by_one = denoise_plane(noisy, smooth_mixture(), 0.1, settings, **options)
+    assert np.array_equal(together, one_by_one)

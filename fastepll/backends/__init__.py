@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
@@ -16,6 +18,18 @@ from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 if TYPE_CHECKING:
     from fastepll.priors.adapted import PatchModel
     from fastepll.settings import Pass
+
+
+@dataclass(frozen=True, eq=False)
+class PassCall:
+    """Arguments of `Backend.prior_pass`, for several passes at a time."""
+
+    image: FloatArray
+    step: Pass
+    out: FloatArray
+    blend: float = 1.0
+    noisy: FloatArray | None = None
+    hints: IntArray | None = None
 
 
 class Backend(Protocol):
@@ -82,6 +96,32 @@ class Backend(Protocol):
         n_threads: int,
     ) -> None:
         """See `fastepll.scales.add_coarse`."""
+
+
+def prior_passes(
+    calls: Sequence[PassCall],
+    model: PatchModel,
+    *,
+    backend: Backend,
+    n_threads: int,
+    poll: Poll | None = None,
+) -> None:
+    """Passes that do not need one another's results; at once where the backend can do that."""
+    if hasattr(backend, "prior_passes"):
+        backend.prior_passes(calls, model, n_threads=n_threads, poll=poll)
+        return
+    for call in calls:
+        backend.prior_pass(
+            call.image,
+            model,
+            call.step,
+            n_threads=n_threads,
+            poll=poll if call is calls[0] else None,
+            blend=call.blend,
+            noisy=call.noisy,
+            out=call.out,
+            hints=call.hints,
+        )
 
 
 def why_not(name: BackendName) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll import _core
+from fastepll.backends import PassCall
 from fastepll.backends._basis import planar_order, principal_axes
 from fastepll.settings import Pass
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
@@ -51,11 +53,33 @@ class NativeBackend:
         """See `fastepll.backends.Backend.prior_pass`."""
         if out is None:
             out = np.empty(image.shape, np.float32)
-        prepared = self.prepare(model, step, n_threads)
-        _core.prior_pass(
-            image, prepared, step.stride, *step.shift, noisy, blend, hints, out, n_threads, poll
-        )
+        call = PassCall(image, step, out, blend, noisy, hints)
+        self.prior_passes([call], model, n_threads=n_threads, poll=poll)
         return out
+
+    def prior_passes(
+        self,
+        calls: Sequence[PassCall],
+        model: GaussianMixture,
+        *,
+        n_threads: int,
+        poll: Poll | None = None,
+    ) -> None:
+        """Passes that do not need one another's results, all in one loop over the threads."""
+        given: list[_core.Call] = [
+            (
+                call.image,
+                self.prepare(model, call.step, n_threads),
+                call.step.stride,
+                *call.step.shift,
+                call.noisy,
+                call.blend,
+                call.hints,
+                call.out,
+            )
+            for call in calls
+        ]
+        _core.prior_passes(given, n_threads, poll)
 
     def select(
         self,

@@ -138,6 +138,12 @@ Answer naive(const Problem& p) {
 
 const Poll go = [](double) { return true; };
 
+bool prior_pass(const Image& image, const float* noisy, float blend, const Prepared& prepared,
+                const Grid& grid, std::int32_t* hints, int n_threads, const Poll& poll,
+                float* result) {
+  return prior_passes({{image, noisy, blend, &prepared, grid, hints, result}}, n_threads, poll);
+}
+
 Spec exact(double noise_var) { return {noise_var, true, 8, 32, 0, 0, false, false, 0, 0}; }
 
 // Sparse grids, cascades and weights: tests/backends holds them against the reference, here they
