@@ -26,7 +26,9 @@ template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t size) : data_(make(size * sizeof(T)), Free{size * sizeof(T)}) {}
+  // `all`: that all of it will be written to at once, for which the system then provides.
+  explicit Buffer(std::size_t size, bool all = false)
+      : data_(make(size * sizeof(T), all), Free{size * sizeof(T)}) {}
   T* get() const { return data_.get(); }
   std::size_t nbytes() const { return data_.get_deleter().bytes; }
 
@@ -46,11 +48,14 @@ class Buffer {
     }
   };
 
-  static T* make(std::size_t bytes) {
+  static T* make(std::size_t bytes, [[maybe_unused]] bool all) {
 #ifdef FASTEPLL_PAGES
     if (bytes >= kLarge) {
-      void* const pages =
-          mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#ifdef MAP_POPULATE
+      if (all) flags |= MAP_POPULATE;
+#endif
+      void* const pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
       if (pages == MAP_FAILED) throw std::bad_alloc();
       return static_cast<T*>(pages);
     }

@@ -17,6 +17,13 @@ void fall_off(float* line, std::size_t n, double window) {
   }
 }
 
+// Threads that preparing these tables is work for: some 300 microseconds each at least.
+int useful_threads(const Tables& t) {
+  const std::size_t factors = t.spec.exact ? 20 : 2;  // that are computed, or what takes as long
+  const std::size_t work = t.k * factors * t.coefs * t.coefs * t.coefs / 6;
+  return static_cast<int>(std::min<std::size_t>(1 + (work >> 20), 1024));
+}
+
 }  // namespace
 
 Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
@@ -29,10 +36,20 @@ Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
       weights_(weights, weights + k),
       eigenvalues_(eigenvalues, eigenvalues + k * d),
       spread_(q),
-      covariances_(groups() * kernels.lanes * d * (d + 1) / 2) {}
+      covariances_(groups() * kernels.lanes * d * (d + 1) / 2, true) {}
 
 Source Mixture::source() const {
   return {weights_.data(), eigenvalues_.data(), spread_.data(), covariances_.get()};
+}
+
+WorkspacePool& Mixture::workspaces() {  // never destroyed: threads may outlive static variables
+  static WorkspacePool& pool = *new WorkspacePool;
+  return pool;
+}
+
+WorkspacePool& Mixture::bands() {
+  static WorkspacePool& pool = *new WorkspacePool;
+  return pool;
 }
 
 // Sizes and what is shared by all Specs.
@@ -59,12 +76,12 @@ std::shared_ptr<Mixture> Mixture::make(const KernelTable& kernels, std::size_t k
   std::shared_ptr<Mixture> result(new Mixture(kernels, k, shape, weights, eigenvalues));
   Mixture& m = *result;
   const std::size_t d = m.d;
-  m.vectors_ = Buffer<float>(k * m.tables().vectors_stride);
+  m.vectors_ = Buffer<float>(k * m.tables().vectors_stride, true);
   m.basis_.assign(basis + d, basis + d * d);
   m.nbytes_ = m.covariances_.nbytes() + m.vectors_.nbytes() +
               sizeof(double) * (k + m.q + m.eigenvalues_.size() + m.basis_.size());
   const std::size_t pitch = round_up(d, kPad), room = 4 * pitch * pitch;
-  const Buffer<double> columns(d * pitch), scratch(room * n_threads);
+  const Buffer<double> columns(d * pitch), scratch(room * n_threads, true);
   for (std::size_t i = 0; i < d * d; ++i) columns.get()[i % d * pitch + i / d] = basis[i];
   const Tables tables = m.tables();
   const Source source = m.source();
@@ -122,7 +139,7 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
   };
   std::size_t size = 0;
   carve([&](float*&, std::size_t n) { size += round_up(n, kAlign / sizeof(float)); });
-  floats_ = Buffer<float>(size);
+  floats_ = Buffer<float>(size, true);
   float* next = floats_.get();
   carve([&](float*& array, std::size_t n) {
     array = next;
@@ -147,8 +164,9 @@ std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
   const Tables& t = result->tables();
   const std::size_t room = m.kernels.prepare_scratch(t), lanes = m.kernels.lanes;
   const Source source = m.source();
+  n_threads = std::min<int>(n_threads, useful_threads(t));
   std::vector<double> costs(3 * m.k);
-  const Buffer<double> scratch(room * n_threads);
+  const Buffer<double> scratch(room * n_threads, true);
   std::atomic<bool> definite{true};
   const auto prepare = [&](std::size_t group, int thread) {
     if (!m.kernels.prepare(source, group, t, &costs[3 * lanes * group],

@@ -33,8 +33,9 @@ class Mixture {
   const PatchShape shape;
   const std::size_t d, q;
   std::size_t nbytes() const { return nbytes_; }
-  WorkspacePool& workspaces() const { return workspaces_; }  // for tiles
-  WorkspacePool& bands() const { return bands_; }
+  // Of the process, so that they do not add up over mixtures: for tiles, and for bands.
+  static WorkspacePool& workspaces();
+  static WorkspacePool& bands();
 
  private:
   friend class Prepared;
@@ -48,7 +49,6 @@ class Mixture {
   Buffer<double> covariances_;
   Buffer<float> vectors_;
   std::size_t nbytes_ = 0;
-  mutable WorkspacePool workspaces_, bands_;
 };
 
 // A mixture ready for one Spec.
