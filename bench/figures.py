@@ -68,7 +68,7 @@ def scatter(rows: list[dict[str, Any]], path: Path, floor: float) -> None:
     for name in [name for name, gain in gains.items() if gain < floor]:
         print(f"below the picture: {name}, {gains.pop(name):.2f} dB")
     ours = sorted((name for name in gains if name in QUALITIES), key=times.__getitem__)
-    theirs = [name for name in gains if name not in QUALITIES]
+    theirs = [name for name in gains if name.partition(",")[0] not in QUALITIES]
     for names, style in ((ours, "o-"), (theirs, "s")):
         color = OURS if names is ours else THEIRS
         x, y = [times[name] for name in names], [gains[name] for name in names]

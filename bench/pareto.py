@@ -37,6 +37,7 @@ from fastepll.typing import Quality
 PARTIAL = RESULTS / "pareto.partial.json"
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
 REFERENCE, OURS = "exact", "balanced"
+PLAIN = "balanced, plain call"
 REPEATS, QUICK = 3, 0.5  # seconds
 PAUSE = 0.03  # seconds between two calls, for threads that spin after their work
 Row = dict[str, list[float]]  # method -> psnr, ssim, seconds
@@ -46,6 +47,11 @@ Rows = dict[str, Row]  # by "threads/sigma/image"
 def ours(quality: Quality, n_threads: int) -> Denoise:
     """One quality level of this package."""
     return lambda noisy, sigma: fastepll.denoise(noisy, sigma, quality=quality, n_threads=n_threads)
+
+
+def plain(n_threads: int) -> Denoise:
+    """The same without sigma, which the call then estimates; all else is the default."""
+    return lambda noisy, _: fastepll.denoise(noisy, n_threads=n_threads)
 
 
 def package_version(package: str) -> str:
@@ -113,7 +119,8 @@ def measure(args: argparse.Namespace, n_threads: int) -> None:
     rows = {} if args.side else kept()
     calls, notes = load(PEERS, n_threads)
     print(*notes, sep="\n")
-    calls = {quality: ours(quality, n_threads) for quality in QUALITIES} | calls
+    own = {quality: ours(quality, n_threads) for quality in QUALITIES}
+    calls = own | {PLAIN: plain(n_threads)} | calls
     slow = {peer.name for peer in PEERS if peer.slow}
     images = [image[: args.side, : args.side] for image in bsd68()[: args.images]]
     for sigma in args.sigmas:

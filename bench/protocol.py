@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import versions
 from numpy.typing import NDArray
 
 import fastepll
@@ -103,7 +104,7 @@ def write_result(name: str, figures: dict[str, Any]) -> None:
         "level": config["simd"]["in use"],
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "fastepll": fastepll.__version__,
+        **versions.code(),
     }
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"machine": machine, **figures}, indent=1) + "\n")

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from versions import in_words
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 QUALITIES = ("exact", "high", "balanced", "fast", "preview")
@@ -43,18 +45,26 @@ def restoration() -> str:
         rows.append(
             [f"`{quality}`"]
             + [f"{cell['psnr']:.2f} dB, {cell['ssim']:.3f}" for cell in cells]
-            + [duration(at[quality, 25]["median seconds"])]
+            + [duration(at[quality, 25]["median seconds"]), plain_call(at[quality, 25])]
         )
     exact = [at["exact", sigma] for sigma in sigmas]
-    rows.append(["EPLL as published", *(f"{cell['published psnr']:.2f} dB" for cell in exact), ""])
-    rows.append(["noisy", *(f"{cell['noisy psnr']:.2f} dB" for cell in exact), ""])
+    rows.append(
+        ["EPLL as published", *(f"{cell['published psnr']:.2f} dB" for cell in exact), "", ""]
+    )
+    rows.append(["noisy", *(f"{cell['noisy psnr']:.2f} dB" for cell in exact), "", ""])
     machine = figures["machine"]
     return (
-        table(["quality", *(f"sigma {s}" for s in sigmas), "time at sigma 25"], rows)
-        + "\n\nPSNR and SSIM, means over the 68 images; median time of a 481×321 image; "
-        + f"{figures['threads']} threads, {machine['cpu']}, {machine['level']}. "
+        table(["quality", *(f"sigma {s}" for s in sigmas), "time at sigma 25", "plain call"], rows)
+        + "\n\nPSNR and SSIM, means over the 68 images; median time of a 481×321 image, and median "
+        + "ratio of a call that has to estimate sigma to one that is given it; "
+        + f"{figures['threads']} threads, {in_words(machine)}. "
         + "Command: `python bench/restoration.py`."
     )
+
+
+def plain_call(row: dict[str, Any]) -> str:
+    """Time of a call without sigma beside one with it."""
+    return f"{digits(row['plain / with sigma'])}×" if "plain / with sigma" in row else ""
 
 
 def cbsd68() -> str:
@@ -74,7 +84,7 @@ def cbsd68() -> str:
         table(["quality", "prior", "sigma 15", "sigma 25", "sigma 50", "time at sigma 25"], rows)
         + "\n\nPSNR over the three channels, means over the 68 images (CBSD68); "
         + rf"\* over the first {slow['images']} alone. Median time of a 481×321 image; "
-        + f"{figures['threads']} threads, {machine['cpu']}, {machine['level']}. "
+        + f"{figures['threads']} threads, {in_words(machine)}. "
         + f"Command: `python bench/cbsd68.py --slow {slow['images']}`."
     )
 
@@ -108,7 +118,7 @@ def pareto() -> str:
 
     rows = []
     for name, at in sorted(by_method.items(), key=lambda item: item[1][25]["seconds"]):
-        shown = f"**{name}**" if name in QUALITIES else name
+        shown = f"**{name}**" if name.partition(",")[0] in QUALITIES else name
         ratio = f"{digits(at[25]['time / balanced'])}×"
         cells = [decibel(at.get(sigma)) for sigma in (15, 25, 50)]
         rows.append([shown, *cells, duration(at[25]["seconds"]), ratio])
@@ -123,7 +133,7 @@ def pareto() -> str:
         + f"\n\nMean PSNR in dB over the first {most} images of `bsd68`, in brackets beside exact "
         + "EPLL on the same images; median time at sigma 25 and median ratio"
         + (f"; \\* on the first {max(few)} alone" if few else "")
-        + f". {threads} threads, {machine['cpu']}, {machine['level']}; one interleaved run. "
+        + f". {threads} threads, {in_words(machine)}; one interleaved run. "
         + f"Peers: {', '.join(packages)}. Command: "
         + f"`python bench/pareto.py --images {most} --slow {max(few, default=most)} "
         + f"--threads {threads}`."
@@ -167,7 +177,7 @@ def tasks_of(figures: Sequence[dict[str, Any]]) -> str:
     return (
         table([*header, "time", "time of `high`"], rows)
         + "\n\nMean PSNR in dB over the first images of `bsd68`, median times; "
-        + f"{threads} threads, {machine['cpu']}, {machine['level']}. Noise of 2.55 of 255 "
+        + f"{threads} threads, {in_words(machine)}. Noise of 2.55 of 255 "
         + "with blur and where only what is valid is observed, else 2 if any. "
         + "Measured: the measurement brought to the size of the image; of the smaller images it is "
         + "bicubic interpolation. Start: Tikhonov's estimate, or a smooth fill. "
@@ -180,8 +190,9 @@ def startup() -> str:
     figures = result("startup")
     threads = max(row["threads"] for row in figures["rows"])
     columns = ["later calls ms", "first call, extra ms", "new sigma, extra ms"]
+    columns += ["plain call ms", "plain call / with sigma"]
     rows = [
-        [row["quality"], *(digits(row[column]) for column in columns)]
+        [row["quality"], *(digits(row[column]) if column in row else "" for column in columns)]
         for row in figures["rows"]
         if row["threads"] == threads
     ]
@@ -190,8 +201,8 @@ def startup() -> str:
     return (
         table(["quality", *columns], rows)
         + f"\n\n`import fastepll` takes {figures['import ms']:.0f} ms. {width}×{height} image, "
-        + f"{threads} threads, medians over {figures['processes']} processes; {machine['cpu']}, "
-        + f"{machine['level']}. Command: `python bench/startup.py`."
+        + f"{threads} threads, medians over {figures['processes']} processes; "
+        + f"{in_words(machine)}. Command: `python bench/startup.py`."
     )
 
 
@@ -228,7 +239,7 @@ def scaling() -> str:
         f"{first}\n\nExtra memory includes the result (4 bytes per pixel).{far}\n\n{second}\n\n"
         + "A photograph mirrored to that size, the second table 481×321, mixtures not trained; "
         + f"sigma {figures['sigma']}, medians of {figures['rounds']} rounds of processes; "
-        + f"{machine['cpu']}, {machine['level']}. Command: `python bench/scaling.py`."
+        + f"{in_words(machine)}. Command: `python bench/scaling.py`."
     )
 
 
@@ -245,7 +256,7 @@ def kernels() -> str:
     peak = ", ".join(f"{rate:.0f} GF/s with {n} thread(s)" for n, rate in peaks.items())
     return (
         table(["kernel", "level", "threads", "GF/s", "of the peak"], rows)
-        + f"\n\nMultiply-add peak: {peak}; {machine['cpu']}. Command: `python bench/kernels.py`."
+        + f"\n\nMultiply-add peak: {peak}; {in_words(machine)}. Command: `python bench/kernels.py`."
     )
 
 

@@ -1,6 +1,7 @@
 """PSNR, SSIM and time of every quality level on bsd68: ``python bench/restoration.py``.
 
-The levels take turns on each image; the median of three calls counts but for the exact method.
+The levels take turns on each image, and each of them calls with sigma and plain calls, which have
+to estimate it; the median of three counts but for the exact method.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from operator import truediv
 from typing import Any, get_args
 
 import numpy as np
@@ -29,14 +31,16 @@ def main() -> None:
     rows = []
     for sigma, published in PUBLISHED.items():
         noisy_db: list[float] = []
-        figures: dict[Quality, list[tuple[float, float, float]]] = {q: [] for q in QUALITIES}
+        figures: dict[Quality, list[tuple[float, ...]]] = {q: [] for q in QUALITIES}
         for i, clean in enumerate(bsd68()[: args.images]):
             noisy = add_noise(clean, sigma, i).astype(np.float32)
             noisy_db.append(psnr(noisy, clean))
             for quality in QUALITIES:
                 figures[quality].append(measure(noisy, clean, sigma, quality, args))
         for quality, values in figures.items():
-            decibels, similarities, seconds = zip(*values, strict=True)
+            decibels, similarities, seconds, plain_decibels, plain_seconds = zip(
+                *values, strict=True
+            )
             row: dict[str, Any] = {
                 "sigma": sigma,
                 "quality": quality,
@@ -46,6 +50,11 @@ def main() -> None:
                 "psnr first 12": round(statistics.mean(decibels[:12]), 3),
                 "published psnr": published,
                 "median seconds": round(statistics.median(seconds), 4),
+                "plain psnr": round(statistics.mean(plain_decibels), 3),
+                "plain median seconds": round(statistics.median(plain_seconds), 4),
+                "plain / with sigma": round(
+                    statistics.median(map(truediv, plain_seconds, seconds)), 3
+                ),
             }
             rows.append(row)
             print(row, flush=True)
@@ -55,16 +64,24 @@ def main() -> None:
 
 def measure(
     noisy: np.ndarray, clean: Image, sigma: float, quality: Quality, args: argparse.Namespace
-) -> tuple[float, float, float]:
-    """PSNR, SSIM and seconds."""
-    times = []
+) -> tuple[float, ...]:
+    """PSNR, SSIM and seconds; PSNR and seconds without sigma."""
+    rest = {"model": args.model, "quality": quality, "n_threads": args.threads}
+    times, plain_times = [], []
     for _ in range(1 if quality == "exact" else 3):
         start = time.perf_counter()
-        restored = fastepll.denoise(
-            noisy, sigma / 255, model=args.model, quality=quality, n_threads=args.threads
-        )
-        times.append(time.perf_counter() - start)
-    return psnr(restored, clean), ssim(restored, clean), statistics.median(times)
+        restored = fastepll.denoise(noisy, sigma / 255, **rest)
+        between = time.perf_counter()
+        plain = fastepll.denoise(noisy, **rest)
+        plain_times.append(time.perf_counter() - between)
+        times.append(between - start)
+    return (
+        psnr(restored, clean),
+        ssim(restored, clean),
+        statistics.median(times),
+        psnr(plain, clean),
+        statistics.median(plain_times),
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What a process pays before its calls are fast: ``python bench/startup.py``.
 
 On a photograph of bsd68 with noise: import, the first call, the first call with another sigma,
-later calls; each figure is the median over fresh processes, and those of all quality levels are
-taken in turn. "extra" is what a call takes longer than the median of the later ones.
+later calls, and the plain call, which has to estimate sigma; each figure is the median over fresh
+processes, and those of all quality levels are taken in turn. "extra" is what a call takes longer
+than the median of the later ones. Calls with and without sigma take turns, for their ratio. At
+"balanced" the plain call is ``denoise(image)``, all else being the default.
 """
 
 from __future__ import annotations
@@ -28,22 +30,27 @@ import numpy as np
 
 image = np.load({path!r})
 
-def call(sigma):
+def call(*sigma):
     start = time.perf_counter()
-    fastepll.denoise(image, sigma / 255, quality="{quality}", n_threads={threads})
+    fastepll.denoise(image, *sigma{options})
     return time.perf_counter() - start
 
 start = time.perf_counter()
 import fastepll
 imported = time.perf_counter() - start
-first, later, new, again = call(25), [call(25) for _ in range(3)], call(26.5), call(26.5)
-print(json.dumps([imported, first, statistics.median(later), new, again]))
+first, later, new, again = call(25 / 255), [call(25 / 255) for _ in range(3)], call(.1), call(.1)
+unknown = call()
+turns = [(call(), call(25 / 255)) for _ in range({turns})]
+plain = statistics.median(turn[0] for turn in turns)
+ratio = statistics.median(turn[0] / turn[1] for turn in turns)
+print(json.dumps([imported, first, statistics.median(later), new, again, unknown, plain, ratio]))
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--turns", type=int, default=5, help="plain calls in a process")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--qualities", nargs="+", default=get_args(Quality))
     args = parser.parse_args()
@@ -55,9 +62,15 @@ def main() -> None:
         np.save(path, noisy)
         for _ in range(args.repeats):
             for quality, threads in cases:
-                code = CHILD.format(path=path, quality=quality, threads=threads)
-                command = [sys.executable, "-c", code]
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                options = "" if quality == "balanced" else f", quality={quality!r}"
+                code = CHILD.format(path=path, options=options, turns=args.turns)
+                done = subprocess.run(
+                    [sys.executable, "-c", code],
+                    env=os.environ | {"FASTEPLL_NUM_THREADS": str(threads)},
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
                 found[quality, threads].append(json.loads(done.stdout))
     rows = []
     for (quality, threads), runs in found.items():
@@ -69,6 +82,9 @@ def main() -> None:
                 "first call, extra ms": milliseconds(run[1] - run[2] for run in runs),
                 "new sigma, extra ms": milliseconds(run[3] - run[4] for run in runs),
                 "later calls ms": milliseconds(run[2] for run in runs),
+                "first plain call ms": milliseconds(run[5] for run in runs),
+                "plain call ms": milliseconds(run[6] for run in runs),
+                "plain call / with sigma": round(statistics.median(run[7] for run in runs), 3),
             }
         )
         print(rows[-1])
@@ -80,7 +96,8 @@ def main() -> None:
         "import ms": imports,
         "rows": rows,
     }
-    write_result("startup", figures)
+    if args.repeats >= 15:
+        write_result("startup", figures)
 
 
 def milliseconds(seconds: Iterable[float]) -> float:

@@ -264,6 +264,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            py::arg("eigenvectors"), py::arg("basis"), py::arg("height"), py::arg("width"),
            py::arg("channels"), py::arg("level"), py::arg("n_threads"))
       .def_property_readonly("level", [](const Mixture& x) { return x.kernels.level; })
+      .def_property_readonly("nbytes", &Mixture::nbytes)
       .def("prepare", &prepare, py::arg("noise_var"), py::arg("exact"), py::arg("screen_dims"),
            py::arg("refine_dims"), py::arg("margin"), py::arg("middle_margin"), py::arg("mean"),
            py::arg("weighted"), py::arg("rank_tolerance"), py::arg("window"), py::arg("n_threads"));

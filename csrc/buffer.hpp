@@ -1,4 +1,5 @@
-// Zero-initialised memory aligned for the kernels.
+// Zero-initialised memory aligned for the kernels. What is large goes back to the system when it is
+// let go: pages that an allocator keeps would add up over the models of a long process.
 #pragma once
 #include <cstddef>
 #include <cstring>
@@ -7,22 +8,63 @@
 
 #include "kernels.hpp"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FASTEPLL_WATCHED
+#endif
+#endif
+// The address sanitizer sees the bounds of what it allocates itself only.
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(FASTEPLL_WATCHED)
+#define FASTEPLL_PAGES
+#include <sys/mman.h>
+#endif
+
 namespace fastepll {
 
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t size)
-      : data_(static_cast<T*>(operator new(size * sizeof(T), std::align_val_t(kAlign)))) {
-    std::memset(data_.get(), 0, size * sizeof(T));
-  }
+  // `all`: that all of it will be written to at once, for which the system then provides.
+  explicit Buffer(std::size_t size, bool all = false)
+      : data_(make(size * sizeof(T), all), Free{size * sizeof(T)}) {}
   T* get() const { return data_.get(); }
+  std::size_t nbytes() const { return data_.get_deleter().bytes; }
 
  private:
+  static constexpr std::size_t kLarge = 1 << 16;
+
   struct Free {
-    void operator()(T* p) const { operator delete(p, std::align_val_t(kAlign)); }
+    std::size_t bytes = 0;
+    void operator()(T* p) const {
+#ifdef FASTEPLL_PAGES
+      if (bytes >= kLarge) {
+        munmap(p, bytes);
+        return;
+      }
+#endif
+      operator delete(p, std::align_val_t(kAlign));
+    }
   };
+
+  static T* make(std::size_t bytes, [[maybe_unused]] bool all) {
+#ifdef FASTEPLL_PAGES
+    if (bytes >= kLarge) {
+      int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#ifdef MAP_POPULATE
+      if (all) flags |= MAP_POPULATE;
+#endif
+      void* const pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+      if (pages == MAP_FAILED) throw std::bad_alloc();
+      return static_cast<T*>(pages);
+    }
+#endif
+    void* const memory = operator new(bytes, std::align_val_t(kAlign));
+    std::memset(memory, 0, bytes);
+    return static_cast<T*>(memory);
+  }
+
   std::unique_ptr<T, Free> data_;
 };
 

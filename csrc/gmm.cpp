@@ -17,6 +17,13 @@ void fall_off(float* line, std::size_t n, double window) {
   }
 }
 
+// Threads that preparing these tables is work for: some 300 microseconds each at least.
+int useful_threads(const Tables& t) {
+  const std::size_t factors = t.spec.exact ? 20 : 2;  // that are computed, or what takes as long
+  const std::size_t work = t.k * factors * t.coefs * t.coefs * t.coefs / 6;
+  return static_cast<int>(std::min<std::size_t>(1 + (work >> 20), 1024));
+}
+
 }  // namespace
 
 Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
@@ -29,10 +36,10 @@ Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
       weights_(weights, weights + k),
       eigenvalues_(eigenvalues, eigenvalues + k * d),
       spread_(q),
-      covariances_(k * d * d) {}
+      covariances_(groups() * kernels.lanes * d * (d + 1) / 2, true) {}
 
-Component Mixture::component(std::size_t c) const {
-  return {weights_[c], &eigenvalues_[c * d], covariances_.get() + c * d * d, spread_.data()};
+Source Mixture::source() const {
+  return {weights_.data(), eigenvalues_.data(), spread_.data(), covariances_.get()};
 }
 
 // Sizes and what is shared by all Specs.
@@ -59,19 +66,27 @@ std::shared_ptr<Mixture> Mixture::make(const KernelTable& kernels, std::size_t k
   std::shared_ptr<Mixture> result(new Mixture(kernels, k, shape, weights, eigenvalues));
   Mixture& m = *result;
   const std::size_t d = m.d;
-  m.vectors_ = Buffer<float>(k * m.tables().vectors_stride);
+  m.vectors_ = Buffer<float>(k * m.tables().vectors_stride, true);
   m.basis_.assign(basis + d, basis + d * d);
-  std::vector<double> columns(d * d), scratch(d * d * n_threads);
-  for (std::size_t i = 0; i < d * d; ++i) columns[i % d * d + i / d] = basis[i];
+  m.nbytes_ = m.covariances_.nbytes() + m.vectors_.nbytes() +
+              sizeof(double) * (k + m.q + m.eigenvalues_.size() + m.basis_.size());
+  const std::size_t pitch = round_up(d, kPad), room = 4 * pitch * pitch;
+  n_threads = static_cast<int>(std::min<std::size_t>(n_threads, m.groups()));
+  const Buffer<double> columns(d * pitch), scratch(room * n_threads, true);
+  for (std::size_t i = 0; i < d * d; ++i) columns.get()[i % d * pitch + i / d] = basis[i];
   const Tables tables = m.tables();
-  const auto rotate = [&](std::size_t c, int thread) {
-    kernels.rotate(eigenvectors + c * d * d, columns.data(), m.component(c), c, tables,
-                   m.covariances_.get() + c * d * d, scratch.data() + d * d * thread);
+  const Source source = m.source();
+  const auto rotate = [&](std::size_t group, int thread) {
+    kernels.rotate(source, eigenvectors, columns.get(), pitch, group, tables,
+                   scratch.get() + room * thread);
   };
-  if (!parallel_for(k, n_threads, rotate, poll, 0, 0)) return nullptr;
+  if (!parallel_for(m.groups(), n_threads, rotate, poll, 0, 0)) return nullptr;
+  const std::size_t lanes = kernels.lanes, triangle = d * (d + 1) / 2;
   for (std::size_t c = 0; c < k; ++c)
     for (std::size_t i = 0; i < m.q; ++i)
-      m.spread_[i] += weights[c] * m.covariances_.get()[c * d * d + (i + 1) * (d + 1)];
+      m.spread_[i] +=
+          weights[c] *
+          source.covariances[(c / lanes * triangle + (i + 1) * (i + 4) / 2) * lanes + c % lanes];
   return result;
 }
 
@@ -115,8 +130,7 @@ Prepared::Prepared(std::shared_ptr<const Mixture> mixture, const Spec& spec)
   };
   std::size_t size = 0;
   carve([&](float*&, std::size_t n) { size += round_up(n, kAlign / sizeof(float)); });
-  floats_ = Buffer<float>(size);
-  nbytes_ = size * sizeof(float);
+  floats_ = Buffer<float>(size, true);
   float* next = floats_.get();
   carve([&](float*& array, std::size_t n) {
     array = next;
@@ -139,16 +153,18 @@ std::unique_ptr<Prepared> Prepared::make(std::shared_ptr<const Mixture> mixture,
   std::unique_ptr<Prepared> result(new Prepared(std::move(mixture), spec));
   const Mixture& m = result->mixture();
   const Tables& t = result->tables();
-  const std::size_t n = 3 * m.q * m.q + 2 * m.q, n_floats = m.q * m.q + 8 * m.q;
-  std::vector<double> costs(3 * m.k), scratch(n * n_threads);
-  std::vector<float> floats(n_floats * n_threads);
+  const std::size_t room = m.kernels.prepare_scratch(t), lanes = m.kernels.lanes;
+  const Source source = m.source();
+  n_threads = std::min<int>(n_threads, useful_threads(t));
+  std::vector<double> costs(3 * m.k);
+  const Buffer<double> scratch(room * n_threads, true);
   std::atomic<bool> definite{true};
-  const auto prepare = [&](std::size_t c, int thread) {
-    if (!m.kernels.prepare(m.component(c), c, t, &costs[3 * c], scratch.data() + n * thread,
-                           floats.data() + n_floats * thread))
+  const auto prepare = [&](std::size_t group, int thread) {
+    if (!m.kernels.prepare(source, group, t, &costs[3 * lanes * group],
+                           scratch.get() + room * thread))
       definite = false;
   };
-  if (!parallel_for(m.k, n_threads, prepare, poll, 0, 0)) return nullptr;
+  if (!parallel_for(m.groups(), n_threads, prepare, poll, 0, 0)) return nullptr;
   if (!definite) throw std::invalid_argument("a covariance of the model is not positive definite");
   float* const targets[] = {t.screen_cost, t.cost, t.middle_cost};
   for (std::size_t which = 0; which < 3; ++which) {  // float32 holds differences to the lowest

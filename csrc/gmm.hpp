@@ -31,17 +31,20 @@ class Mixture {
   const std::size_t k;
   const PatchShape shape;
   const std::size_t d, q;
+  std::size_t nbytes() const { return nbytes_; }
 
  private:
   friend class Prepared;
   Mixture(const KernelTable& kernels, std::size_t k, const PatchShape& shape, const double* weights,
           const double* eigenvalues);
-  Component component(std::size_t c) const;
+  Source source() const;
+  std::size_t groups() const { return (k + kernels.lanes - 1) / kernels.lanes; }
   Tables tables() const;
 
   std::vector<double> weights_, eigenvalues_, spread_, basis_;
-  Buffer<double> covariances_;  // d x d each, in the basis
+  Buffer<double> covariances_;
   Buffer<float> vectors_;
+  std::size_t nbytes_ = 0;
 };
 
 // A mixture ready for one Spec.
@@ -54,7 +57,7 @@ class Prepared {
 
   const Tables& tables() const { return tables_; }
   const Mixture& mixture() const { return *mixture_; }
-  std::size_t nbytes() const { return nbytes_; }
+  std::size_t nbytes() const { return floats_.nbytes(); }
   double lowest_cost() const { return lowest_cost_; }  // what refined costs count from
 
  private:
@@ -63,7 +66,6 @@ class Prepared {
   std::shared_ptr<const Mixture> mixture_;
   Tables tables_;
   Buffer<float> floats_;
-  std::size_t nbytes_ = 0;
   double lowest_cost_ = 0;
   std::vector<std::size_t> ranks_;
 };

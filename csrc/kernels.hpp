@@ -82,11 +82,13 @@ struct Tables {
   std::size_t rows_stride, vectors_stride;  // floats per component
 };
 
-// What a component brings to its tables, float64.
-struct Component {
-  double weight;
-  const double *eigenvalues, *covariance;  // d, descending; d x d in the basis, constant first
-  const double* spread;                    // q: variances of the whole mixture
+// A mixture in float64: what its tables are made from, `lanes` components (of the level) at a time.
+struct Source {
+  const double *weights, *eigenvalues;  // k; k x d, descending
+  const double* spread;                 // q: variances of the whole mixture
+  // In the basis, constant first: lower triangles row by row, each entry that of `lanes` components
+  // side by side.
+  double* covariances;
 };
 
 struct Entry {  // a patch, and the weight of one of its estimates
@@ -135,7 +137,7 @@ struct Strip {
 
 struct KernelTable {
   const char* level;
-  std::size_t block, step;
+  std::size_t block, step, lanes;
   void (*extract)(const Tile&, const Tables&);
   void (*select)(const Tile&, const Tables&);      // the choice by `spec`
   void (*exhaustive)(const Tile&, const Tables&);  // exact, without bounds
@@ -144,15 +146,16 @@ struct KernelTable {
   void (*filter)(const Tables&, std::size_t c, const Entry* entries, std::size_t n,
                  const float* patches, const float* means, float* estimates, float* scratch);
   void (*average)(const Strip&, const Tables&);
-  // Per mixture and component: its covariance in the basis, given transposed (d x d), and its
-  // eigenvectors, which come as columns (d x d), as rows. Scratch: d d doubles.
-  void (*rotate)(const double* vectors, const double* columns, const Component& component,
-                 std::size_t c, const Tables& tables, double* covariance, double* scratch);
-  // Per Spec and component: all other tables, but the costs come back as numbers, of the screen,
-  // refined and middle. False if not positive definite. Scratch: 3 q q + 2 q doubles, q q + 8 q
-  // floats.
-  bool (*prepare)(const Component& component, std::size_t c, const Tables& tables, double* costs,
-                  double* scratch, float* floats);
+  // Per mixture and group of `lanes` components: their covariances, and their eigenvectors, which
+  // come as columns (k x d x d), as rows. The basis comes as columns, too, `pitch` numbers a row, a
+  // multiple of kPad and padded with zeros. Scratch: 4 pitch pitch doubles.
+  void (*rotate)(const Source& source, const double* vectors, const double* columns,
+                 std::size_t pitch, std::size_t group, const Tables& tables, double* scratch);
+  // Per Spec and group: all other tables, but the costs come back as numbers, three for each
+  // component: of the screen, refined and middle. False if not positive definite.
+  bool (*prepare)(const Source& source, std::size_t group, const Tables& tables, double* costs,
+                  double* scratch);
+  std::size_t (*prepare_scratch)(const Tables& tables);  // doubles that it takes, aligned
 };
 
 }  // namespace fastepll

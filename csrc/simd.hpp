@@ -1,4 +1,5 @@
-// `vec`: the floats one instruction of this file's level works on. The only file with intrinsics.
+// `vec`: the floats one instruction of this file's level works on; `dvec`: the doubles. The only
+// file with intrinsics.
 #pragma once
 #include "kernels.hpp"
 
@@ -24,7 +25,8 @@ namespace {
 #endif
 
 // Shapes of the inner loops, by the number of registers: kBlock rows by kPatches patches where the
-// patches lie side by side, kStep rows by kPairs patches where they are picked from a list.
+// patches lie side by side, kStep rows by kPairs patches where they are picked from a list, kTile
+// by kTileCols entries of matrices of dvec.
 
 #if defined(__AVX2__)
 // Sums of the elements of each of four vectors.
@@ -70,6 +72,15 @@ inline float sum(vec a) {
 }
 inline float least(vec a) { return _mm512_reduce_min_ps(a); }
 
+constexpr std::size_t kLanes = 8, kTileCols = 4;
+using dvec = __m512d;
+inline dvec set1(double a) { return _mm512_set1_pd(a); }
+inline dvec load(const double* p) { return _mm512_loadu_pd(p); }
+inline void store(double* p, dvec a) { _mm512_storeu_pd(p, a); }
+inline dvec mul(dvec a, dvec b) { return _mm512_mul_pd(a, b); }
+inline dvec fma(dvec a, dvec b, dvec c) { return _mm512_fmadd_pd(a, b, c); }
+inline dvec fnma(dvec a, dvec b, dvec c) { return _mm512_fnmadd_pd(a, b, c); }  // c - a b
+
 #elif defined(__AVX2__)
 
 constexpr std::size_t kWidth = 8, kBlock = 16, kPatches = 6, kStep = 16, kPairs = 6;
@@ -91,6 +102,15 @@ inline float least(vec a) {
   return least(_mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
 }
 
+constexpr std::size_t kLanes = 4, kTileCols = 2;
+using dvec = __m256d;
+inline dvec set1(double a) { return _mm256_set1_pd(a); }
+inline dvec load(const double* p) { return _mm256_loadu_pd(p); }
+inline void store(double* p, dvec a) { _mm256_storeu_pd(p, a); }
+inline dvec mul(dvec a, dvec b) { return _mm256_mul_pd(a, b); }
+inline dvec fma(dvec a, dvec b, dvec c) { return _mm256_fmadd_pd(a, b, c); }
+inline dvec fnma(dvec a, dvec b, dvec c) { return _mm256_fnmadd_pd(a, b, c); }  // c - a b
+
 #elif defined(__SSE2__) || defined(_M_X64)
 
 constexpr std::size_t kWidth = 4, kBlock = 8, kPatches = 4, kStep = 8, kPairs = 4;
@@ -109,6 +129,15 @@ inline void store_sums4(float* p, const vec* v) {
   _MM_TRANSPOSE4_PS(a, b, c, d);
   store(p, add(add(a, b), add(c, d)));
 }
+
+constexpr std::size_t kLanes = 2, kTileCols = 2;
+using dvec = __m128d;
+inline dvec set1(double a) { return _mm_set1_pd(a); }
+inline dvec load(const double* p) { return _mm_loadu_pd(p); }
+inline void store(double* p, dvec a) { _mm_storeu_pd(p, a); }
+inline dvec mul(dvec a, dvec b) { return _mm_mul_pd(a, b); }
+inline dvec fma(dvec a, dvec b, dvec c) { return _mm_add_pd(_mm_mul_pd(a, b), c); }
+inline dvec fnma(dvec a, dvec b, dvec c) { return _mm_sub_pd(c, _mm_mul_pd(a, b)); }
 
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 
@@ -129,6 +158,15 @@ inline void store_sums4(float* p, const vec* v) {
 inline float sum(vec a) { return vaddvq_f32(a); }
 inline float least(vec a) { return vminvq_f32(a); }
 
+constexpr std::size_t kLanes = 2, kTileCols = 4;
+using dvec = float64x2_t;
+inline dvec set1(double a) { return vdupq_n_f64(a); }
+inline dvec load(const double* p) { return vld1q_f64(p); }
+inline void store(double* p, dvec a) { vst1q_f64(p, a); }
+inline dvec mul(dvec a, dvec b) { return vmulq_f64(a, b); }
+inline dvec fma(dvec a, dvec b, dvec c) { return vfmaq_f64(c, a, b); }
+inline dvec fnma(dvec a, dvec b, dvec c) { return vfmsq_f64(c, a, b); }
+
 #else  // any other processor: one float at a time, the compiler may do better
 
 constexpr std::size_t kWidth = 1, kBlock = 4, kPatches = 2, kStep = 4, kPairs = 4;
@@ -147,6 +185,15 @@ inline void store_sums4(float* p, const vec* v) {
 }
 inline float sum(vec a) { return a; }
 inline float least(vec a) { return a; }
+
+constexpr std::size_t kLanes = 1, kTileCols = 2;
+using dvec = double;
+inline dvec set1(double a) { return a; }
+inline dvec load(const double* p) { return *p; }
+inline void store(double* p, dvec a) { *p = a; }
+inline dvec mul(dvec a, dvec b) { return a * b; }
+inline dvec fma(dvec a, dvec b, dvec c) { return a * b + c; }
+inline dvec fnma(dvec a, dvec b, dvec c) { return c - a * b; }
 
 #endif
 
@@ -198,6 +245,9 @@ inline std::size_t all_below(const float* costs, std::size_t n, float limit, std
 }
 #endif
 
+constexpr std::size_t kTile = 4;
+
+static_assert(kBlock % kLanes == 0 && kTile % kTileCols == 0);
 static_assert(kBlock % kWidth == 0 && kStep % kWidth == 0 && kMiddle % kStep == 0);
 static_assert(kPad % kBlock == 0 && kPad % kStep == 0 && kBatch % kPatches == 0);
 

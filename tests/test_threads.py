@@ -271,11 +271,11 @@ def test_counts(python):
     for line in out[:-1]:
         n_threads, loops, pieces, helpers = map(int, line.split())
         assert loops == (n_threads > 1)
-        assert pieces == {1: 3, 2: 16}.get(n_threads, 32)
+        assert pieces == {1: 3, 2: 17, 3: 19}.get(n_threads, 29)
         assert helpers <= min(n_threads, pieces) - 1
     pieces, workers, resting = map(int, out[-1].split())
     assert pieces == 4
-    assert workers == 31  # as many as there were ever pieces for, less the caller
+    assert workers == 28  # as many as there were ever pieces for, less the caller
     assert resting < 60e6
 
 

@@ -1,4 +1,5 @@
-// Factors of symmetric matrices, float64, row-major: what the tables of a mixture are made from.
+// Factors of symmetric float64 matrices, kLanes of them side by side: what the tables of a mixture
+// are made from. No sum goes across lanes, so that every instruction works on kLanes components.
 #pragma once
 #include <cmath>
 
@@ -7,100 +8,140 @@
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-// target[0..n) += factor * source
-inline void add_scaled(double* __restrict target, double factor, const double* __restrict source,
-                       std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) target[i] += factor * source[i];
-}
+// Matrices of n x n entries, n a multiple of kTile, row-major; an entry is kLanes numbers, one for
+// each component. Rows and columns that only fill up are those of the identity.
+struct Lanes {
+  double* data;
+  std::size_t n;
+  double* at(std::size_t i, std::size_t j) const { return data + (i * n + j) * kLanes; }
+};
 
-constexpr std::size_t kRound =
-    4;  // loops over rows begin and end at multiples of it: no remainders
+struct Stride {  // from row to row of a factor, and from one term of a sum to the next
+  std::size_t row, term;
+};
 
-// For positive definite C (its upper triangle; destroyed): the lower triangular W with W'W = C^-1.
-// Adds log det C. False if C is not positive definite.
-inline bool whiten(double* c, std::size_t n, double* w, double& log_det) {
-  for (std::size_t j = 0; j < n; ++j) {  // C = U'U, U upper triangular, row by row
-    const double pivot = c[j * n + j];
-    if (!(pivot > 0)) return false;
-    log_det += std::log(pivot);
-    const double scale = 1 / std::sqrt(pivot);
-    for (std::size_t l = j; l < n; ++l) c[j * n + l] *= scale;
-    for (std::size_t i = j + 1; i < n; ++i) {
-      const std::size_t begin = i / kRound * kRound;  // the lower triangle may change too
-      add_scaled(c + i * n + begin, -c[j * n + i], c + j * n + begin, n - begin);
-    }
-  }
-  for (std::size_t i = 0; i < n; ++i) {  // W = U'^-1 by forward substitution
-    double* row = w + i * n;
-    for (std::size_t l = 0; l < n; ++l) row[l] = l == i;
-    for (std::size_t j = 0; j < i; ++j)
-      add_scaled(row, -c[j * n + i], w + j * n,
-                 round_up(j + 1, kRound) < n ? round_up(j + 1, kRound) : n);
-    const double scale = 1 / c[i * n + i];
-    for (std::size_t l = 0; l <= i; ++l) row[l] *= scale;
-  }
-  return true;
-}
+using TileSums = dvec[kTile][kTile];
 
-// p = w'w for lower triangular w.
-inline void square(const double* w, std::size_t n, double* p) {
-  for (std::size_t i = 0; i < n * n; ++i) p[i] = 0;
-  for (std::size_t r = 0; r < n; ++r)
-    for (std::size_t a = 0; a <= r; ++a) add_scaled(p + a * n, w[r * n + a], w + r * n, a + 1);
-  for (std::size_t a = 0; a < n; ++a)
-    for (std::size_t b = 0; b < a; ++b) p[b * n + a] = p[a * n + b];
-}
-
-// The lower triangular R with R'R = N, in place of N's lower triangle. False if some pivot is not
-// above `least`.
-inline bool factor_from_below(double* n, std::size_t size, double least) {
-  for (std::size_t i = size; i-- > 0;) {
-    double* row = n + i * size;
-    if (!(row[i] > least)) return false;
-    const double scale = 1 / std::sqrt(row[i]);
-    for (std::size_t j = 0; j <= i; ++j) row[j] *= scale;
-    for (std::size_t a = 0; a < i; ++a) add_scaled(n + a * size, -row[a], row, a + 1);
-  }
-  return true;
-}
-
-// Nearly the diagonal L of least sum of share[i] * L[i] with L - M positive semidefinite, where
-// M = identity / variance - p is itself so: by duality L[i] = |(M V)_i| / |v_i| for the vectors
-// v_i, |v_i|^2 = share[i], that align best, max tr(V' M V); coordinate ascent ("mixing method",
-// Wang, Chang & Kolter 2017). The result may miss positive definiteness by some percent.
-inline void cover_diagonally(const double* p, std::size_t n, double variance, const double* share,
-                             float* __restrict m, float* __restrict v, double* cover) {
-  constexpr std::size_t kRank = 8, kSweeps = 10;
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j < n; ++j)
-      m[i * n + j] = static_cast<float>((i == j) - variance * p[i * n + j]);
-  std::uint32_t state = 1;
-  for (std::size_t i = 0; i < n * kRank; ++i) {
-    state = state * 1664525u + 1013904223u;
-    v[i] = static_cast<float>(state >> 8) / 16777216.0f - 0.5f;
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    float square = 1e-30f;
-    for (std::size_t l = 0; l < kRank; ++l) square += v[i * kRank + l] * v[i * kRank + l];
-    const float scale = static_cast<float>(std::sqrt(share[i])) / std::sqrt(square);
-    for (std::size_t l = 0; l < kRank; ++l) v[i * kRank + l] *= scale;
-  }
-  for (std::size_t sweep = 0; sweep <= kSweeps; ++sweep)
-    for (std::size_t i = 0; i < n; ++i) {
-      const bool last = sweep == kSweeps;
-      float sum[kRank] = {}, square = 0;
-      for (std::size_t j = 0; j < n; ++j)
-        for (std::size_t l = 0; l < kRank; ++l) sum[l] += m[i * n + j] * v[j * kRank + l];
-      for (std::size_t l = 0; l < kRank; ++l) {
-        if (!last) sum[l] -= m[i * n + i] * v[i * kRank + l];
-        square += sum[l] * sum[l];
+// sums -= the terms a b, n of them: sums[r][c] of row r of a and row c of b.
+inline void subtract_product(const double* a, Stride sa, const double* b, Stride sb, std::size_t n,
+                             TileSums& sums) {
+  FASTEPLL_UNROLL
+  for (std::size_t begin = 0; begin < kTile; begin += kTileCols) {
+    const double *x = a, *y = b + begin * sb.row * kLanes;
+    for (std::size_t i = 0; i < n; ++i, x += sa.term * kLanes, y += sb.term * kLanes) {
+      dvec right[kTileCols];
+      FASTEPLL_UNROLL
+      for (std::size_t c = 0; c < kTileCols; ++c) right[c] = load(y + c * sb.row * kLanes);
+      FASTEPLL_UNROLL
+      for (std::size_t r = 0; r < kTile; ++r) {
+        const dvec left = load(x + r * sa.row * kLanes);
+        FASTEPLL_UNROLL
+        for (std::size_t c = 0; c < kTileCols; ++c)
+          sums[r][begin + c] = fnma(left, right[c], sums[r][begin + c]);
       }
-      const float wanted = static_cast<float>(std::sqrt(share[i])), norm = std::sqrt(square);
-      if (last)  // the diagonal of M is the least that can do
-        cover[i] = std::fmax(norm / wanted, m[i * n + i] + 1e-6f) / variance;
-      else if (norm > 1e-9f * wanted)  // else coordinate i is alone, and any direction will do
-        for (std::size_t l = 0; l < kRank; ++l) v[i * kRank + l] = sum[l] * (wanted / norm);
     }
+  }
+}
+
+inline void load_tile(const Lanes& m, std::size_t i, std::size_t j, TileSums& tile) {
+  for (std::size_t r = 0; r < kTile; ++r)
+    for (std::size_t c = 0; c < kTile; ++c) tile[r][c] = load(m.at(i + r, j + c));
+}
+
+inline void store_tile(const Lanes& m, std::size_t i, std::size_t j, const TileSums& tile) {
+  for (std::size_t r = 0; r < kTile; ++r)
+    for (std::size_t c = 0; c < kTile; ++c) store(m.at(i + r, j + c), tile[r][c]);
+}
+
+inline void clear(TileSums& tile) {
+  for (auto& row : tile)
+    for (dvec& value : row) value = set1(0.0);
+}
+
+// C = L L' in place of C's lower triangle, and the reciprocals of L's diagonal. A lane of which a
+// pivot is not above its `least` is not definite; what it gets is meaningless.
+inline void factorise(const Lanes& c, const double* least, double* reciprocals, bool* definite) {
+  for (std::size_t l = 0; l < kLanes; ++l) definite[l] = true;
+  for (std::size_t j = 0; j < c.n; j += kTile)
+    for (std::size_t i = j; i < c.n; i += kTile) {
+      TileSums tile;
+      load_tile(c, i, j, tile);
+      subtract_product(c.at(i, 0), {c.n, 1}, c.at(j, 0), {c.n, 1}, j, tile);
+      for (std::size_t e = 0; e < kTile; ++e) {
+        double* reciprocal = reciprocals + (j + e) * kLanes;
+        if (i == j) {
+          store(reciprocal, tile[e][e]);
+          for (std::size_t l = 0; l < kLanes; ++l) {
+            definite[l] = definite[l] && reciprocal[l] > least[l];
+            reciprocal[l] = 1 / std::sqrt(reciprocal[l]);
+          }
+        }
+        for (std::size_t r = i == j ? e : 0; r < kTile; ++r) {
+          tile[r][e] = mul(tile[r][e], load(reciprocal));
+          store(c.at(i + r, j + e), tile[r][e]);
+        }
+        for (std::size_t f = e + 1; f < kTile; ++f) {
+          const dvec factor = i == j ? tile[f][e] : load(c.at(j + f, j + e));
+          for (std::size_t r = i == j ? f : 0; r < kTile; ++r)
+            tile[r][f] = fnma(tile[r][e], factor, tile[r][f]);
+        }
+      }
+    }
+}
+
+// W = L^-1, lower triangular; of the tiles above the diagonal nothing is written.
+inline void invert(const Lanes& l, const double* reciprocals, const Lanes& w) {
+  for (std::size_t i = 0; i < l.n; i += kTile) {
+    TileSums corner, tile, product;
+    clear(corner);
+    for (std::size_t r = 0; r < kTile; ++r) {
+      const dvec reciprocal = load(reciprocals + (i + r) * kLanes);
+      for (std::size_t c = 0; c < r; ++c) {
+        for (std::size_t e = c; e < r; ++e)
+          corner[r][c] = fnma(load(l.at(i + r, i + e)), corner[e][c], corner[r][c]);
+        corner[r][c] = mul(corner[r][c], reciprocal);
+      }
+      corner[r][r] = reciprocal;
+    }
+    store_tile(w, i, i, corner);
+    for (std::size_t j = 0; j < i; j += kTile) {
+      clear(tile);
+      subtract_product(l.at(i, j), {l.n, 1}, w.at(j, j), {1, l.n}, i - j, tile);
+      clear(product);
+      for (std::size_t r = 0; r < kTile; ++r)
+        for (std::size_t e = 0; e <= r; ++e)
+          for (std::size_t c = 0; c < kTile; ++c)
+            product[r][c] = fma(corner[r][e], tile[e][c], product[r][c]);
+      store_tile(w, i, j, product);
+    }
+  }
+}
+
+// P = W'W for lower triangular W; both triangles.
+inline void square(const Lanes& w, const Lanes& p) {
+  for (std::size_t i = 0; i < w.n; i += kTile)
+    for (std::size_t j = 0; j <= i; j += kTile) {
+      TileSums tile;
+      clear(tile);
+      subtract_product(w.at(i, i), {1, w.n}, w.at(i, j), {1, w.n}, w.n - i, tile);
+      for (std::size_t r = 0; r < kTile; ++r)
+        for (std::size_t c = 0; c < kTile; ++c) {
+          const dvec value = mul(tile[r][c], set1(-1.0));
+          store(p.at(i + r, j + c), value);
+          store(p.at(j + c, i + r), value);
+        }
+    }
+}
+
+// Log determinant of the leading coefficients begin to end of one lane of C, from L's reciprocals.
+inline double log_determinant(const double* reciprocals, std::size_t begin, std::size_t end,
+                              std::size_t lane) {
+  double total = 0;
+  for (; begin < end; begin += 2) {  // products of two stay within the range of float64
+    const double next = begin + 1 < end ? reciprocals[(begin + 1) * kLanes + lane] : 1;
+    total -= 2 * std::log(reciprocals[begin * kLanes + lane] * next);
+  }
+  return total;
 }
 
 }  // namespace

@@ -1,153 +1,251 @@
-// prepare: the tables of one component.
+// prepare: the tables of a group of components.
 #pragma once
+#include "cover.hpp"
 #include "factor.hpp"
+#include "rotate.hpp"
 
 namespace fastepll::FASTEPLL_LEVEL {
 namespace {
 
-// The lower triangle in blocks of kStep rows, block b with (b + 1) * kStep columns.
-inline void pack_triangle(const double* lower, std::size_t n, float* packed) {
-  for (std::size_t begin = 0; begin < n; begin += kStep) {
-    for (std::size_t r = 0; r < kStep && begin + r < n; ++r)
-      for (std::size_t j = 0; j <= begin + r; ++j)
-        packed[j * kStep + r] = static_cast<float>(lower[(begin + r) * n + j]);
-    packed += (begin + kStep) * kStep;
+struct Group {  // of components, in the lanes
+  const Source& source;
+  std::size_t first, count;   // of them; lanes beyond are not used
+  const double* covariances;  // theirs
+  const double* covariance(std::size_t a, std::size_t b) const {
+    return covariances + in_triangle(a, b) * kLanes;
   }
-}
+};
 
-// Value of component c in column `feature` of a matrix k x features in blocks of kBlock rows.
-inline float& at(float* packed, std::size_t features, std::size_t c, std::size_t feature) {
-  return packed[c / kBlock * kBlock * features + feature * kBlock + c % kBlock];
-}
+constexpr double kZeros[kLanes] = {};
 
-void rotate(const double* vectors, const double* columns, const Component& component, std::size_t c,
-            const Tables& tables, double* covariance, double* scratch) {
-  const std::size_t d = tables.d;
-  for (std::size_t i = 0; i < d * d; ++i) scratch[i] = 0;  // row j: eigenvector j in the basis
-  for (std::size_t i = 0; i < d; ++i)
-    for (std::size_t j = 0; j < d; ++j)
-      add_scaled(scratch + j * d, vectors[i * d + j], columns + i * d, d);
-  for (std::size_t i = 0; i < d * d; ++i) covariance[i] = 0;
-  for (std::size_t j = 0; j < d; ++j)
-    for (std::size_t a = 0; a < d; ++a)
-      add_scaled(covariance + a * d, component.eigenvalues[j] * scratch[j * d + a], scratch + j * d,
-                 a + 1);
-  for (std::size_t a = 0; a < d; ++a)
-    for (std::size_t b = 0; b < a; ++b) covariance[b * d + a] = covariance[a * d + b];
-  float* rows = tables.vectors + c * tables.vectors_stride;
-  for (std::size_t i = 0; i < d; ++i)
-    for (std::size_t j = 0; j < d; ++j)
-      rows[j * tables.d_pad + i] = static_cast<float>(vectors[i * d + j]);
-}
-
-// Covariance of the leading n coefficients under noise.
-inline void noisy_corner(const Component& component, std::size_t d, std::size_t n, double noise_var,
-                         double* corner) {
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j)
-      corner[i * n + j] = component.covariance[(i + 1) * d + j + 1];
-    corner[i * (n + 1)] += noise_var;
+struct Scratch {
+  Lanes factor, inverse, precision{};
+  double *reciprocals, *cover = nullptr, *vectors = nullptr;  // n, n, n * kRank entries
+  Scratch(double* begin, std::size_t coefs, bool exact) {
+    const std::size_t n = round_up(coefs, kTile);
+    const auto take = [&](std::size_t entries) {
+      double* const mine = begin;
+      begin += entries * kLanes;
+      return mine;
+    };
+    reciprocals = take(n);
+    factor = {take(n * n), n};
+    inverse = {take(n * n), n};
+    if (exact) {
+      precision = {take(n * n), n};
+      cover = take(n);
+      vectors = take(n * kRank);
+    }
   }
+};
+
+std::size_t prepare_scratch(const Tables& tables) {
+  const std::size_t n = round_up(tables.coefs, kTile);
+  return (n + 2 * n * n + (tables.spec.exact ? n * n + n + n * kRank : 0)) * kLanes;
 }
 
-// Mean variance of the coefficients begin to end under noise.
-inline double band_variance(const Component& component, std::size_t d, std::size_t begin,
-                            std::size_t end, double noise_var) {
-  double total = 0;
-  for (std::size_t i = begin; i < end; ++i) total += component.covariance[(i + 1) * (d + 1)];
-  return noise_var + total / static_cast<double>(end - begin);
-}
-
-// Precision of one band and its part of the log determinant; nothing for an empty band.
-inline float band_precision(const Component& component, std::size_t d, std::size_t begin,
-                            std::size_t end, double noise_var, double& log_det) {
-  if (begin == end) return 0;
-  const double variance = band_variance(component, d, begin, end, noise_var);
-  log_det += static_cast<double>(end - begin) * std::log(variance);
-  return static_cast<float>(1 / variance);
-}
-
-bool prepare_screen(const Component& component, std::size_t c, const Tables& t, double& log_det,
-                    double* scratch) {
-  const std::size_t head = t.spec.head;
-  const double noise_var = t.spec.noise_var;
-  double *w = scratch + head * head, *precision = w + head * head;
-  noisy_corner(component, t.d, head, noise_var, scratch);
-  if (!whiten(scratch, head, w, log_det)) return false;
-  square(w, head, precision);
-  std::size_t f = 0;
-  for (std::size_t i = 0; i < head; ++i)
-    for (std::size_t j = i; j < head; ++j)
-      at(t.screen, t.features, c, f++) =
-          static_cast<float>((i == j ? 1 : 2) * precision[i * head + j]);
-  for (std::size_t b = 0; b < t.bands; ++b)
-    at(t.screen, t.features, c, f++) =
-        band_precision(component, t.d, t.edges[b], t.edges[b + 1], noise_var, log_det);
+inline bool all(const bool* definite, std::size_t count) {
+  for (std::size_t lane = 0; lane < count; ++lane)
+    if (!definite[lane]) return false;
   return true;
 }
 
-bool prepare_refined(const Component& component, std::size_t c, const Tables& t, double& log_det,
-                     double& middle_log_det, double* scratch) {
+// The lower triangles in blocks of kStep rows, block b with (b + 1) * kStep columns, of the lanes
+// that are wanted. entry(r, j) is where row r, column j is.
+template <class Entry>
+inline void pack_triangles(const Tables& t, const Group& g, const bool* wanted,
+                           const Entry& entry) {
   const std::size_t n = t.coefs;
-  const double noise_var = t.spec.noise_var;
-  double *w = scratch + n * n, tail_log_det = 0;
-  noisy_corner(component, t.d, n, noise_var, scratch);
-  if (!whiten(scratch, n, w, log_det)) return false;
-  pack_triangle(w, n, t.rows + c * t.rows_stride);
-  t.tail[c] = band_precision(component, t.d, n, t.q, noise_var, tail_log_det);
-  log_det += tail_log_det;
-  middle_log_det += tail_log_det;
-  if (t.middle_blocks == 0) return true;
-  for (std::size_t i = 0; i < kMiddle; ++i) middle_log_det -= 2 * std::log(w[i * (n + 1)]);
-  t.middle_tail[c] = band_precision(component, t.d, kMiddle, n, noise_var, middle_log_det);
+  std::size_t packed = 0;
+  for (std::size_t begin = 0; begin < n; begin += kStep) {
+    const std::size_t rows = n - begin < kStep ? n - begin : kStep;
+    for (std::size_t j = 0; j < begin + rows; ++j, packed += kStep) {
+      alignas(kAlign) float column[kStep][kLanes];
+      const std::size_t skipped = j < begin ? 0 : j - begin;
+      for (std::size_t r = skipped; r < rows; ++r)
+        for (std::size_t lane = 0; lane < kLanes; ++lane)
+          column[r][lane] = static_cast<float>(entry(begin + r, j)[lane]);
+      for (std::size_t lane = 0; lane < g.count; ++lane) {
+        if (!wanted[lane]) continue;
+        float* target = t.rows + (g.first + lane) * t.rows_stride + packed;
+        for (std::size_t r = skipped; r < rows; ++r) target[r] = column[r][lane];
+      }
+    }
+    packed += (kStep - rows) * kStep;
+  }
+}
+
+// Values of a group's components in column `feature` of a matrix k x features in blocks of kBlock
+// rows.
+inline float* at(float* packed, std::size_t features, const Group& g, std::size_t feature) {
+  return packed + g.first / kBlock * kBlock * features + feature * kBlock + g.first % kBlock;
+}
+
+// Covariance of the leading n coefficients under noise, the lower triangle.
+inline void noisy_corner(const Group& g, std::size_t n, double noise_var, const Lanes& corner) {
+  const dvec one = set1(1.0), noise = set1(noise_var);
+  for (std::size_t i = 0; i < corner.n; ++i) {
+    for (std::size_t j = 0; j <= i; ++j)
+      store(corner.at(i, j), i < n ? load(g.covariance(i + 1, j + 1)) : set1(i == j ? 1.0 : 0.0));
+    if (i < n) store(corner.at(i, i), fma(one, noise, load(corner.at(i, i))));
+  }
+}
+
+// Precisions of the coefficients begin to end, taken to have one variance under noise, and their
+// part of the log determinants; nothing for an empty band.
+inline void band_precisions(const Group& g, std::size_t begin, std::size_t end, double noise_var,
+                            float* precisions, double* log_dets) {
+  alignas(kAlign) double totals[kLanes] = {};
+  for (std::size_t i = begin; i < end; ++i)
+    store(totals, fma(set1(1.0), load(totals), load(g.covariance(i + 1, i + 1))));
+  for (std::size_t lane = 0; lane < g.count; ++lane) {
+    precisions[lane] = 0;
+    if (begin == end) continue;
+    const double size = static_cast<double>(end - begin),
+                 variance = noise_var + totals[lane] / size;
+    log_dets[lane] += size * std::log(variance);
+    precisions[lane] = static_cast<float>(1 / variance);
+  }
+}
+
+// From the inverse of the factor of the head.
+inline void prepare_screen(const Group& g, const Tables& t, const Scratch& s, double* costs) {
+  const std::size_t head = t.spec.head;
+  std::size_t f = 0;
+  alignas(kAlign) double sums[kLanes];
+  double log_dets[kLanes];
+  for (std::size_t i = 0; i < head; ++i)
+    for (std::size_t j = i; j < head; ++j, ++f) {
+      dvec sum = set1(0.0);
+      for (std::size_t r = j; r < head; ++r)
+        sum = fma(load(s.inverse.at(r, i)), load(s.inverse.at(r, j)), sum);
+      store(sums, sum);
+      for (std::size_t lane = 0; lane < g.count; ++lane)
+        at(t.screen, t.features, g, f)[lane] = static_cast<float>((i == j ? 1 : 2) * sums[lane]);
+    }
+  for (std::size_t lane = 0; lane < g.count; ++lane)
+    log_dets[lane] = log_determinant(s.reciprocals, 0, head, lane);
+  for (std::size_t b = 0; b < t.bands; ++b, ++f)
+    band_precisions(g, t.edges[b], t.edges[b + 1], t.spec.noise_var, at(t.screen, t.features, g, f),
+                    log_dets);
+  for (std::size_t lane = 0; lane < g.count; ++lane) costs[3 * lane] += log_dets[lane];
+}
+
+// Screen, middle and refined cost have one factor: that of the head is its corner.
+bool prepare_cascade(const Group& g, const Tables& t, const Scratch& s, double* costs) {
+  const std::size_t n = t.coefs;
+  bool definite[kLanes];
+  noisy_corner(g, n, t.spec.noise_var, s.factor);
+  factorise(s.factor, kZeros, s.reciprocals, definite);
+  if (!all(definite, g.count)) return false;
+  invert(s.factor, s.reciprocals, s.inverse);
+  prepare_screen(g, t, s, costs);
+  pack_triangles(t, g, definite, [&](std::size_t r, std::size_t j) { return s.inverse.at(r, j); });
+  double tails[kLanes] = {}, middle_tails[kLanes] = {};
+  band_precisions(g, n, t.q, t.spec.noise_var, t.tail + g.first, tails);
+  if (t.middle_blocks > 0)
+    band_precisions(g, kMiddle, n, t.spec.noise_var, t.middle_tail + g.first, middle_tails);
+  const std::size_t middle = t.middle_blocks > 0 ? kMiddle : 0;
+  for (std::size_t lane = 0; lane < g.count; ++lane) {
+    const double leading = log_determinant(s.reciprocals, 0, middle, lane);
+    costs[3 * lane + 1] += leading + log_determinant(s.reciprocals, middle, n, lane) + tails[lane];
+    costs[3 * lane + 2] += leading + middle_tails[lane] + tails[lane];
+  }
   return true;
 }
 
-// Splits the precision P into a diagonal, as large as may be, and R'R.
-bool prepare_exact(const Component& component, std::size_t c, const Tables& t, double& log_det,
-                   double* scratch, float* floats) {
+// Splits the precision P into a diagonal, as large as may be, and R'R, for which the cover that is
+// found is scaled up, in each lane until it will do.
+bool split_precisions(const Group& g, const Tables& t, const Scratch& s) {
+  const std::size_t q = t.q, n = s.factor.n;
+  const double noise_var = t.spec.noise_var;
+  double scale[kLanes], step[kLanes], least[kLanes];
+  bool due[kLanes], fits[kLanes], split[kLanes];
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    scale[lane] = 1.004;
+    step[lane] = 0.003;
+    due[lane] = lane < g.count;
+  }
+  const auto diagonal = [&](std::size_t i, std::size_t lane) {  // none at last, which always does
+    return split[lane] ? 1 / noise_var - scale[lane] * s.cover[i * kLanes + lane] : 0;
+  };
+  // R from below: the factor of the matrix with its rows and columns in reverse order.
+  const auto reversed = [&](std::size_t r, std::size_t j) {
+    return s.factor.at(n - 1 - j, n - 1 - r);
+  };
+  for (bool again = true; again;) {
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j <= i; ++j)
+        store(s.factor.at(i, j), load(s.precision.at(n - 1 - i, n - 1 - j)));
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      split[lane] = scale[lane] < 10;
+      least[lane] = split[lane] ? 1e-9 / noise_var : 0;
+    }
+    for (std::size_t i = 0; i < q; ++i)
+      for (std::size_t lane = 0; lane < g.count; ++lane)
+        s.factor.at(n - 1 - i, n - 1 - i)[lane] -= diagonal(i, lane);
+    factorise(s.factor, least, s.reciprocals, fits);
+    again = false;
+    for (std::size_t lane = 0; lane < g.count; ++lane) {
+      fits[lane] = fits[lane] && due[lane];
+      if (!fits[lane] && due[lane] && !split[lane]) return false;
+      if (!fits[lane] && due[lane]) {
+        scale[lane] += step[lane];
+        step[lane] *= 1.5;
+        again = true;
+        continue;
+      }
+      if (!due[lane]) continue;
+      due[lane] = false;
+      for (std::size_t i = 0; i < q; ++i) {
+        const float value = static_cast<float>(diagonal(i, lane));
+        t.diagonal[(g.first + lane) * t.q_pad + i] = value;
+        at(t.bound, q, g, i)[lane] = value;
+      }
+    }
+    pack_triangles(t, g, fits, reversed);
+  }
+  return true;
+}
+
+bool prepare_exact(const Group& g, const Tables& t, const Scratch& s, double* scratch,
+                   double* costs) {
   const std::size_t q = t.q;
   const double noise_var = t.spec.noise_var;
-  double *w = scratch + q * q, *precision = w + q * q, *cover = precision + q * q,
-         *share = cover + q;
-  noisy_corner(component, t.d, q, noise_var, scratch);
-  const double* with_mean = component.covariance + 1;  // given that the mean is 0
-  const double mean_variance = component.covariance[0] + noise_var;
-  log_det += std::log(mean_variance);
-  for (std::size_t i = 0; i < q; ++i)
-    add_scaled(scratch + i * q, -with_mean[i] / mean_variance, with_mean, q);
-  if (!whiten(scratch, q, w, log_det)) return false;
-  square(w, q, precision);
-  for (std::size_t i = 0; i < q; ++i) share[i] = 0.5 * component.spread[i] + noise_var;
-  cover_diagonally(precision, q, noise_var, share, floats, floats + q * q, cover);
-  double* rest = w;
-  for (double scale = 1.004, step = 0.003;; scale += step, step *= 1.5) {
-    const bool split = scale < 10;  // else without a diagonal, which always does
-    for (std::size_t i = 0; i < q * q; ++i) rest[i] = precision[i];
-    for (std::size_t i = 0; i < q; ++i) {
-      cover[i] = split ? cover[i] : 1 / (noise_var * scale);
-      rest[i * (q + 1)] -= 1 / noise_var - scale * cover[i];
-    }
-    if (!factor_from_below(rest, q, split ? 1e-9 / noise_var : 0)) {
-      if (split) continue;
-      return false;
-    }
-    for (std::size_t i = 0; i < q; ++i) {
-      const float value = static_cast<float>(1 / noise_var - scale * cover[i]);
-      t.diagonal[c * t.q_pad + i] = value;
-      at(t.bound, q, c, i) = value;
-    }
-    pack_triangle(rest, q, t.rows + c * t.rows_stride);
-    return true;
+  bool definite[kLanes];
+  const Scratch head(scratch, t.spec.head, false);  // the same memory
+  noisy_corner(g, t.spec.head, noise_var, head.factor);
+  factorise(head.factor, kZeros, head.reciprocals, definite);
+  if (!all(definite, g.count)) return false;
+  invert(head.factor, head.reciprocals, head.inverse);
+  prepare_screen(g, t, head, costs);
+  noisy_corner(g, q, noise_var, s.factor);
+  alignas(kAlign) double mean_var[kLanes], weight[kLanes];
+  for (std::size_t lane = 0; lane < kLanes; ++lane)
+    mean_var[lane] = g.covariance(0, 0)[lane] + noise_var;
+  for (std::size_t i = 0; i < q; ++i) {  // given that the mean is 0
+    for (std::size_t lane = 0; lane < kLanes; ++lane)
+      weight[lane] = g.covariance(i + 1, 0)[lane] / mean_var[lane];
+    for (std::size_t j = 0; j <= i; ++j)
+      store(s.factor.at(i, j),
+            fnma(load(weight), load(g.covariance(j + 1, 0)), load(s.factor.at(i, j))));
   }
+  factorise(s.factor, kZeros, s.reciprocals, definite);
+  if (!all(definite, g.count)) return false;
+  for (std::size_t lane = 0; lane < g.count; ++lane)
+    costs[3 * lane + 1] += std::log(mean_var[lane]) + log_determinant(s.reciprocals, 0, q, lane);
+  invert(s.factor, s.reciprocals, s.inverse);
+  square(s.inverse, s.precision);
+  cover_diagonally(s.precision, q, noise_var, g.source.spread, s.inverse, s.vectors, s.cover);
+  return split_precisions(g, t, s);
 }
 
-void prepare_filter(const Component& component, std::size_t c, const Tables& t) {
+void prepare_filter(const double* eigenvalues, std::size_t c, const Tables& t) {
   const double noise_var = t.spec.noise_var;
   double sum = 0, tail = 0;
   std::size_t rank = 0;
   for (std::size_t i = 0; i < t.d; ++i) {
-    const double value = component.eigenvalues[i], gain = value / (value + noise_var);
+    const double value = eigenvalues[i], gain = value / (value + noise_var);
     sum += gain;
     if (value > t.spec.rank_tolerance * noise_var)
       ++rank;
@@ -156,7 +254,7 @@ void prepare_filter(const Component& component, std::size_t c, const Tables& t) 
   }
   tail = rank < t.q ? tail / static_cast<double>(t.q - rank) : 0;
   for (std::size_t i = 0; i < rank; ++i) {
-    const double value = component.eigenvalues[i];
+    const double value = eigenvalues[i];
     t.gains[c * t.d_pad + i] = static_cast<float>(value / (value + noise_var) - tail);
   }
   t.rank[c] = rank;
@@ -164,13 +262,19 @@ void prepare_filter(const Component& component, std::size_t c, const Tables& t) 
   t.weight[c] = t.spec.weighted ? static_cast<float>(1 / std::sqrt(1 + sum)) : 1.0f;
 }
 
-bool prepare(const Component& component, std::size_t c, const Tables& tables, double* costs,
-             double* scratch, float* floats) {
-  costs[0] = costs[1] = costs[2] = -2 * std::log(component.weight);
-  if (!prepare_screen(component, c, tables, costs[0], scratch)) return false;
-  prepare_filter(component, c, tables);
-  return tables.spec.exact ? prepare_exact(component, c, tables, costs[1], scratch, floats)
-                           : prepare_refined(component, c, tables, costs[1], costs[2], scratch);
+bool prepare(const Source& source, std::size_t group, const Tables& tables, double* costs,
+             double* scratch) {
+  const std::size_t first = group * kLanes, d = tables.d;
+  const Group g{source, first, tables.k - first < kLanes ? tables.k - first : kLanes,
+                source.covariances + group * in_triangle(d, 0) * kLanes};
+  for (std::size_t lane = 0; lane < g.count; ++lane) {
+    const double log_weight = std::log(source.weights[first + lane]);
+    for (std::size_t i = 0; i < 3; ++i) costs[3 * lane + i] = -2 * log_weight;
+    prepare_filter(source.eigenvalues + (first + lane) * d, first + lane, tables);
+  }
+  const Scratch s(scratch, tables.coefs, tables.spec.exact);
+  return tables.spec.exact ? prepare_exact(g, tables, s, scratch, costs)
+                           : prepare_cascade(g, tables, s, costs);
 }
 
 }  // namespace

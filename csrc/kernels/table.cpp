@@ -4,6 +4,7 @@
 #include "extract.hpp"
 #include "filter.hpp"
 #include "prepare.hpp"
+#include "rotate.hpp"
 #include "select.hpp"
 
 #define FASTEPLL_STRING_(x) #x
@@ -15,6 +16,7 @@ extern const KernelTable table;
 const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL),
                            kBlock,
                            kStep,
+                           kLanes,
                            extract,
                            select,
                            exhaustive,
@@ -22,6 +24,7 @@ const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL),
                            filter,
                            average,
                            rotate,
-                           prepare};
+                           prepare,
+                           prepare_scratch};
 
 }  // namespace fastepll::FASTEPLL_LEVEL

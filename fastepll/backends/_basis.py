@@ -20,8 +20,10 @@ def principal_axes(model: GaussianMixture) -> NDArray[np.float64]:
     """
     d, lead = model.d, -(-model.d // 4)
     shares = model.weights[:, None] * model.eigenvalues[:, :lead]
-    roots = (model.eigenvectors[:, :, :lead] * np.sqrt(shares)[:, None]).transpose(1, 0, 2)
-    total = roots.reshape(d, -1) @ roots.reshape(d, -1).T
+    total = np.zeros((d, d))  # by small products, which a BLAS leaves to one thread
+    for vectors, share in zip(model.eigenvectors, np.sqrt(shares), strict=True):
+        root = vectors[:, :lead] * share
+        total += root @ root.T
     constant = np.full(d, d**-0.5)
     centre = np.eye(d) - np.outer(constant, constant)
     axes = np.linalg.eigh(centre @ total @ centre - np.outer(constant, constant))[1]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -21,7 +22,34 @@ from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
 
-KEPT_BYTES = 128 << 20  # of prepared tables: about 1 MB for each pass of 200 8x8 components
+KEPT_BYTES = 256 << 20  # 7 MB for a mixture of 200 8x8 components, and 1 or 2 MB for each pass
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """What the first thread that asks for it makes, while others that want it wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.made: T | None = None
+        self.used = 0  # when last, by the clock of the backend
+
+    def get(self, make: Callable[[], T]) -> T:
+        """The value; if making it fails, the next who asks tries again."""
+        if self.made is None:
+            with self._lock:
+                if self.made is None:
+                    self.made = make()
+        return self.made
+
+
+@dataclass(eq=False)
+class Kept:
+    """A model in the layout of the core, and its tables."""
+
+    mixture: Once[_core.Mixture] = field(default_factory=Once)
+    tables: dict[tuple[object, ...], Once[_core.Prepared]] = field(default_factory=dict)
 
 
 class NativeBackend:
@@ -31,11 +59,9 @@ class NativeBackend:
     dtype = np.float32
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._mixtures: WeakKeyDictionary[GaussianMixture, dict[str, _core.Mixture]] = (
-            WeakKeyDictionary()
-        )
-        self._prepared: OrderedDict[tuple[object, ...], _core.Prepared] = OrderedDict()
+        self._lock = threading.Lock()  # of what follows; nothing is computed under it
+        self._kept: WeakKeyDictionary[GaussianMixture, dict[str, Kept]] = WeakKeyDictionary()
+        self._clock = itertools.count(1)
 
     def prior_pass(
         self,
@@ -127,34 +153,80 @@ class NativeBackend:
             raise ValueError(f"environment variable FASTEPLL_SIMD: {error}") from None
 
     def prepare(self, model: GaussianMixture, step: Pass, n_threads: int) -> _core.Prepared:
-        """Tables of the model for a pass; those used last are kept, up to `KEPT_BYTES`."""
+        """Tables of the model for a pass; those used last are kept, up to `KEPT_BYTES`.
+
+        Threads that want the same tables wait for the one that makes them, and for no other.
+        """
         level = self.level()
+        exact = step.selection == "exact"
+        wanted = (
+            step.noise_var,
+            exact,
+            8 if exact else step.screen_dims,
+            32 if exact else step.refine_dims,
+            0.0 if exact else step.margin,
+            0.0 if exact else step.middle_margin,
+            step.estimator == "mean",
+            step.weighting == "confidence",
+            step.rank_tolerance,
+            step.window,
+        )
         with self._lock:
-            by_level = self._mixtures.setdefault(model, {})
-            if level not in by_level:
-                by_level[level] = native_mixture(model, level, n_threads)
-            mixture = by_level[level]
-            exact = step.selection == "exact"
-            wanted = (
-                step.noise_var,
-                exact,
-                8 if exact else step.screen_dims,
-                32 if exact else step.refine_dims,
-                0.0 if exact else step.margin,
-                0.0 if exact else step.middle_margin,
-                step.estimator == "mean",
-                step.weighting == "confidence",
-                step.rank_tolerance,
-                step.window,
-            )
-            key = (mixture, *wanted)
-            if key not in self._prepared:
-                result = self._prepared[key] = mixture.prepare(*wanted, n_threads)
-                while sum(kept.nbytes for kept in self._prepared.values()) > KEPT_BYTES:
-                    self._prepared.popitem(last=False)
-                return result
-            self._prepared.move_to_end(key)
-            return self._prepared[key]
+            kept = self._kept.setdefault(model, {}).setdefault(level, Kept())
+            tables = kept.tables.setdefault(wanted, Once())
+            tables.used = next(self._clock)
+        if tables.made is not None:
+            return tables.made
+        try:
+            mixture = kept.mixture.get(lambda: native_mixture(model, level, n_threads))
+            return tables.get(lambda: mixture.prepare(*wanted, n_threads))
+        finally:
+            with self._lock:
+                if tables.made is None:
+                    kept.tables.pop(wanted, None)
+                self._make_room()
+
+    def nbytes(self) -> int:
+        """Bytes of all mixtures and tables that are kept."""
+        with self._lock:
+            return sum(size(kept) for kept in self._all())
+
+    def _all(self) -> list[Kept]:
+        return [kept for levels in list(self._kept.values()) for kept in levels.values()]
+
+    def _make_room(self) -> None:
+        """Forget the tables used longest ago, and mixtures of which none are left."""
+        kept = self._all()
+        total = sum(map(size, kept))
+        made = [
+            (tables.used, wanted, owner)
+            for owner in kept
+            for wanted, tables in owner.tables.items()
+            if tables.made is not None
+        ]
+        made.sort(key=lambda entry: entry[0])
+        for _, wanted, owner in made[:-1]:  # the last is in use
+            if total <= KEPT_BYTES:
+                return
+            total -= size(owner)
+            del owner.tables[wanted]
+            if not owner.tables:
+                owner.mixture = Once()
+            total += size(owner)
+
+    def forget_unmade(self) -> None:
+        """In a forked child: the threads that were making something do not exist there."""
+        self._lock = threading.Lock()
+        for kept in self._all():
+            if kept.mixture.made is None:
+                kept.mixture = Once()
+            kept.tables = {key: once for key, once in kept.tables.items() if once.made is not None}
+
+
+def size(kept: Kept) -> int:
+    """Bytes of what is made of it."""
+    parts = [kept.mixture.made, *(once.made for once in kept.tables.values())]
+    return sum(part.nbytes for part in parts if part is not None)
 
 
 def native_mixture(model: GaussianMixture, level: str, n_threads: int) -> _core.Mixture:
@@ -175,3 +247,5 @@ def native_mixture(model: GaussianMixture, level: str, n_threads: int) -> _core.
 
 
 backend = NativeBackend()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=backend.forget_unmade)

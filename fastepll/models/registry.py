@@ -77,7 +77,7 @@ def _packaged(path: str, checksum: str) -> GaussianMixture:
         return read_npz(io.BytesIO(data))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # no more: what is kept here, with its tables, stays when users let go of it
 def _file(path: str, mtime_ns: int, size: int) -> GaussianMixture:
     """Read a model file; modification time and size are there to key the cache."""
     return GaussianMixture.load(path)

@@ -210,20 +210,6 @@ def test_poll_sees_progress_and_can_stop():
         native.backend.prior_pass(image, model, step, n_threads=2, poll=refuse)
 
 
-def test_models_are_prepared_once_and_forgotten(monkeypatch):
-    backend = native.NativeBackend()
-    model = mixture((8, 8), 2)
-    size = backend.prepare(model, Pass(noise_var=1e-2), 1).nbytes
-    monkeypatch.setattr(native, "KEPT_BYTES", 2 * size)
-    first = [backend.prepare(model, Pass(noise_var=v), 1) for v in (1e-2, 1e-3, 1e-4, 1e-3, 1e-2)]
-    assert first[3] is first[1]
-    assert first[4] is not first[0]
-    assert len(backend._prepared) == 2
-    assert len(backend._mixtures) == 1
-    del model
-    assert len(backend._mixtures) == 0
-
-
 def test_the_core_refuses_what_python_should_have_checked():
     model, step = mixture((4, 4), 2), Pass(noise_var=1e-2)
     good = np.zeros((9, 9), np.float32)
