@@ -45,6 +45,19 @@ def test_definition_of_channels():
     assert np.abs(one - same[0]).max() < 1e-12
 
 
+def test_one_channel_is_an_axis_of_its_own(backend):
+    x, gray, colour = coloured(1).astype(backend.dtype), smooth_mixture(5), smooth_mixture(5, 1)
+    for method, options in (
+        ("prior_pass", {"step": STEPS[1]}),
+        ("select", {"step": STEPS[1]}),
+        ("log_probs", {"noise_var": 0.01}),
+    ):
+        call = getattr(backend, method)
+        one = call(x[0], gray, **options, n_threads=2)
+        same = call(x, colour, **options, n_threads=2)
+        np.testing.assert_array_equal(same.reshape(one.shape), one)
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_bits_do_not_depend_on_threads(level, n_threads, step):
     backend = get_backend("native")
