@@ -110,9 +110,8 @@ std::shared_ptr<Prepared> prepare(std::shared_ptr<Mixture> mixture, double noise
 
 Image view_image(const Array<float>& image, const Mixture& mixture, int n_threads) {
   const py::ssize_t n = image.ndim();
-  require(mixture.shape.channels == 1
-              ? n == 2
-              : n == 3 && image.shape(0) == static_cast<py::ssize_t>(mixture.shape.channels),
+  const auto channels = static_cast<py::ssize_t>(mixture.shape.channels);
+  require(n == 2 ? channels == 1 : n == 3 && image.shape(0) == channels,
           "image must have 2 dimensions, or 3 beginning with the channels of the patches");
   const Image view{image.data(), static_cast<std::size_t>(image.shape(n - 2)),
                    static_cast<std::size_t>(image.shape(n - 1))};

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
+import hypothesis
 import pytest
 
 from fastepll import _info, cli
@@ -19,6 +20,11 @@ from fastepll.backends import Backend, get_backend, why_not
 from fastepll.typing import BackendName
 
 from .scenes import smooth_mixture
+
+# The same examples in every run, and none fails for being slow beside other work.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)  # by hand
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 PRIORLESS = ("info", "train", "study", "priors")  # commands without --model
 PACKAGE = Path(_info.__file__).parent  # the one under test: installed, or the source tree

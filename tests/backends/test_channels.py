@@ -11,6 +11,7 @@ from fastepll.backends.reference import backend as reference
 from fastepll.backends.reference import extract
 from fastepll.settings import Pass
 
+from ..near_ties import assert_pass_agrees
 from ..scenes import noisy, scene, smooth_mixture
 
 CASCADE = {"selection": "cascade", "screen_dims": 4, "refine_dims": 20, "middle_margin": 2.0}
@@ -30,13 +31,8 @@ def coloured(channels: int, height: int = 37, width: int = 29) -> np.ndarray:
 @pytest.mark.parametrize(("side", "channels"), [(4, 3), (5, 2), (8, 3)])
 def test_passes_agree_with_the_definition(backend, side, channels, step):
     model, image = smooth_mixture(side, channels), coloured(channels)
-    expected = reference.prior_pass(image, model, step, n_threads=1)
-    x = image.astype(backend.dtype)
-    found = backend.prior_pass(x, model, step, n_threads=2, blend=0.7, noisy=x)
-    assert found.shape == image.shape
-    assert np.abs(found - (0.3 * image + 0.7 * expected)).max() < 3e-6  # float32
-    chosen = backend.select(x, model, step, n_threads=2)
-    assert np.array_equal(chosen, reference.select(image, model, step, n_threads=1))
+    noisy = image[..., ::-1].astype(backend.dtype)
+    assert_pass_agrees(backend, image, model, step, atol=3e-6, blend=0.7, noisy=noisy)
 
 
 def test_definition_of_channels():
@@ -47,6 +43,19 @@ def test_definition_of_channels():
     one = reference.prior_pass(image[0], gray, step, n_threads=1)
     same = reference.prior_pass(image, colour, step, n_threads=1)
     assert np.abs(one - same[0]).max() < 1e-12
+
+
+def test_one_channel_is_an_axis_of_its_own(backend):
+    x, gray, colour = coloured(1).astype(backend.dtype), smooth_mixture(5), smooth_mixture(5, 1)
+    for method, options in (
+        ("prior_pass", {"step": STEPS[1]}),
+        ("select", {"step": STEPS[1]}),
+        ("log_probs", {"noise_var": 0.01}),
+    ):
+        call = getattr(backend, method)
+        one = call(x[0], gray, **options, n_threads=2)
+        same = call(x, colour, **options, n_threads=2)
+        np.testing.assert_array_equal(same.reshape(one.shape), one)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -16,6 +16,8 @@ from fastepll.epll import denoise_plane
 from fastepll.models import GaussianMixture
 from fastepll.settings import EXACT, Pass
 
+from ..near_ties import assert_alike, assert_pass_agrees
+
 kernels = pytest.importorskip("fastepll.backends._compiled")
 compiled = pytest.importorskip("fastepll.backends.numba")
 backend = compiled.backend
@@ -46,19 +48,7 @@ def scene(shape: tuple[int, int], noise_var: float = 1e-3) -> np.ndarray:
 
 def assert_equals_reference(image, model, step):
     """Same choices but for near ties, and without such ties the same average."""
-    plane = image.astype(np.float64)
-    patches, _ = reference.extract(plane, model.patch_shape, reference.grid(plane, model, step))
-    costs = reference.costs(patches, model, step)
-    chosen = backend.select(image, model, step, n_threads=2)
-    assert chosen.dtype == np.int32
-    lost = costs[np.arange(len(costs)), chosen.ravel()] - costs.min(axis=1)
-    assert lost.max() < 2e-3
-    ours = backend.prior_pass(image, model, step, n_threads=2)
-    assert ours.dtype == np.float32
-    if not lost.any():
-        theirs = reference.backend.prior_pass(plane, model, step, n_threads=1)
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
-    return chosen
+    return assert_pass_agrees(backend, image, model, step, atol=2e-6)
 
 
 @pytest.mark.parametrize("noise_var", [1e-6, 1e-4, 1e-2])
@@ -190,10 +180,12 @@ def test_bit_identical_over_threads(n_threads, step):
 def test_denoising_agrees_with_reference():
     model = mixture((8, 8), 30)
     image = scene((50, 61), 1e-2)
-    ours = denoise_plane(image, model, 0.1, EXACT, backend=backend, n_threads=2)
-    plane = image.astype(np.float64)
-    theirs = denoise_plane(plane, model, 0.1, EXACT, backend=reference.backend, n_threads=1)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+    plane, exact = image.astype(np.float64), reference.backend
+    assert_alike(
+        lambda: denoise_plane(image, model, 0.1, EXACT, backend=backend, n_threads=2),
+        lambda: denoise_plane(plane, model, 0.1, EXACT, backend=exact, n_threads=1),
+        atol=1e-4,
+    )
 
 
 @pytest.mark.parametrize(("noise_var", "at_best"), [(1e-4, 0.5), (0.1, 0.99)])
