@@ -3,6 +3,7 @@
 #include "average.hpp"
 #include "extract.hpp"
 #include "filter.hpp"
+#include "noise.hpp"
 #include "prepare.hpp"
 #include "select.hpp"
 
@@ -22,6 +23,8 @@ const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL),
                            filter,
                            average,
                            rotate,
-                           prepare};
+                           prepare,
+                           inspect,
+                           evidence};
 
 }  // namespace fastepll::FASTEPLL_LEVEL
