@@ -86,8 +86,9 @@ class Constant {
 
   std::size_t width_;
   bool some_ = false, begun_ = false;  // are inside_ and depth_ filled?
-  std::vector<std::uint8_t> inside_, ends_;
+  std::vector<std::uint8_t> inside_;
   std::vector<std::uint8_t> depth_;  // per column: rows so far of a square that ends in it
+  std::vector<std::uint8_t> ends_;
 };
 
 // Rows of the image that a piece of the patches covers.

@@ -8,9 +8,10 @@ from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastepll import _patch_noise as numpy_steps
-from fastepll.backends import get_backend, why_not
+from fastepll.backends import why_not
 from fastepll.color import dct_matrix
 from fastepll.models import GaussianMixture
 from fastepll.typing import FloatArray, IntArray
@@ -26,13 +27,13 @@ ROWS = 64  # patches a product: so few that BLAS wakes no threads, which would b
 class Bands:
     """Variances of a mixture in bands of the DCT, lowest frequencies first.
 
-    A coefficient of frequency u / (p - 1) + v / (q - 1) = f / 7, f in [0, 14], is in band ``round(f)``,
+    A coefficient of frequency u / (p - 1) + v / (q - 1) = f / 7, f in [0, 14], is in band round(f),
     of which those beyond `LAST` are one. The constant one is in none.
     """
 
     shape: tuple[int, int]
     atoms: Float64  # (n, d), rows are cosines
-    counts: IntArray  # how many of them are in each band
+    counts: NDArray[np.intp]  # how many of them are in each band
     n_low: int
     variances: Float64  # (bands, k): of a coefficient, without noise
     log_weights: Float64  # (k,)
@@ -44,11 +45,12 @@ class Bands:
 
     def energies(self, patches: FloatArray) -> Float64:
         """Energy of patches (n, p, q) in each band, (n, bands)."""
-        z = patches.reshape(len(patches), -1).astype(np.float64)
-        z -= z.mean(axis=1, keepdims=True)
+        z: Float64 = patches.reshape(len(patches), -1).astype(np.float64)
+        z = z - z.mean(axis=1, keepdims=True)
         parts = [z[start : start + ROWS] @ self.atoms.T for start in range(0, len(z), ROWS)]
         first = np.cumsum(self.counts) - self.counts
-        return np.add.reduceat(np.square(np.concatenate(parts)), first, axis=1)
+        total: Float64 = np.add.reduceat(np.square(np.concatenate(parts)), first, axis=1)
+        return total
 
     def log_likelihood(self, energies: Float64, sigmas: Float64, n_threads: int) -> Float64:
         """Of the high bands of all patches given their low ones, (len(sigmas),)."""
@@ -64,13 +66,16 @@ def make_bands(model: GaussianMixture) -> Bands:
     """The bands of a mixture of gray patches."""
     p, q = (int(side) for side in model.patch_shape)
     frequency = np.add.outer(np.arange(p) / (p - 1), np.arange(q) / (q - 1)).ravel()
-    order = np.argsort(frequency, kind="stable")[1:]
+    order = np.argsort(frequency, kind="stable")[1:]  # without the constant one
     band = np.minimum(np.rint(7 * frequency[order] - 1e-9), LAST)
     names, counts = np.unique(band, return_counts=True)
-    atoms = np.kron(dct_matrix(p), dct_matrix(q))[order]
+    atoms = np.kron(dct_matrix(p), dct_matrix(q))[order].astype(np.float64)
     variances = np.empty((len(atoms), model.k))
     for i, (basis, values) in enumerate(zip(model.eigenvectors, model.eigenvalues, strict=True)):
         variances[:, i] = np.square(atoms @ basis) @ values
+    variances -= (
+        variances.min()
+    )  # as much white noise as all photographs have that it was fitted to
     first = np.cumsum(counts) - counts
     return Bands(
         shape=(p, q),
