@@ -135,6 +135,14 @@ struct Strip {
   std::size_t pitch;          // floats per row of those
 };
 
+// Where noise is looked for: patches of one channel, anywhere.
+struct Sample {
+  const float* image;
+  std::size_t pitch, height, width;  // of the image; of a patch
+  const float* high;                 // block rows, n_high x (height * width)
+  std::size_t n_high;
+};
+
 struct KernelTable {
   const char* level;
   std::size_t block, step, lanes;
@@ -156,6 +164,14 @@ struct KernelTable {
   bool (*prepare)(const Source& source, std::size_t group, const Tables& tables, double* costs,
                   double* scratch);
   std::size_t (*prepare_scratch)(const Tables& tables);  // doubles that it takes, aligned
+  // Of n patches: energy without that along the rows of `high`, energy along them, pixels that tie
+  // for the least or largest value. Scratch: kBatch * (d_pad + rows of high, padded) floats.
+  void (*inspect)(const Sample&, const std::ptrdiff_t* corners, std::size_t n, float* scratch,
+                  float* result);
+  // Log density of the high bands of a patch given the low ones. Tables, k_pad each: factor of the
+  // energy of each band, offset for the low bands, offset for all. Scratch: 2 k_pad floats.
+  double (*evidence)(const float* energies, const float* tables, std::size_t n_bands,
+                     std::size_t n_low, std::size_t k_pad, float* scratch);
 };
 
 }  // namespace fastepll

@@ -58,6 +58,24 @@ def select(
 def log_probs(
     image: NDArray[np.floating[Any]], prepared: Prepared, n_threads: int
 ) -> NDArray[np.float64]: ...
+def inspect(
+    plane: NDArray[np.float32],
+    corners: NDArray[np.int32],
+    height: int,
+    width: int,
+    high: NDArray[np.float32],
+    side: int,
+    level: str,
+    n_threads: int,
+) -> NDArray[np.float32]: ...
+def evidence(
+    energies: NDArray[np.float32],
+    precisions: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    n_low: int,
+    level: str,
+    n_threads: int,
+) -> NDArray[np.float64]: ...
 def halve(
     image: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]], n_threads: int
 ) -> None: ...

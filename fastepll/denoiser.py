@@ -18,7 +18,7 @@ from fastepll.backends import backend_for
 from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.epll import denoise_plane, n_scales, split
 from fastepll.models import GaussianMixture, load_model
-from fastepll.noise import relative_sigma
+from fastepll.noise import sigma_for
 from fastepll.settings import MAX_SCALES, Settings, check_settings, settings_for
 from fastepll.stacks import colours_and_alpha, part
 from fastepll.typing import BackendName, FloatArray, Poll, Quality
@@ -156,7 +156,7 @@ class Denoiser:
             model = self._model
             if not isinstance(model, GaussianMixture) or len(model.patch_shape) != 2:
                 model = load_model(GRAY)
-            sigma = relative_sigma(source, model, span)
+            sigma = sigma_for(source, model, span, resolve_threads(self._threads))
         if np.max(sigma) < NEGLIGIBLE:
             if report is not None:
                 report(1.0)

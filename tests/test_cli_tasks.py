@@ -81,6 +81,17 @@ def test_deblur_estimates_the_noise(run, tmp_path, kernel):
     assert rms(result - CLEAN) < 0.8 * rms(blurred / 255 - CLEAN)
 
 
+def test_no_noise_is_said(run, tmp_path):
+    write_independently(tmp_path / "in.png", np.full((20, 30), 90, np.uint8))
+    for more in ((), ("--quiet",)):
+        target = tmp_path / f"out{len(more)}.png"
+        code, out, err = run("denoise", tmp_path / "in.png", target, *more)
+        assert code == 0
+        assert err.startswith("fastepll: warning: sigma was estimated as 0")
+        assert err.endswith("give --sigma\n")
+        assert ("sigma 0 (estimated)" in out) is not bool(more)
+
+
 @pytest.mark.parametrize("name", ["gray 8", "rgb 16", "gray alpha 8"])
 def test_inpaint(run, tmp_path, prior_file, mask, name):
     image, source, target = PICTURES[name], tmp_path / "in.png", tmp_path / "out.png"

@@ -101,6 +101,31 @@ def test_sigma_is_estimated_for_each_image():
         np.testing.assert_array_equal(ours(image), fastepll.denoise(image, model=MODEL))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", ["gray", "colour", "stack"])
+def test_the_estimate_is_what_estimate_sigma_says(dtype, kind):
+    span = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    image = {"gray": GRAY, "colour": RGB, "stack": np.stack([GRAY, 0.3 + 0.4 * GRAY])}[kind]
+    image = (np.rint(span * image.clip(0, 1)) if span > 1 else image).astype(dtype)
+    axis, stack = -1 if kind == "colour" else None, kind == "stack"
+    frames = image if stack else image[None]
+    sigma = [fastepll.estimate_sigma(x, model=MODEL, channel_axis=axis) for x in frames]
+    options = {"model": MODEL, "channel_axis": axis, "stack": stack, "quality": "fast"}
+    given = fastepll.denoise(image, np.array(sigma) if stack else sigma[0], **options)
+    np.testing.assert_array_equal(fastepll.denoise(image, **options), given)
+
+
+def test_no_noise_is_said_at_the_line_of_the_caller():
+    flat = np.full((20, 30), 0.5)
+    ours = Denoiser(MODEL)
+    for call in (lambda: fastepll.denoise(flat, model=MODEL), lambda: ours(flat)):
+        with pytest.warns(UserWarning, match="estimated as 0.*exactly equal.*pass sigma") as said:
+            result = call()
+        np.testing.assert_array_equal(result, flat)
+        assert [w.filename for w in said] == [__file__]
+        assert said[0].lineno == call.__code__.co_firstlineno
+
+
 def test_no_noise_is_a_copy():
     out = np.empty_like(GRAY)
     assert Denoiser(MODEL, 0)(GRAY, out=out) is out

@@ -3,6 +3,7 @@
 #include "average.hpp"
 #include "extract.hpp"
 #include "filter.hpp"
+#include "noise.hpp"
 #include "prepare.hpp"
 #include "rotate.hpp"
 #include "select.hpp"
@@ -25,6 +26,8 @@ const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL),
                            average,
                            rotate,
                            prepare,
-                           prepare_scratch};
+                           prepare_scratch,
+                           inspect,
+                           evidence};
 
 }  // namespace fastepll::FASTEPLL_LEVEL

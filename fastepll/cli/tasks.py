@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -16,6 +17,7 @@ import fastepll
 from fastepll._files import Picture, enlarge
 from fastepll.cli.batch import Restore, Result
 from fastepll.cli.inputs import read_kernel, read_mask
+from fastepll.noise import WHY_ZERO
 from fastepll.typing import Boundary, Poll
 
 SIGMA = (
@@ -230,7 +232,10 @@ def noise(picture: Picture, arguments: argparse.Namespace) -> tuple[float, str]:
         model=arguments.model,
         channel_axis=-1 if picture.pixels.ndim == 3 else None,
         data_range=arguments.data_range,
+        n_threads=arguments.threads,
     )
+    if sigma == 0:
+        print(f"fastepll: warning: {WHY_ZERO}; if it has noise, give --sigma", file=sys.stderr)
     return sigma, f"sigma {sigma:.4g} (estimated)"
 
 
