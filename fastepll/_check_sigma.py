@@ -22,12 +22,13 @@ def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
     """
     if sigma is None:
         return None
-    if not isinstance(sigma, (Sequence, np.ndarray)) or isinstance(sigma, (str, bytes)):
-        value = real("sigma", sigma)
+    many = isinstance(sigma, Sequence) or hasattr(sigma, "__array__")
+    given = sigma if isinstance(sigma, (str, bytes)) or not many else real_array("sigma", sigma)
+    if not isinstance(given, np.ndarray) or given.ndim == 0:
+        value = real("sigma", given)
         if value < 0:
             raise ValueError(f"sigma must be >= 0, got {sigma!r}")
         return value
-    given = real_array("sigma", sigma)
     kind = np.float32 if given.dtype == np.float32 else np.float64
     array: FloatArray = np.array(given, kind, order="C")
     if array.size == 0 or not np.isfinite(array).all() or array.min() < 0:
@@ -56,6 +57,13 @@ def sigma_of_images(
             f"sigma must be a number or an array of shape {wanted}, got shape {sigma.shape}"
         )
     return list(sigma.reshape(n, *plane))
+
+
+def beside(sigma: Sigma | None, stack: tuple[int, ...]) -> Sigma | None:
+    """The sigma of `sigma_of_images` such that it goes with (..., height, width, channels)."""
+    if sigma is None or isinstance(sigma, float):
+        return sigma
+    return sigma[..., None, None, None] if sigma.shape == stack else sigma[..., None]
 
 
 def scale_sigma(sigma: Sigma | None, data_range: float) -> Sigma | None:

@@ -172,8 +172,8 @@ def denoise_poisson(
     even = generalized_anscombe(array, gain, sigma, offset)
     black, top = generalized_anscombe([offset, max(white, offset + gain)], gain, sigma, offset)
     denoiser = Denoiser(
-        model,
         1.0,
+        model=model,
         quality=quality,
         channel_axis=channel_axis,
         stack=stack,

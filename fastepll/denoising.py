@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll._check import Model
 from fastepll.denoiser import Denoiser
 from fastepll.settings import Settings
-from fastepll.typing import BackendName, Poll, Quality
+from fastepll.typing import BackendName, DataRange, Poll, Quality
 
 
 def denoise(
@@ -22,7 +22,7 @@ def denoise(
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     betas: Sequence[float] | None = None,
     scales: int | None = None,
     n_threads: int | None = None,
@@ -139,8 +139,8 @@ def denoise(
     True
     """
     denoiser = Denoiser(
-        model,
         sigma,
+        model=model,
         quality=quality,
         channel_axis=channel_axis,
         stack=stack,

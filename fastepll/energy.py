@@ -8,13 +8,15 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_operator import check_measurement
+from fastepll._check_range import check_data_range, check_intensities
 from fastepll._check_sigma import check_sigma, sigma_of_images
+from fastepll._older import older_order
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import planes_for, to_plane
 from fastepll.models import GaussianMixture
 from fastepll.operators import Identity, Operator
-from fastepll.typing import BackendName, FloatArray
+from fastepll.typing import BackendName, DataRange, FloatArray
 
 
 def expected_patch_log_likelihood(
@@ -23,7 +25,7 @@ def expected_patch_log_likelihood(
     model: Model = "gray-8x8-200",
     sigma: float = 0.0,
     channel_axis: int | None = None,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
 ) -> float:
@@ -72,7 +74,7 @@ def expected_patch_log_likelihood(
     source = _check.channels_last(array, channel_axis)
     mixture = _check.check_model(model)
     _check.check_fit(source.shape, mixture)
-    span = _check.check_intensities(array, _check.check_data_range(data_range))
+    span = check_intensities(source, check_data_range(data_range))
     level = _check.check_number("sigma", sigma, 0, 1e30) / span
     singular = isinstance(mixture, GaussianMixture) and not mixture.eigenvalues[:, :-1].all()
     if level == 0 and singular:
@@ -90,15 +92,23 @@ def expected_patch_log_likelihood(
     return total
 
 
+@older_order(
+    "image",
+    "y",
+    "operator",
+    "sigma",
+    when=lambda args: len(args) > 3,
+    now="energy(image, y, operator, sigma=sigma)",
+)
 def energy(
     image: ArrayLike,
     y: ArrayLike,
     operator: Operator | None = None,
-    sigma: float | ArrayLike = 0.0,
     *,
+    sigma: float | ArrayLike,
     model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
 ) -> float:

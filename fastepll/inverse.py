@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,22 +14,24 @@ from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_operator import check_callback, check_measurement, check_stack, check_start
 from fastepll._check_sigma import check_sigma, scale_sigma, sigma_of_images
+from fastepll._portable import Portable, kept
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import Planes, from_planes, planes_for, to_plane
 from fastepll.denoiser import as_plane
 from fastepll.energy import energy
 from fastepll.epll import joined, restorations, split
+from fastepll.measured import examine
 from fastepll.operators import Operator, check_adjoint
 from fastepll.operators.weighted import whiten
 from fastepll.schedule import FLOOR, task_settings
 from fastepll.settings import Settings, check_settings
 from fastepll.stacks import each_image
-from fastepll.typing import BackendName, FloatArray, Poll, Quality
+from fastepll.typing import BackendName, DataRange, FloatArray, Poll, Quality
 
 
 @dataclass(frozen=True, eq=False)
-class Iteration:
+class Iteration(Portable):
     """What a callback of `restore` gets after each pass.
 
     Attributes
@@ -53,7 +55,7 @@ class Iteration:
     image: NDArray[Any]
     _energy: Callable[[ArrayLike], float] = field(repr=False)
 
-    @cached_property
+    @kept
     def energy(self) -> float:
         """See the class."""
         return self._energy(self.image)
@@ -62,14 +64,14 @@ class Iteration:
 def restore(
     y: ArrayLike,
     operator: Operator,
-    sigma: float | ArrayLike,
+    sigma: float | ArrayLike | None = None,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     betas: Sequence[float] | None = None,
     start: ArrayLike | None = None,
     callback: Callable[[Iteration], object] | None = None,
@@ -189,7 +191,6 @@ def restore(
             operator=operator,
             model=mixture,
             quality=quality,
-            data_range=data_range,
             betas=betas,
             check=False,
             n_threads=n_threads,
@@ -203,14 +204,17 @@ def restore(
             channel_axis=channel_axis,
             stack=stack,
             alpha=alpha,
+            data_range=data_range,
+            response=operator.response,
             progress=progress,
         )
     array = check_measurement(y, channel_axis, operator.out_shape)
     n_channels = 1 if channel_axis is None else array.shape[channel_axis]
     _check.check_fit((*operator.in_shape, n_channels), mixture)
-    span = _check.check_intensities(array, _check.check_data_range(data_range), "y")
     (checked,) = sigma_of_images(check_sigma(sigma), (), operator.out_shape)
-    white = whiten(operator, scale_sigma(checked, span), FLOOR)
+    source = _check.channels_last(array, channel_axis)
+    span, level = examine(source, operator, checked, data_range)
+    white = whiten(operator, scale_sigma(level, span), FLOOR)
     check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
     check_callback(callback)
@@ -257,7 +261,7 @@ def restore(
         energy,
         y=array,
         operator=operator,
-        sigma=np.maximum(0.0 if checked is None else checked, FLOOR * span),
+        sigma=np.maximum(level, FLOOR * span),
         model=mixture,
         channel_axis=channel_axis,
         data_range=span,

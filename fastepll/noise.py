@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
 from fastepll._check import Model
+from fastepll._check_range import check_data_range, check_intensities
 from fastepll.color import dct_matrix
 from fastepll.models import GaussianMixture
-from fastepll.typing import FloatArray
+from fastepll.typing import DataRange, FloatArray
 
 N_CANDIDATES = 20_000  # patches looked at per channel
 N_SMOOTH = 1024  # of which the smoothest enter the estimate
@@ -29,7 +30,7 @@ def estimate_sigma(
     *,
     model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
-    data_range: float | None = None,
+    data_range: DataRange = None,
 ) -> float:
     """Estimate the standard deviation of white Gaussian noise in a photograph.
 
@@ -77,7 +78,7 @@ def estimate_sigma(
     source = _check.channels_last(array, channel_axis)
     _check.check_gray(mixture)
     _check.check_fit(source.shape, mixture)
-    span = _check.check_intensities(array, _check.check_data_range(data_range))
+    span = check_intensities(source, check_data_range(data_range))
     return span * relative_sigma(source, mixture, span)
 
 

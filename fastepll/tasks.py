@@ -9,11 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check, _check_operator
 from fastepll._check import Model
+from fastepll._check_sigma import check_sigma
+from fastepll._older import older_order
 from fastepll.inverse import restore
 from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
 from fastepll.settings import Settings
 from fastepll.stacks import over_stacks
-from fastepll.typing import BackendName, Boundary, Poll, Quality
+from fastepll.typing import BackendName, Boundary, DataRange, Poll, Quality
 
 FRAME = 6  # pixels of the mirror image around an image to enlarge
 
@@ -22,7 +24,7 @@ FRAME = 6  # pixels of the mirror image around an image to enlarge
 def deblur(
     y: ArrayLike,
     kernel: ArrayLike,
-    sigma: float | ArrayLike,
+    sigma: float | ArrayLike | None = None,
     *,
     boundary: Boundary = "valid",
     model: Model = "gray-8x8-200",
@@ -30,7 +32,7 @@ def deblur(
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -119,14 +121,14 @@ def deblur(
 def inpaint(
     y: ArrayLike,
     mask: ArrayLike,
-    sigma: float | ArrayLike = 0.0,
+    sigma: float | ArrayLike | None = 0.0,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -193,25 +195,34 @@ def inpaint(
         backend=backend,
         progress=progress,
     )
-    if np.ndim(sigma) == 0 and sigma == 0:
+    level = check_sigma(sigma)
+    if isinstance(level, float) and level == 0:
         same = ~operator.unknown[..., None]
         np.copyto(_check.channels_last(result, channel_axis), source, where=same)
     return result
 
 
+@older_order(
+    "y",
+    "factor",
+    "sigma",
+    "kernel",
+    when=lambda args: len(args) > 3,
+    now="super_resolve(y, factor, sigma, kernel=kernel)",
+)
 @over_stacks
 def super_resolve(
     y: ArrayLike,
     factor: int,
-    sigma: float | ArrayLike = 0.0,
-    kernel: ArrayLike | None = None,
+    sigma: float | ArrayLike | None = 0.0,
     *,
+    kernel: ArrayLike | None = None,
     boundary: Literal["reflect", "periodic"] = "reflect",
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -265,6 +276,7 @@ def super_resolve(
     count = _check_operator.check_factor(factor)
     _check.check_choice("boundary", boundary, ("reflect", "periodic"))
     array = _check.check_image(y, channel_axis, "y")
+    level = check_sigma(sigma)
     frame = FRAME if boundary == "reflect" else 0
 
     def framed(values: NDArray[Any]) -> NDArray[Any]:
@@ -278,7 +290,7 @@ def super_resolve(
     result = restore(
         source[..., 0] if channel_axis is None else source,
         operator,
-        sigma if np.ndim(sigma) == 0 else framed(_check.real_array("sigma", sigma)),
+        level if level is None or isinstance(level, float) else framed(level),
         model=model,
         quality=quality,
         channel_axis=None if channel_axis is None else -1,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, SupportsIndex, TypeVar, get_args, ru
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._portable import Portable
 from fastepll.models import GaussianMixture, _arrays
 from fastepll.models._arrays import JSON, Array
 from fastepll.models._cosines import dct_basis
@@ -67,7 +68,7 @@ class PatchPrior(Protocol):
         """Estimate clean patches (n, d) from ones with white noise of deviation sigma."""
 
 
-class Prior(ABC):
+class Prior(Portable, ABC):
     """Base of the laboratory's priors: checks, coordinates, chunks, files.
 
     A subclass is constructed as ``Prior(patch_shape, metadata=None, **parameters)`` with its arrays
