@@ -271,8 +271,11 @@ def check_dtype(name: str, image: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def as_array(name: str, values: ArrayLike) -> NDArray[Any]:
+def as_array(name: str, given: object) -> NDArray[Any]:
     """Array of whatever NumPy can make one of, but for masked pixels: TypeError or ValueError."""
+    values: Any = given
+    if hasattr(values, "__dask_graph__"):  # NumPy would forget what is masked
+        values = values.compute()
     try:
         array = np.asanyarray(values)
     except ValueError as error:

@@ -66,14 +66,18 @@ def beside(sigma: Sigma | None, stack: tuple[int, ...]) -> Sigma | None:
     return sigma[..., None, None, None] if sigma.shape == stack else sigma[..., None]
 
 
-def scale_sigma(sigma: Sigma | None, data_range: float) -> Sigma | None:
-    """Return a checked sigma in units of the data range, None to estimate it."""
+def scale_sigma(sigma: Sigma | None, data_range: float, gain: float = 1.0) -> Sigma | None:
+    """Return a checked sigma in units of the data range, None to estimate it.
+
+    ``gain`` is how much larger than the image what it is the noise of may be.
+    """
     if sigma is None:
         return None
     largest = float(np.max(sigma))
-    if largest > 10 * data_range:
+    if largest > 10 * data_range * gain:
         raise ValueError(
-            f"sigma must be at most 10 times data_range ({data_range:g}), got {largest!r}: it is "
-            "in the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
+            f"sigma must be at most {10 * gain:.4g} times data_range ({data_range:g}), got "
+            f"{largest!r}: it is in the units of the image, so 25 on the 0-255 scale is 25/255 for "
+            "an image in [0, 1]"
         )
     return sigma if data_range == 1 else sigma / data_range

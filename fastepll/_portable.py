@@ -20,9 +20,11 @@ class Portable:
         """Attributes but for what is kept."""
         return {name: value for name, value in vars(self).items() if name != KEPT}
 
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
+    def __dask_tokenize__(self) -> Any:
         """What Dask makes a token of."""
-        return (type(self), *self.__reduce_ex__(4)[1:])
+        from dask.base import normalize_token
+
+        return normalize_token((type(self), *self.__reduce_ex__(4)))
 
 
 class kept(Generic[T]):

@@ -17,6 +17,7 @@ from fastepll._check import Model
 from fastepll._check_range import check_data_range, check_intensities
 from fastepll._check_sigma import Sigma, beside, check_sigma, scale_sigma, sigma_of_images
 from fastepll._older import older_order
+from fastepll._portable import Portable
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import from_planes, planes_for, to_plane
@@ -33,7 +34,7 @@ GRAY = "gray-8x8-200"
 NEGLIGIBLE = 1e-6  # sigma / data_range below which the correction is lost in float32 rounding
 
 
-class Denoiser:
+class Denoiser(Portable):
     """`fastepll.denoise` for many images: video, tiles, the denoising step of another method.
 
     Calling it gives the result of `fastepll.denoise` bit for bit. Arguments are checked once, and
@@ -134,10 +135,6 @@ class Denoiser:
             backend=self._wanted,
         )
         return made, ()
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """What Dask makes a token of."""
-        return self.__reduce__()
 
     def __call__(
         self, image: ArrayLike, *, out: NDArray[Any] | None = None, progress: Poll | None = None

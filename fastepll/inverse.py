@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_operator import check_callback, check_measurement, check_stack, check_start
-from fastepll._check_sigma import check_sigma, scale_sigma, sigma_of_images
+from fastepll._check_sigma import check_sigma, sigma_of_images
 from fastepll._portable import Portable, kept
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
@@ -87,14 +87,15 @@ def restore(
     ----------
     y : array_like
         What was measured, of the operator's ``out_shape``, or with one more axis of channels.
-        float16, float32, float64, uint8 or uint16; finite; not changed.
+        Of a dtype that `fastepll.denoise` takes; finite; not changed.
     operator : Operator
         A, for one plane: one of `fastepll.operators`, what `from_linear_operator` makes of
         another library's, or your own subclass of `Operator`.
-    sigma : float or array_like of float
+    sigma : float or array_like of float, optional
         Standard deviation of the noise in the units of y. May be 0; what is less than 2e-4 of the
         data range counts as that. An array of the operator's ``out_shape`` is one for each value
-        measured, in all channels.
+        measured, in all channels. None: `fastepll.estimate_sigma` of y, where that is an image
+        (``operator.response``) and a mask leaves enough of it.
     model, quality, n_threads, backend, progress
         As for `fastepll.denoise`. Of ``quality`` the grid of patches is taken, of `Settings` also
         the choice of components and the number of passes.
@@ -106,9 +107,10 @@ def restore(
         `fastepll.denoise`. The operator is that of each.
     alpha : bool
         As for `fastepll.denoise`; the result must have the shape of y.
-    data_range : float, optional
-        The intensity step from black to white of the image. None: 255 for uint8, 65535 for uint16,
-        1 for floats.
+    data_range : float or "auto", optional
+        The intensity step from black to white of the image, as for `fastepll.denoise`; of floats,
+        values of y are refused that no image in [-1, 2] gives with that noise. "auto" is for
+        operators whose measurement is an image.
     betas : sequence of float, optional
         Weights of the splitting, one pass each, in units of 1 / data_range². None: see the notes.
     start : array_like, optional
@@ -214,7 +216,7 @@ def restore(
     (checked,) = sigma_of_images(check_sigma(sigma), (), operator.out_shape)
     source = _check.channels_last(array, channel_axis)
     span, level = examine(source, operator, checked, data_range)
-    white = whiten(operator, scale_sigma(level, span), FLOOR)
+    white = whiten(operator, level if span == 1 else level / span, FLOOR)
     check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
     check_callback(callback)

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from fastepll._check_range import DEVIATIONS, HIGHEST, check_data_range, check_intensities
-from fastepll._check_sigma import Sigma, beside
+from fastepll._check_sigma import Sigma, beside, scale_sigma
 from fastepll.noise import estimate_sigma
 from fastepll.operators import Mask, Operator
 from fastepll.typing import DataRange
@@ -21,12 +21,15 @@ COMPLETE = 0.02  # of them, at least, must be free of unknown pixels
 def examine(
     y: NDArray[Any], operator: Operator, sigma: Sigma | None, data_range: DataRange
 ) -> tuple[float, Sigma]:
-    """Data range and sigma of a checked measurement (..., channels), in its units."""
+    """Data range of a checked measurement (..., channels), and its sigma in the same units."""
     given, seen = check_data_range(data_range), operator.response
     span = check_intensities(y, given, "y", sigma=beside(sigma, ()), response=seen)
     if given is None and seen is None and y.dtype.kind == "f":
         check_implied(y, operator, sigma)
-    return span, measured_sigma(y, operator, span) if sigma is None else sigma
+    level = measured_sigma(y, operator, span) if sigma is None else sigma
+    gain = max(1.0, operator.scale) if seen is None else max(1.0, seen[1], -seen[0])
+    scale_sigma(level, span, gain)  # or ValueError
+    return span, level
 
 
 def check_implied(y: NDArray[Any], operator: Operator, sigma: Sigma | None) -> None:

@@ -42,14 +42,15 @@ def deblur(
     Parameters
     ----------
     y : array_like
-        Blurred and noisy image, gray (height, width), or with one more axis of channels. float16,
-        float32, float64, uint8 or uint16; finite; not changed.
+        Blurred and noisy image, gray (height, width), or with one more axis of channels. Of a dtype
+        that `fastepll.denoise` takes; finite; not changed.
     kernel : (p, q) array_like of float
         Point spread function, the same everywhere and in all channels: a point at row i, column j
         shows as the kernel with its middle ((p - 1) // 2, (q - 1) // 2) there. It is not
-        normalised; its sum is the gain of the exposure. No larger than the image.
-    sigma : float
-        Standard deviation of the noise in the units of y; 0 where there is none.
+        normalised; its sum is the gain of the exposure, with a warning if that is below 0.9 or
+        above 1.1. No larger than the image.
+    sigma : float or array_like of float, optional
+        Standard deviation of the noise in the units of y; 0 where there is none. None: estimated.
     boundary : {"valid", "periodic", "reflect"}
         What the pixels near the border have received from beyond it. "valid", right for cameras,
         assumes nothing: the scene around the image is estimated too. "periodic": the other side of
@@ -138,14 +139,14 @@ def inpaint(
     Parameters
     ----------
     y : array_like
-        Gray (height, width), or with one more axis of channels. float16, float32, float64, uint8 or
-        uint16; not changed. Its unknown pixels may hold anything, NaN too.
+        Gray (height, width), or with one more axis of channels. Of a dtype that `fastepll.denoise`
+        takes; not changed. Its unknown pixels may hold anything, NaN too.
     mask : (height, width) array_like of bool
         True where a pixel is unknown, as in ``skimage.restoration.inpaint_biharmonic``; the same
         for all channels.
     sigma : float
         Standard deviation of the noise of the known pixels in the units of y. 0: they are returned
-        as they are.
+        as they are. None: estimated from patches without unknown pixels, if there are enough.
     model, quality, channel_axis, stack, alpha, data_range, n_threads, backend, progress
         As for `fastepll.restore`.
 
@@ -232,12 +233,12 @@ def super_resolve(
     Parameters
     ----------
     y : array_like
-        Gray (height, width), or with one more axis of channels. float16, float32, float64, uint8 or
-        uint16; finite; not changed.
+        Gray (height, width), or with one more axis of channels. Of a dtype that `fastepll.denoise`
+        takes; finite; not changed.
     factor : {2, 3, 4}
         How many times more rows and columns to return.
-    sigma : float
-        Standard deviation of the noise in the units of y; 0 where there is none.
+    sigma : float or array_like of float, optional
+        Standard deviation of the noise in the units of y; 0 where there is none. None: estimated.
     kernel : (p, q) array_like of float, optional
         The blur before decimation, on the large grid; see `fastepll.operators.Downsample`. None:
         `fastepll.operators.bicubic_kernel`, the usual antialiased bicubic reduction, in which a

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Protocol, SupportsIndex, TypeVar, get_args, runtime_checkable
 
 import numpy as np
@@ -213,6 +214,11 @@ class Prior(Portable, ABC):
         from fastepll.priors.storage import save_prior
 
         save_prior(self, path, overwrite=overwrite)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and send to worker processes through the constructor, which checks again."""
+        made = partial(type(self), self.patch_shape, dict(self.metadata), **self.parameters())
+        return made, ()
 
     def __repr__(self) -> str:
         """Kind and sizes."""
