@@ -176,7 +176,8 @@ def energy(
     measured = _check.channels_last(check_measurement(y, channel_axis, a.out_shape), channel_axis)
     (level,) = sigma_of_images(check_sigma(sigma), (), a.out_shape)
     if level is None or not np.min(level) > 0:
-        raise ValueError(f"sigma must be > 0 for an energy, got {np.min(sigma)}")
+        least = None if level is None else np.min(level)
+        raise ValueError(f"sigma must be > 0 for an energy, got {least}")
     residual = 0.0
     for c in range(source.shape[-1]):
         x: FloatArray = source[..., c].astype(np.float64)

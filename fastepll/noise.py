@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,6 +16,7 @@ from fastepll._check import Model
 from fastepll._check_range import check_data_range, check_intensities
 from fastepll.color import dct_matrix
 from fastepll.models import GaussianMixture
+from fastepll.stacks import colours_and_alpha
 from fastepll.typing import DataRange, FloatArray
 
 N_CANDIDATES = 20_000  # patches looked at per channel
@@ -25,23 +26,49 @@ ROWS = 64  # patches a product: so few that BLAS wakes no threads, which would b
 GRID = np.geomspace(8e-5, 4, 24)  # sigma in units of the data range; 8e-5 is 0.02 grey levels
 
 
+@overload
+def estimate_sigma(
+    image: ArrayLike,
+    *,
+    model: Model = ...,
+    channel_axis: int | None = ...,
+    stack: Literal[False] = ...,
+    alpha: bool = ...,
+    data_range: DataRange = ...,
+) -> float: ...
+
+
+@overload
+def estimate_sigma(
+    image: ArrayLike,
+    *,
+    model: Model = ...,
+    channel_axis: int | None = ...,
+    stack: bool,
+    alpha: bool = ...,
+    data_range: DataRange = ...,
+) -> float | NDArray[np.float64]: ...
+
+
 def estimate_sigma(
     image: ArrayLike,
     *,
     model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
+    stack: bool = False,
+    alpha: bool = False,
     data_range: DataRange = None,
-) -> float:
+) -> float | NDArray[np.float64]:
     """Estimate the standard deviation of white Gaussian noise in a photograph.
 
     Parameters
     ----------
-    image, model, channel_axis, data_range
+    image, model, channel_axis, stack, alpha, data_range
         As for `fastepll.denoise`.
 
     Returns
     -------
-    float
+    float, or array of float for a stack
         In the units of the image; with channels, the root mean square over them. 0.0 when it is
         below 8e-5 of the data range.
 
@@ -73,13 +100,21 @@ def estimate_sigma(
     >>> 0.095 < sigma < 0.105
     True
     """
-    array = _check.check_image(image, channel_axis)
+    _check.check_flag("stack", stack)
+    _check.check_flag("alpha", alpha)
+    array = _check.check_image(image, channel_axis, stack=stack, alpha=alpha)
     mixture = _check.check_mixture(model)
     source = _check.channels_last(array, channel_axis)
+    source = colours_and_alpha(source)[0] if alpha else source
     _check.check_gray(mixture)
-    _check.check_fit(source.shape, mixture)
+    _check.check_fit(source.shape[-3:], mixture)
     span = check_intensities(source, check_data_range(data_range))
-    return span * relative_sigma(source, mixture, span)
+    if not stack:
+        return span * relative_sigma(source, mixture, span)
+    sigmas = np.empty(source.shape[:-3])
+    for i in np.ndindex(sigmas.shape):
+        sigmas[i] = span * relative_sigma(source[i], mixture, span)
+    return sigmas
 
 
 def relative_sigma(image: NDArray[Any], model: GaussianMixture, span: float) -> float:

@@ -169,9 +169,7 @@ def test_kernels_that_do_not_sum_to_1(total, told, recwarn):
         lambda: Blur(kernel, Y.shape),
         lambda: Downsample(kernel, Y.shape, 2),
         lambda: fastepll.deblur(total * Y, kernel, 0.1 * total, **QUICK),
-        lambda: fastepll.deblur(
-            total * np.stack([Y] * 3), kernel, 0.1 * total, stack=True, **QUICK
-        ),
+        lambda: fastepll.deblur(total * stack, kernel, 0.1 * total, stack=True, **QUICK),
         lambda: fastepll.super_resolve(total * Y, 2, 0.1 * total, kernel=kernel, **QUICK),
     ]
     for call in calls:
