@@ -138,10 +138,14 @@ class Values:
 
     @property
     def depth(self) -> int:
-        """2ⁿ - 1 for the least even n >= 8 such that all the values lie no further apart, and 0."""
+        """2ⁿ - 1 for the least even n >= 8 such that all the values lie no further apart, and 0.
+
+        Of floats, which have noise beyond black and white, for the nearest.
+        """
         apart = min(max(self.high, 0) - min(self.low, 0), np.iinfo(np.uint32).max)
-        bits = max(8, math.ceil(math.log2(apart + 1)))
-        return int(2 ** (bits + bits % 2) - 1)
+        steps = (math.log2(apart + 1) - 8) / 2
+        n = round(steps) if self.array.dtype.kind == "f" else math.ceil(steps)
+        return int(2 ** (8 + 2 * max(n, 0)) - 1)
 
     @property
     def white(self) -> float:

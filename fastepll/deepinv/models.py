@@ -77,8 +77,8 @@ class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
         Parameters
         ----------
         x : (B, C, H, W) tensor
-            In [0, ``data_range``] but for the noise; float16, float32 or float64. On the CPU it is read where it
-            lies; of another device's a copy is made.
+            In [0, 1] but for the noise (``data_range``); float16, float32 or float64. On the CPU it
+            is read where it lies; of another device's a copy is made.
         sigma : float or tensor, optional
             Standard deviation of the noise; a tensor of one value, or of B, one for each image.
             None: estimated for each.
