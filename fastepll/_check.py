@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._as_array import as_array
 from fastepll._threads import MAX_THREADS
 from fastepll.models import GaussianMixture, load_model
 from fastepll.typing import BackendName, Poll
@@ -127,6 +128,8 @@ def check_betas(betas: Sequence[float]) -> tuple[float, ...]:
 
 def check_numbers(name: str, values: Sequence[float], low: float, high: float) -> tuple[float, ...]:
     """Return a number for each pass of the prior, all in [low, high]."""
+    if hasattr(values, "__array__"):
+        values = as_array(name, values)  # type: ignore[assignment]
     if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, np.ndarray)):
         raise TypeError(f"{name} must be a sequence of numbers, got {type(values).__name__}")
     if np.ndim(values) != 1 or not 1 <= len(values) <= MAX_PASSES:
@@ -269,24 +272,6 @@ def check_dtype(name: str, image: ArrayLike) -> NDArray[Any]:
             f"got {type(image).__name__} of dtype {array.dtype}"
         )
     return array
-
-
-def as_array(name: str, given: object) -> NDArray[Any]:
-    """Array of whatever NumPy can make one of, but for masked pixels: TypeError or ValueError."""
-    values: Any = given
-    if hasattr(values, "__dask_graph__"):  # NumPy would forget what is masked
-        values = values.compute()
-    try:
-        array = np.asanyarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array, got {error}") from None
-    except (TypeError, RuntimeError) as error:  # a tensor that has a gradient, or lies on a device
-        raise TypeError(f"{name} must be an array, got {error}") from None
-    if "numpy.ma" in sys.modules:  # NumPy loads it when first used
-        parts = values if isinstance(values, (list, tuple)) else ()
-        if any(map(np.ma.is_masked, (array, *parts))):
-            raise TypeError(f"{name} must have no masked pixels, got a masked array")
-    return np.asarray(array)
 
 
 def real_array(name: str, values: ArrayLike) -> NDArray[Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._check import as_array, check_count, check_dtype, integer, real_array
+from fastepll._as_array import as_array
+from fastepll._check import check_count, check_dtype, integer, real_array
 from fastepll._told import tell
 from fastepll.typing import FloatArray
 

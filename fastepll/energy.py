@@ -14,6 +14,7 @@ from fastepll._older import older_order
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import planes_for, to_plane
+from fastepll.measured import examine
 from fastepll.models import GaussianMixture
 from fastepll.operators import Identity, Operator
 from fastepll.typing import BackendName, DataRange, FloatArray
@@ -74,8 +75,9 @@ def expected_patch_log_likelihood(
     source = _check.channels_last(array, channel_axis)
     mixture = _check.check_model(model)
     _check.check_fit(source.shape, mixture)
-    span = check_intensities(source, check_data_range(data_range))
-    level = _check.check_number("sigma", sigma, 0, 1e30) / span
+    noise = _check.check_number("sigma", sigma, 0, 1e30)
+    span = check_intensities(source, check_data_range(data_range), sigma=noise)
+    level = noise / span
     singular = isinstance(mixture, GaussianMixture) and not mixture.eigenvalues[:, :-1].all()
     if level == 0 and singular:
         raise ValueError("model must have no flat direction but the constant patch if sigma is 0")
@@ -178,6 +180,8 @@ def energy(
     if level is None or not np.min(level) > 0:
         least = None if level is None else np.min(level)
         raise ValueError(f"sigma must be > 0 for an energy, got {least}")
+    if data_range is None and measured.dtype.kind == "f":
+        examine(measured, a, level, None)
     residual = 0.0
     for c in range(source.shape[-1]):
         x: FloatArray = source[..., c].astype(np.float64)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
+from fastepll._as_array import as_array
 from fastepll._check_range import Response, check_data_range, check_intensities
 from fastepll._check_sigma import beside, check_sigma, sigma_of_images
 from fastepll._told import once
@@ -29,6 +30,14 @@ def part(progress: Poll | None, k: int, n: int) -> Poll | None:
 def colours_and_alpha(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Views of the channels but for the last, and of the last, of (..., channels)."""
     return image[..., :-1], image[..., -1]
+
+
+def known_alone(source: NDArray[Any], unknown: NDArray[Any]) -> NDArray[Any]:
+    """Images (..., height, width, channels) with a known value for each that is not, if any is."""
+    if unknown.dtype != np.bool_ or unknown.shape not in (source.shape[-3:-1], source.shape[:-1]):
+        return source
+    hidden = np.broadcast_to(unknown[..., None], source.shape)
+    return np.where(hidden, source[np.unravel_index(hidden.argmin(), hidden.shape)], source)
 
 
 def over_stacks(restore: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]:
@@ -53,7 +62,13 @@ def over_stacks(restore: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]
         names = ("y", "sigma", "channel_axis", "data_range", "progress")
         each = {name: options.pop(name) for name in names}
         with once():
-            return each_image(partial(restore, **options), n_axes=2, **each, **flags)
+            return each_image(
+                partial(restore, **options),
+                n_axes=2,
+                unknown=options.get("mask"),
+                **each,
+                **flags,
+            )
 
     return call
 
@@ -70,6 +85,7 @@ def each_image(
     data_range: DataRange,
     progress: Poll | None,
     response: Response | None = (0.0, 1.0),
+    unknown: ArrayLike | None = None,
 ) -> NDArray[Any]:
     """Restore the images of a stack one by one, and their colours without alpha.
 
@@ -82,6 +98,8 @@ def each_image(
         As for `fastepll.restore`.
     response : tuple, optional
         `fastepll.operators.Operator.response`.
+    unknown : array_like of bool, optional
+        Pixels of each image, or of all, that have no part in its data range.
     n_axes : int
         Axes of a plane of y.
     """
@@ -101,6 +119,7 @@ def each_image(
     span = check_data_range(data_range)
     if array.size and (span == "auto" or (span is None and array.dtype.kind != "f")):
         whole = colours_and_alpha(source)[0] if alpha else source
+        whole = whole if unknown is None else known_alone(whole, as_array("mask", unknown))
         span = check_intensities(whole, span, "y", sigma=beside(level, lead), response=response)
     result = target = None
     for k, (i, one) in enumerate(zip(np.ndindex(lead), sigmas, strict=True)):

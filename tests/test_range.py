@@ -35,6 +35,9 @@ MEASURES = {
         y, model=MODEL, sigma=sigma, **more
     ),
     "energy": lambda y, sigma, **more: fastepll.energy(y, y, sigma=sigma, model=MODEL, **more),
+    "energy of y": lambda y, sigma, **more: fastepll.energy(
+        CLEAN if not more and y.dtype.kind == "f" else y, y, sigma=sigma, model=MODEL, **more
+    ),
 }
 every = pytest.mark.parametrize("name", FUNCTIONS | MEASURES)
 restores = pytest.mark.parametrize("name", FUNCTIONS)
@@ -304,6 +307,17 @@ def test_one_range_for_a_stack(name):
     with pytest.warns(UserWarning, match="4095") as told:
         FUNCTIONS[name](stack, 50, stack=True)
     assert [warning.filename for warning in told] == [__file__]
+
+
+@pytest.mark.parametrize("hole", [np.nan, 1e9, -7.0])
+def test_unknown_pixels_have_no_part_in_the_range(hole):
+    image = 255 * UNIT
+    holed = np.where(UNKNOWN, hole, image)
+    stack = np.stack([holed, holed])
+    one = fastepll.inpaint(holed, UNKNOWN, 5, data_range="auto", **QUICK)
+    several = fastepll.inpaint(stack, UNKNOWN, 5, data_range="auto", stack=True, **QUICK)
+    for found in (one, several[0]):
+        assert rms(found - 255 * CLEAN) < 6  # the noise has 5.1
 
 
 def test_alpha_has_no_part_in_the_range():

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll import _check
+from fastepll._as_array import as_array
 from fastepll._check import Model
 from fastepll._check_range import (
     Response,
@@ -220,7 +221,7 @@ def _split(
 ) -> FloatArray:
     """Planes of the channels of a block."""
     result = np.empty(block.shape, dtype)
-    block = _check.as_array(label, block)
+    block = as_array(label, block)
     if block.size:
         source = np.moveaxis(block, -3, -1)
         check_intensities(source, given, label, sigma=sigma, response=response)
@@ -251,9 +252,7 @@ def range_of(
         source = da.moveaxis(planes, -3, -1)
         extremes = source.min(), source.max()
         low, high, sample = dask.compute(*extremes, sample_of(source))
-        values = Values(
-            name, _check.as_array(name, sample), float(low), float(high), sigma, response
-        )
+        values = Values(name, as_array(name, sample), float(low), float(high), sigma, response)
         given = values.auto_range()
     if given is not None:
         return given, given

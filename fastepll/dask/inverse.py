@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll import _check, operators
+from fastepll._as_array import as_array
 from fastepll._check import Model
 from fastepll.backends import backend_for, get_backend
 from fastepll.dask.blocks import (
@@ -185,7 +186,7 @@ def gains(
 
 def _known(unknown: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> FloatArray:
     """1 where a pixel of a block is known, else 0."""
-    return (~_check.as_array("mask", unknown)).astype(dtype)
+    return (~as_array("mask", unknown)).astype(dtype)
 
 
 def _finite(gain: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> FloatArray:
