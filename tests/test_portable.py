@@ -194,3 +194,19 @@ def test_in_another_process():
     data = pickle.dumps(fastepll.Denoiser(0.1, **QUICK)) + pickle.dumps(Y)
     done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
     assert done.stdout.split() == [b"24"]
+
+
+@pytest.mark.parametrize("travel", [arrive, copy.deepcopy])
+def test_models_of_deepinv(deepinv, travel):
+    import torch
+
+    from fastepll.deepinv import Denoiser, Reconstructor
+
+    y = torch.from_numpy(Y[None, None])
+    model = Denoiser(MODEL, quality="preview", data_range="auto")
+    assert torch.equal(travel(model)(255 * y, 25.0), model(255 * y, 25.0))
+    physics = deepinv.physics.Denoising(deepinv.physics.GaussianNoise(0.1))
+    reconstructor = Reconstructor(model=MODEL, quality="preview")
+    assert torch.equal(travel(reconstructor)(y, physics), reconstructor(y, physics))
+    with pytest.raises(ValueError, match="data_range must be given"):
+        reconstructor(255 * y, physics)
