@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._as_array import as_array
 from fastepll._threads import MAX_THREADS
 from fastepll.models import GaussianMixture, load_model
 from fastepll.typing import BackendName, Poll
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 Model: TypeAlias = "str | os.PathLike[str] | GaussianMixture | PatchDenoiser | PatchDensity"
 
-DTYPES = tuple(np.dtype(t) for t in ("float16", "float32", "float64", "uint8", "uint16"))
+FLOATS = ("float16", "float32", "float64")
+INTEGERS = ("uint8", "uint16", "int8", "int16", "int32", "uint32")
+DTYPES = tuple(np.dtype(t) for t in FLOATS + INTEGERS)
 MAX_PASSES = 1000
-MAX_RATIO = 1e4  # of |intensity| to data_range: beyond, float32 arithmetic has no digits left
 
 
 def check_image(
@@ -40,18 +42,7 @@ def check_image(
 
     With ``stack`` it has more axes, in front of the height; with ``alpha`` at least two channels.
     """
-    masked = "numpy.ma" in sys.modules and np.ma.is_masked(image)  # NumPy loads it when first used
-    if masked:
-        raise TypeError(f"{name} must have no masked pixels, got a masked array")
-    try:
-        array = np.asarray(image)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array, got {error}") from None
-    if array.dtype.newbyteorder("=") not in DTYPES:
-        raise TypeError(
-            f"{name} must be an array of {', '.join(map(str, DTYPES))}, "
-            f"got {type(image).__name__} of dtype {array.dtype}"
-        )
+    array = check_dtype(name, image)
     axis = check_axis(channel_axis, stack=stack)
     wanted = 2 if axis is None else 3
     if array.ndim < wanted or (array.ndim > wanted and not stack):
@@ -130,35 +121,6 @@ def check_out(out: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def check_data_range(data_range: float | None) -> float | None:
-    """Return the span of intensities that counts as 1, None to take it from the dtype."""
-    return None if data_range is None else check_number("data_range", data_range, 1e-30, 1e30)
-
-
-def check_intensities(array: NDArray[Any], span: float | None, name: str = "image") -> float:
-    """Return the span of a checked image whose intensities fit it."""
-    if array.dtype.kind == "u":
-        return float(np.iinfo(array.dtype).max) if span is None else span
-    low, high = float(array.min()), float(array.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"{name} must be finite, got NaN or infinite values")
-    if span is None and not -1 <= low <= high <= 2:
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(array.mean(dtype=np.float64))
-        if not -1 <= mean <= 2:
-            raise ValueError(
-                f"data_range must be given for a float {name} outside [0, 1], got None and one "
-                f"with mean {mean:.4g}; if its white is 255, pass data_range=255"
-            )
-    largest = max(high, -low)
-    if largest > MAX_RATIO * (span or 1.0):
-        raise ValueError(
-            f"{name} must stay within {MAX_RATIO:g} times data_range ({span or 1.0:g}), "
-            f"got a value of magnitude {largest:.4g}"
-        )
-    return span or 1.0
-
-
 def check_betas(betas: Sequence[float]) -> tuple[float, ...]:
     """Return the splitting weights; any order, as the loop takes them one after another."""
     return check_numbers("betas", betas, 1e-6, 1e6)
@@ -166,6 +128,8 @@ def check_betas(betas: Sequence[float]) -> tuple[float, ...]:
 
 def check_numbers(name: str, values: Sequence[float], low: float, high: float) -> tuple[float, ...]:
     """Return a number for each pass of the prior, all in [low, high]."""
+    if hasattr(values, "__array__"):
+        values = as_array(name, values)  # type: ignore[assignment]
     if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, np.ndarray)):
         raise TypeError(f"{name} must be a sequence of numbers, got {type(values).__name__}")
     if np.ndim(values) != 1 or not 1 <= len(values) <= MAX_PASSES:
@@ -299,14 +263,20 @@ def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]
     return array[..., None] if channel_axis is None else np.moveaxis(array, channel_axis, -1)
 
 
+def check_dtype(name: str, image: ArrayLike) -> NDArray[Any]:
+    """Return intensities as an array of one of `DTYPES`."""
+    array = as_array(name, image)
+    if array.dtype.newbyteorder("=") not in DTYPES:
+        raise TypeError(
+            f"{name} must be an array of {', '.join(map(str, DTYPES))}, "
+            f"got {type(image).__name__} of dtype {array.dtype}"
+        )
+    return array
+
+
 def real_array(name: str, values: ArrayLike) -> NDArray[Any]:
     """Array of integers or floats, else TypeError or ValueError."""
-    if "numpy.ma" in sys.modules and np.ma.is_masked(values):
-        raise TypeError(f"{name} must have no masked pixels, got a masked array")
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array, got {error}") from None
+    array = as_array(name, values)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
     return array
@@ -314,6 +284,9 @@ def real_array(name: str, values: ArrayLike) -> NDArray[Any]:
 
 def real(name: str, value: object) -> float:
     """Finite float from a number that is not a bool, else TypeError or ValueError."""
+    if hasattr(value, "__array__") and not isinstance(value, np.generic):  # 0-D, a tensor's say
+        array = as_array(name, value)
+        value = array[()] if array.ndim == 0 else value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {type(value).__name__}")
     try:

@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._check import DTYPES, check_count, integer, real_array
+from fastepll._as_array import as_array
+from fastepll._check import check_count, check_dtype, integer, real_array
+from fastepll._told import tell
 from fastepll.typing import FloatArray
+
+USUAL_SUM = (0.9, 1.1)  # of a kernel: what is cut off or rounded, not a gain
 
 
 def check_measurement(
     y: ArrayLike, channel_axis: int | None, shape: tuple[int, ...]
 ) -> NDArray[Any]:
-    """Return what was measured as an array of `DTYPES`, of the operator's shape and channels."""
-    array = real_array("y", y)
-    if array.dtype.newbyteorder("=") not in DTYPES:
-        raise TypeError(
-            f"y must be an array of {', '.join(map(str, DTYPES))}, "
-            f"got {type(y).__name__} of dtype {array.dtype}"
-        )
+    """Return what was measured as an array of image dtype, of the operator's shape and channels."""
+    array = check_dtype("y", y)
     axis = integer("channel_axis", channel_axis)
     wanted = len(shape) + (axis is not None)
     if array.ndim != wanted:
@@ -84,9 +83,20 @@ def check_kernel(kernel: ArrayLike, shape: tuple[int, int] | None) -> NDArray[np
     return array
 
 
+def told_sum(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a checked kernel, of whose sum the caller is told if it is far from 1."""
+    total = float(kernel.sum())
+    if not USUAL_SUM[0] <= total <= USUAL_SUM[1]:
+        cure = "the gain of the exposure; if there is none, pass kernel / kernel.sum()"
+        if abs(total) < 1e-6 * np.abs(kernel).sum():
+            cure = "so that the measurement says nothing of the brightness of the image"
+        tell(f"kernel sums to {total:.4g}, not to 1, {cure}")
+    return kernel
+
+
 def check_mask(mask: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray[np.bool_]:
     """Return a mask, True where a pixel is unknown, of that shape; None: any."""
-    array = np.array(mask)
+    array = as_array("mask", mask).copy()
     if array.dtype != np.bool_:
         raise TypeError(
             f"mask must be of bool, True where a pixel is unknown, got dtype {array.dtype}"

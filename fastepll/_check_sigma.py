@@ -22,12 +22,13 @@ def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
     """
     if sigma is None:
         return None
-    if not isinstance(sigma, (Sequence, np.ndarray)) or isinstance(sigma, (str, bytes)):
-        value = real("sigma", sigma)
+    many = isinstance(sigma, Sequence) or hasattr(sigma, "__array__")
+    given = sigma if isinstance(sigma, (str, bytes)) or not many else real_array("sigma", sigma)
+    if not isinstance(given, np.ndarray) or given.ndim == 0:
+        value = real("sigma", given)
         if value < 0:
             raise ValueError(f"sigma must be >= 0, got {sigma!r}")
         return value
-    given = real_array("sigma", sigma)
     kind = np.float32 if given.dtype == np.float32 else np.float64
     array: FloatArray = np.array(given, kind, order="C")
     if array.size == 0 or not np.isfinite(array).all() or array.min() < 0:
@@ -58,14 +59,25 @@ def sigma_of_images(
     return list(sigma.reshape(n, *plane))
 
 
-def scale_sigma(sigma: Sigma | None, data_range: float) -> Sigma | None:
-    """Return a checked sigma in units of the data range, None to estimate it."""
+def beside(sigma: Sigma | None, stack: tuple[int, ...]) -> Sigma | None:
+    """The sigma of `sigma_of_images` such that it goes with (..., height, width, channels)."""
+    if sigma is None or isinstance(sigma, float):
+        return sigma
+    return sigma[..., None, None, None] if sigma.shape == stack else sigma[..., None]
+
+
+def scale_sigma(sigma: Sigma | None, data_range: float, gain: float = 1.0) -> Sigma | None:
+    """Return a checked sigma in units of the data range, None to estimate it.
+
+    ``gain`` is how much larger than the image what it is the noise of may be.
+    """
     if sigma is None:
         return None
     largest = float(np.max(sigma))
-    if largest > 10 * data_range:
+    if largest > 10 * data_range * gain:
         raise ValueError(
-            f"sigma must be at most 10 times data_range ({data_range:g}), got {largest!r}: it is "
-            "in the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
+            f"sigma must be at most {10 * gain:.4g} times data_range ({data_range:g}), got "
+            f"{largest!r}: it is in the units of the image, so 25 on the 0-255 scale is 25/255 for "
+            "an image in [0, 1]"
         )
     return sigma if data_range == 1 else sigma / data_range

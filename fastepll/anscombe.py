@@ -12,6 +12,7 @@ from fastepll import _check
 from fastepll._check import Model
 from fastepll.denoiser import Denoiser
 from fastepll.settings import Settings
+from fastepll.stacks import colours_and_alpha
 from fastepll.typing import BackendName, Poll, Quality
 
 MOST = 400.0  # events; where variances are above, a series takes the place of the table
@@ -126,6 +127,7 @@ def denoise_poisson(
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
+    alpha: bool = False,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -139,7 +141,7 @@ def denoise_poisson(
         real type.
     peak : float, optional
         Counts where the image is white, above ``offset``. None: the largest mean of 8×8 pixels.
-    model, quality, channel_axis, stack, n_threads, backend, progress
+    model, quality, channel_axis, stack, alpha, n_threads, backend, progress
         As for `fastepll.denoise`.
 
     Returns
@@ -164,25 +166,33 @@ def denoise_poisson(
     """
     gain, s, offset = check_noise(gain, sigma, offset)
     array = check_counts("counts", counts)
-    _check.check_image(array, channel_axis, "counts", stack=_check.check_flag("stack", stack))
+    _check.check_flag("stack", stack)
+    _check.check_flag("alpha", alpha)
+    _check.check_image(array, channel_axis, "counts", stack=stack, alpha=alpha)
     planes = _check.channels_last(array, channel_axis)
+    if alpha:
+        planes, opacity = colours_and_alpha(planes)
     white = largest_mean(planes) if peak is None else _check.real("peak", peak)
     if white <= offset and peak is not None:
         raise ValueError(f"peak must be above offset ({offset:g}), got {peak!r}")
     even = generalized_anscombe(array, gain, sigma, offset)
     black, top = generalized_anscombe([offset, max(white, offset + gain)], gain, sigma, offset)
     denoiser = Denoiser(
-        model,
         1.0,
+        model=model,
         quality=quality,
         channel_axis=channel_axis,
         stack=stack,
+        alpha=alpha,
         data_range=float(top - black),
         n_threads=n_threads,
         backend=backend,
     )
     restored = denoiser(even, progress=progress)
-    return offset + gain * events_of(restored, s)
+    result = offset + gain * events_of(restored, s)
+    if alpha:
+        colours_and_alpha(_check.channels_last(result, channel_axis))[1][...] = opacity
+    return result
 
 
 def check_noise(gain: float, sigma: float, offset: float) -> tuple[float, float, float]:

@@ -111,7 +111,7 @@ def from_planes(planes: list[FloatArray], mix: NDArray[np.float64], out: NDArray
         values = planes[0][part, :, None] * mix[:, 0]
         for c in range(1, len(planes)):
             values += planes[c][part, :, None] * mix[:, c]
-        if out.dtype.kind == "u":
+        if out.dtype.kind in "iu":
             limits = np.iinfo(out.dtype)
             np.rint(values, out=values)
             np.clip(values, limits.min, limits.max, out=values)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,16 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
 from fastepll._check import Model
-from fastepll._check_sigma import Sigma, check_sigma, scale_sigma, sigma_of_images
+from fastepll._check_range import check_data_range, check_intensities
+from fastepll._check_sigma import Sigma, beside, check_sigma, scale_sigma, sigma_of_images
+from fastepll._older import older_order
+from fastepll._portable import Portable
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.epll import denoise_plane, n_scales, split
-from fastepll.models import GaussianMixture, load_model
+from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.noise import sigma_for
 from fastepll.settings import MAX_SCALES, Settings, check_settings, settings_for
 from fastepll.stacks import colours_and_alpha, part
-from fastepll.typing import BackendName, FloatArray, Poll, Quality
+from fastepll.typing import BackendName, DataRange, FloatArray, Poll, Quality
 from fastepll.uneven import restore_plane, typical
 
 SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
@@ -29,16 +34,17 @@ GRAY = "gray-8x8-200"
 NEGLIGIBLE = 1e-6  # sigma / data_range below which the correction is lost in float32 rounding
 
 
-class Denoiser:
+class Denoiser(Portable):
     """`fastepll.denoise` for many images: video, tiles, the denoising step of another method.
 
     Calling it gives the result of `fastepll.denoise` bit for bit. Arguments are checked once, and
     the image-sized memory of a call is kept for the next image of the same shape. Calls from
-    several threads at a time are safe; each then has memory of its own.
+    several threads at a time are safe; each then has memory of its own. It can be pickled and
+    copied, without that memory.
 
     Parameters
     ----------
-    model, sigma, quality, channel_axis, stack, alpha, data_range, betas, scales, n_threads, backend
+    sigma, model, quality, channel_axis, stack, alpha, data_range, betas, scales, n_threads, backend
         As for `fastepll.denoise`.
     shape : sequence of int, optional
         Shape of the images to come: memory is made ready now, and so are the tables of the model
@@ -65,23 +71,31 @@ class Denoiser:
     True
     """
 
+    @older_order(
+        "self",
+        "model",
+        "sigma",
+        when=lambda args: len(args) > 1 and is_model(args[1]),
+        now="Denoiser(sigma, model=model)",
+    )
     def __init__(
         self,
-        model: Model = GRAY,
         sigma: float | ArrayLike | None = None,
         *,
+        model: Model = GRAY,
         quality: Quality | Settings = "balanced",
         shape: Sequence[int] | None = None,
         channel_axis: int | None = None,
         stack: bool = False,
         alpha: bool = False,
-        data_range: float | None = None,
+        data_range: DataRange = None,
         betas: Sequence[float] | None = None,
         scales: int | None = None,
         n_threads: int | None = None,
         backend: BackendName | None = None,
     ) -> None:
         self._model = _check.check_model(model)
+        self._named = model if isinstance(model, str) and model in list_models() else self._model
         self._sigma = check_sigma(sigma)
         self._quality = quality
         check_settings(quality, self._model)
@@ -94,14 +108,33 @@ class Denoiser:
         self._axis = _check.check_axis(channel_axis, stack=self._stack)
         if self._axis is None:
             _check.check_fit((*self._model.patch_shape[:2], 1), self._model)
-        self._span = _check.check_data_range(data_range)
+        self._span = check_data_range(data_range)
         self._threads = _check.check_threads(n_threads)
+        self._wanted = backend
         self._backend = backend_for(self._model, _check.check_backend(backend))
         self._kept: deque[Planes] = deque(maxlen=1)  # hands them to one thread alone, lock or no
         if shape is not None:
             self._prepare(
                 _check.check_shape(shape, self._axis, stack=self._stack, alpha=self._alpha)
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made with; a prior that comes with the package by its name."""
+        made = partial(
+            type(self),
+            self._sigma,
+            model=self._named,
+            quality=self._quality,
+            channel_axis=self._axis,
+            stack=self._stack,
+            alpha=self._alpha,
+            data_range=self._span,
+            betas=self._betas,
+            scales=self._scales,
+            n_threads=self._threads,
+            backend=self._wanted,
+        )
+        return made, ()
 
     def __call__(
         self, image: ArrayLike, *, out: NDArray[Any] | None = None, progress: Poll | None = None
@@ -137,9 +170,10 @@ class Denoiser:
         _check.check_fit(source.shape[-3:], self._model)
         at = list(np.ndindex(source.shape[:-3]))
         sigmas = sigma_of_images(self._sigma, source.shape[:-3], source.shape[-3:-1])
-        spans = [_check.check_intensities(source[i], self._span) for i in at]
-        levels = [scale_sigma(sigma, span) for sigma, span in zip(sigmas, spans, strict=True)]
-        for k, (i, span, level) in enumerate(zip(at, spans, levels, strict=True)):
+        beside_it = beside(self._sigma, source.shape[:-3])
+        span = check_intensities(source, self._span, sigma=beside_it)
+        levels = [scale_sigma(sigma, span) for sigma in sigmas]
+        for k, (i, level) in enumerate(zip(at, levels, strict=True)):
             self._image(source[i], target[i], span, level, part(report, k, len(at)))
         return result
 
@@ -244,7 +278,8 @@ class Denoiser:
         self._kept.append(planes)
         if not isinstance(self._sigma, float):
             return
-        span = self._span or next((span for span in SPANS if self._sigma <= span), SPANS[-1])
+        known = [self._span] if isinstance(self._span, float) else SPANS
+        span = next((span for span in known if self._sigma <= span), known[-1])
         sigma = scale_sigma(self._sigma, span)
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
@@ -274,6 +309,11 @@ class Planes(dict[tuple[str, int], FloatArray]):
         shape = self.shape if key[1] == 1 else (key[1], *self.shape)
         self[key] = plane = np.empty(shape, self.dtype)
         return plane
+
+
+def is_model(value: object) -> bool:
+    """Whether it is a model, not a noise level."""
+    return isinstance(value, (str, os.PathLike)) or hasattr(value, "patch_shape")
 
 
 def as_plane(image: NDArray[Any], span: float, dtype: type[np.floating[Any]]) -> FloatArray | None:

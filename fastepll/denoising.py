@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll._check import Model
 from fastepll.denoiser import Denoiser
 from fastepll.settings import Settings
-from fastepll.typing import BackendName, Poll, Quality
+from fastepll.typing import BackendName, DataRange, Poll, Quality
 
 
 def denoise(
@@ -22,7 +22,7 @@ def denoise(
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     betas: Sequence[float] | None = None,
     scales: int | None = None,
     n_threads: int | None = None,
@@ -35,8 +35,8 @@ def denoise(
     ----------
     image : array_like
         Gray (height, width), or with one more axis of channels, or several (``stack``). float16,
-        float32, float64, uint8 or uint16; finite; at least as large as a patch of the model; not
-        changed.
+        float32, float64, or integers of 8, 16 or 32 bits; finite; at least as large as a patch of
+        the model; not changed. Whatever has ``__array__`` will do, here and for sigma.
     sigma : float or array_like of float, optional
         Standard deviation of the noise in the units of the image. 0 returns a copy. An array
         (height, width) is one for each pixel, in all channels; where it is 0 pixels stay as they
@@ -64,9 +64,14 @@ def denoise(
     alpha : bool
         Whether the last channel is an alpha channel: it is returned as it is, the others as if it
         were not there.
-    data_range : float, optional
-        The intensity step from black to white. None: 255 for uint8, 65535 for uint16, 1 for
-        floats, where an image whose mean lies outside [-1, 2] is refused.
+    data_range : float or "auto", optional
+        The intensity step from black to white. None: 255 for uint8, 65535 for uint16 (with a
+        warning if no value is above 16383), 1 for floats, where values that contradict it are
+        refused: those outside [-1, 2] by more than 5 times the noise, a mean outside it, sigma
+        above 1. Other integers need it. "auto", of all images of a stack together: for integers
+        2ⁿ - 1 with the least even n >= 8 such that neither two values nor a value and 0 are further
+        apart (255, 1023, 4095, 16383, 65535, …); for floats 1 if that would not be refused, else
+        the distance of the 0.1 and the 99.9 % quantile.
     betas : sequence of float, optional
         Weights of the splitting in units of 1/sigma², one pass of the prior each, in this order,
         in place of the schedule of ``quality``. (1, 4, 8, 16, 32) is the published one.
@@ -139,8 +144,8 @@ def denoise(
     True
     """
     denoiser = Denoiser(
-        model,
         sigma,
+        model=model,
         quality=quality,
         channel_axis=channel_axis,
         stack=stack,

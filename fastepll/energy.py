@@ -8,13 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_operator import check_measurement
+from fastepll._check_range import check_data_range, check_intensities
 from fastepll._check_sigma import check_sigma, sigma_of_images
+from fastepll._older import older_order
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import planes_for, to_plane
+from fastepll.measured import examine
 from fastepll.models import GaussianMixture
 from fastepll.operators import Identity, Operator
-from fastepll.typing import BackendName, FloatArray
+from fastepll.typing import BackendName, DataRange, FloatArray
 
 
 def expected_patch_log_likelihood(
@@ -23,7 +26,7 @@ def expected_patch_log_likelihood(
     model: Model = "gray-8x8-200",
     sigma: float = 0.0,
     channel_axis: int | None = None,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
 ) -> float:
@@ -72,8 +75,9 @@ def expected_patch_log_likelihood(
     source = _check.channels_last(array, channel_axis)
     mixture = _check.check_model(model)
     _check.check_fit(source.shape, mixture)
-    span = _check.check_intensities(array, _check.check_data_range(data_range))
-    level = _check.check_number("sigma", sigma, 0, 1e30) / span
+    noise = _check.check_number("sigma", sigma, 0, 1e30)
+    span = check_intensities(source, check_data_range(data_range), sigma=noise)
+    level = noise / span
     singular = isinstance(mixture, GaussianMixture) and not mixture.eigenvalues[:, :-1].all()
     if level == 0 and singular:
         raise ValueError("model must have no flat direction but the constant patch if sigma is 0")
@@ -90,15 +94,23 @@ def expected_patch_log_likelihood(
     return total
 
 
+@older_order(
+    "image",
+    "y",
+    "operator",
+    "sigma",
+    when=lambda args: len(args) > 3,
+    now="energy(image, y, operator, sigma=sigma)",
+)
 def energy(
     image: ArrayLike,
     y: ArrayLike,
     operator: Operator | None = None,
-    sigma: float | ArrayLike = 0.0,
     *,
+    sigma: float | ArrayLike,
     model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
 ) -> float:
@@ -166,7 +178,10 @@ def energy(
     measured = _check.channels_last(check_measurement(y, channel_axis, a.out_shape), channel_axis)
     (level,) = sigma_of_images(check_sigma(sigma), (), a.out_shape)
     if level is None or not np.min(level) > 0:
-        raise ValueError(f"sigma must be > 0 for an energy, got {np.min(sigma)}")
+        least = None if level is None else np.min(level)
+        raise ValueError(f"sigma must be > 0 for an energy, got {least}")
+    if data_range is None and measured.dtype.kind == "f":
+        examine(measured, a, level, None)
     residual = 0.0
     for c in range(source.shape[-1]):
         x: FloatArray = source[..., c].astype(np.float64)

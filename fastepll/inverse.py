@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,25 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_operator import check_callback, check_measurement, check_stack, check_start
-from fastepll._check_sigma import check_sigma, scale_sigma, sigma_of_images
+from fastepll._check_sigma import check_sigma, sigma_of_images
+from fastepll._portable import Portable, kept
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import Planes, from_planes, planes_for, to_plane
 from fastepll.denoiser import as_plane
 from fastepll.energy import energy
 from fastepll.epll import joined, restorations, split
+from fastepll.measured import examine
 from fastepll.operators import Operator, check_adjoint
 from fastepll.operators.weighted import whiten
 from fastepll.schedule import FLOOR, task_settings
 from fastepll.settings import Settings, check_settings
 from fastepll.stacks import each_image
-from fastepll.typing import BackendName, FloatArray, Poll, Quality
+from fastepll.typing import BackendName, DataRange, FloatArray, Poll, Quality
 
 
 @dataclass(frozen=True, eq=False)
-class Iteration:
+class Iteration(Portable):
     """What a callback of `restore` gets after each pass.
 
     Attributes
@@ -53,7 +55,7 @@ class Iteration:
     image: NDArray[Any]
     _energy: Callable[[ArrayLike], float] = field(repr=False)
 
-    @cached_property
+    @kept
     def energy(self) -> float:
         """See the class."""
         return self._energy(self.image)
@@ -62,14 +64,14 @@ class Iteration:
 def restore(
     y: ArrayLike,
     operator: Operator,
-    sigma: float | ArrayLike,
+    sigma: float | ArrayLike | None = None,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     betas: Sequence[float] | None = None,
     start: ArrayLike | None = None,
     callback: Callable[[Iteration], object] | None = None,
@@ -85,14 +87,15 @@ def restore(
     ----------
     y : array_like
         What was measured, of the operator's ``out_shape``, or with one more axis of channels.
-        float16, float32, float64, uint8 or uint16; finite; not changed.
+        Of a dtype that `fastepll.denoise` takes; finite; not changed.
     operator : Operator
         A, for one plane: one of `fastepll.operators`, what `from_linear_operator` makes of
         another library's, or your own subclass of `Operator`.
-    sigma : float or array_like of float
+    sigma : float or array_like of float, optional
         Standard deviation of the noise in the units of y. May be 0; what is less than 2e-4 of the
         data range counts as that. An array of the operator's ``out_shape`` is one for each value
-        measured, in all channels.
+        measured, in all channels. None: `fastepll.estimate_sigma` of y, where that is an image
+        (``operator.response``) and a mask leaves enough of it.
     model, quality, n_threads, backend, progress
         As for `fastepll.denoise`. Of ``quality`` the grid of patches is taken, of `Settings` also
         the choice of components and the number of passes.
@@ -104,9 +107,10 @@ def restore(
         `fastepll.denoise`. The operator is that of each.
     alpha : bool
         As for `fastepll.denoise`; the result must have the shape of y.
-    data_range : float, optional
-        The intensity step from black to white of the image. None: 255 for uint8, 65535 for uint16,
-        1 for floats.
+    data_range : float or "auto", optional
+        The intensity step from black to white of the image, as for `fastepll.denoise`; of floats,
+        values of y are refused that no image in [-1, 2] gives with that noise. "auto" is for
+        operators whose measurement is an image.
     betas : sequence of float, optional
         Weights of the splitting, one pass each, in units of 1 / data_range². None: see the notes.
     start : array_like, optional
@@ -189,7 +193,6 @@ def restore(
             operator=operator,
             model=mixture,
             quality=quality,
-            data_range=data_range,
             betas=betas,
             check=False,
             n_threads=n_threads,
@@ -203,14 +206,17 @@ def restore(
             channel_axis=channel_axis,
             stack=stack,
             alpha=alpha,
+            data_range=data_range,
+            response=operator.response,
             progress=progress,
         )
     array = check_measurement(y, channel_axis, operator.out_shape)
     n_channels = 1 if channel_axis is None else array.shape[channel_axis]
     _check.check_fit((*operator.in_shape, n_channels), mixture)
-    span = _check.check_intensities(array, _check.check_data_range(data_range), "y")
     (checked,) = sigma_of_images(check_sigma(sigma), (), operator.out_shape)
-    white = whiten(operator, scale_sigma(checked, span), FLOOR)
+    source = _check.channels_last(array, channel_axis)
+    span, level = examine(source, operator, checked, data_range)
+    white = whiten(operator, level if span == 1 else level / span, FLOOR)
     check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
     check_callback(callback)
@@ -257,7 +263,7 @@ def restore(
         energy,
         y=array,
         operator=operator,
-        sigma=np.maximum(0.0 if checked is None else checked, FLOOR * span),
+        sigma=np.maximum(level, FLOOR * span),
         model=mixture,
         channel_axis=channel_axis,
         data_range=span,

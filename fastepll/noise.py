@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
 from fastepll._check import Model
+from fastepll._check_range import check_data_range, check_intensities
 from fastepll._noise_bands import Bands, bands_of, inspect
 from fastepll._threads import resolve_threads
-from fastepll._warn import warn
+from fastepll._told import tell
 from fastepll.models import GaussianMixture
-from fastepll.typing import FloatArray, IntArray
+from fastepll.stacks import colours_and_alpha
+from fastepll.typing import DataRange, FloatArray, IntArray
 
 Indices = NDArray[np.intp]
 
@@ -41,24 +43,52 @@ WHY_ZERO = (
 )
 
 
+@overload
+def estimate_sigma(
+    image: ArrayLike,
+    *,
+    model: Model = ...,
+    channel_axis: int | None = ...,
+    stack: Literal[False] = ...,
+    alpha: bool = ...,
+    data_range: DataRange = ...,
+    n_threads: int | None = ...,
+) -> float: ...
+
+
+@overload
+def estimate_sigma(
+    image: ArrayLike,
+    *,
+    model: Model = ...,
+    channel_axis: int | None = ...,
+    stack: bool,
+    alpha: bool = ...,
+    data_range: DataRange = ...,
+    n_threads: int | None = ...,
+) -> float | NDArray[np.float64]: ...
+
+
 def estimate_sigma(
     image: ArrayLike,
     *,
     model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
-    data_range: float | None = None,
+    stack: bool = False,
+    alpha: bool = False,
+    data_range: DataRange = None,
     n_threads: int | None = None,
-) -> float:
+) -> float | NDArray[np.float64]:
     """Estimate the standard deviation of white Gaussian noise in a photograph.
 
     Parameters
     ----------
-    image, model, channel_axis, data_range, n_threads
+    image, model, channel_axis, stack, alpha, data_range, n_threads
         As for `fastepll.denoise`.
 
     Returns
     -------
-    float
+    float, or array of float for a stack
         In the units of the image, rounded to a power of 1.02 times the data range; what
         `fastepll.denoise` takes where no sigma is given. With channels, the root mean square over
         those in which there is noise. 0.0 when it is below 8e-5 of the data range, or when the
@@ -98,21 +128,29 @@ def estimate_sigma(
     >>> 0.095 < sigma < 0.105
     True
     """
-    array = _check.check_image(image, channel_axis)
+    _check.check_flag("stack", stack)
+    _check.check_flag("alpha", alpha)
+    array = _check.check_image(image, channel_axis, stack=stack, alpha=alpha)
     mixture = _check.check_mixture(model)
     source = _check.channels_last(array, channel_axis)
+    source = colours_and_alpha(source)[0] if alpha else source
     _check.check_gray(mixture)
-    _check.check_fit(source.shape, mixture)
-    span = _check.check_intensities(array, _check.check_data_range(data_range))
+    _check.check_fit(source.shape[-3:], mixture)
+    span = check_intensities(source, check_data_range(data_range))
     threads = resolve_threads(_check.check_threads(n_threads))
-    return span * relative_sigma(source, mixture, span, threads)
+    if not stack:
+        return span * relative_sigma(source, mixture, span, threads)
+    sigmas = np.empty(source.shape[:-3])
+    for i in np.ndindex(sigmas.shape):
+        sigmas[i] = span * relative_sigma(source[i], mixture, span, threads)
+    return sigmas
 
 
 def sigma_for(image: NDArray[Any], model: GaussianMixture, span: float, n_threads: int) -> float:
     """Sigma / span, as a caller has it who passes on what `estimate_sigma` returns."""
     sigma = span * relative_sigma(image, model, span, n_threads)
     if sigma == 0:
-        warn(f"{WHY_ZERO}; it is returned as it is. If it has noise, pass sigma")
+        tell(f"{WHY_ZERO}; it is returned as it is. If it has noise, pass sigma")
     return sigma if span == 1 else sigma / span
 
 

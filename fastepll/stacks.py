@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
-from fastepll._check_sigma import check_sigma, sigma_of_images
-from fastepll.typing import Poll
+from fastepll._as_array import as_array
+from fastepll._check_range import Response, check_data_range, check_intensities
+from fastepll._check_sigma import beside, check_sigma, sigma_of_images
+from fastepll._told import once
+from fastepll.typing import DataRange, Poll
 
 P = ParamSpec("P")
 
@@ -29,11 +32,19 @@ def colours_and_alpha(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return image[..., :-1], image[..., -1]
 
 
+def known_alone(source: NDArray[Any], unknown: NDArray[Any]) -> NDArray[Any]:
+    """Images (..., height, width, channels) with a known value for each that is not, if any is."""
+    if unknown.dtype != np.bool_ or unknown.shape not in (source.shape[-3:-1], source.shape[:-1]):
+        return source
+    hidden = np.broadcast_to(unknown[..., None], source.shape)
+    return np.where(hidden, source[np.unravel_index(hidden.argmin(), hidden.shape)], source)
+
+
 def over_stacks(restore: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]:
     """Let a function of an image y take stacks and alpha channels too.
 
-    It has the arguments y, sigma, model, channel_axis, stack and progress, and alpha where its
-    result has the shape of y.
+    It has the arguments y, sigma, model, channel_axis, stack, data_range and progress, and alpha
+    where its result has the shape of y.
     """
     signature = inspect.signature(restore)
 
@@ -48,8 +59,16 @@ def over_stacks(restore: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]
         if not any(flags.values()):
             return restore(*args, **kwargs)
         options["model"] = _check.check_model(options["model"])
-        each = {name: options.pop(name) for name in ("y", "sigma", "channel_axis", "progress")}
-        return each_image(partial(restore, **options), n_axes=2, **each, **flags)
+        names = ("y", "sigma", "channel_axis", "data_range", "progress")
+        each = {name: options.pop(name) for name in names}
+        with once():
+            return each_image(
+                partial(restore, **options),
+                n_axes=2,
+                unknown=options.get("mask"),
+                **each,
+                **flags,
+            )
 
     return call
 
@@ -63,20 +82,28 @@ def each_image(
     channel_axis: int | None,
     stack: bool,
     alpha: bool,
+    data_range: DataRange,
     progress: Poll | None,
+    response: Response | None = (0.0, 1.0),
+    unknown: ArrayLike | None = None,
 ) -> NDArray[Any]:
     """Restore the images of a stack one by one, and their colours without alpha.
 
     Parameters
     ----------
     restore : callable
-        Called with an image and, by name, its sigma, channel axis and callback for its progress.
-    y, sigma, channel_axis, stack, alpha, progress
+        Called with an image and, by name, its sigma, channel axis, data range, which is that of the
+        whole stack, and callback for its progress.
+    y, sigma, channel_axis, stack, alpha, data_range, progress
         As for `fastepll.restore`.
+    response : tuple, optional
+        `fastepll.operators.Operator.response`.
+    unknown : array_like of bool, optional
+        Pixels of each image, or of all, that have no part in its data range.
     n_axes : int
         Axes of a plane of y.
     """
-    array = _check.real_array("y", y)
+    array = _check.check_dtype("y", y)
     axis, report = _check.integer("channel_axis", channel_axis), _check.check_progress(progress)
     _check.check_channels("y", array.shape, axis, alpha=alpha)
     wanted = n_axes + (axis is not None)
@@ -87,14 +114,21 @@ def each_image(
         )
     source = _check.channels_last(array, axis)
     lead, plane = source.shape[: -n_axes - 1], source.shape[-n_axes - 1 : -1]
-    sigmas = sigma_of_images(check_sigma(sigma), lead, plane)
+    level = check_sigma(sigma)
+    sigmas = sigma_of_images(level, lead, plane)
+    span = check_data_range(data_range)
+    if array.size and (span == "auto" or (span is None and array.dtype.kind != "f")):
+        whole = colours_and_alpha(source)[0] if alpha else source
+        whole = whole if unknown is None else known_alone(whole, as_array("mask", unknown))
+        span = check_intensities(whole, span, "y", sigma=beside(level, lead), response=response)
     result = target = None
-    for k, (i, level) in enumerate(zip(np.ndindex(lead), sigmas, strict=True)):
+    for k, (i, one) in enumerate(zip(np.ndindex(lead), sigmas, strict=True)):
         image = colours_and_alpha(source[i])[0] if alpha else source[i]
         found = restore(
             image[..., 0] if axis is None else image,
-            sigma=level,
+            sigma=one,
             channel_axis=None if axis is None else -1,
+            data_range=span,
             progress=part(report, k, len(sigmas)),
         )
         found = found[..., None] if axis is None else found

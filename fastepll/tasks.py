@@ -9,11 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check, _check_operator
 from fastepll._check import Model
+from fastepll._check_sigma import check_sigma
+from fastepll._older import older_order
 from fastepll.inverse import restore
 from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
 from fastepll.settings import Settings
 from fastepll.stacks import over_stacks
-from fastepll.typing import BackendName, Boundary, Poll, Quality
+from fastepll.typing import BackendName, Boundary, DataRange, Poll, Quality
 
 FRAME = 6  # pixels of the mirror image around an image to enlarge
 
@@ -22,7 +24,7 @@ FRAME = 6  # pixels of the mirror image around an image to enlarge
 def deblur(
     y: ArrayLike,
     kernel: ArrayLike,
-    sigma: float | ArrayLike,
+    sigma: float | ArrayLike | None = None,
     *,
     boundary: Boundary = "valid",
     model: Model = "gray-8x8-200",
@@ -30,7 +32,7 @@ def deblur(
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -40,14 +42,15 @@ def deblur(
     Parameters
     ----------
     y : array_like
-        Blurred and noisy image, gray (height, width), or with one more axis of channels. float16,
-        float32, float64, uint8 or uint16; finite; not changed.
+        Blurred and noisy image, gray (height, width), or with one more axis of channels. Of a dtype
+        that `fastepll.denoise` takes; finite; not changed.
     kernel : (p, q) array_like of float
         Point spread function, the same everywhere and in all channels: a point at row i, column j
         shows as the kernel with its middle ((p - 1) // 2, (q - 1) // 2) there. It is not
-        normalised; its sum is the gain of the exposure. No larger than the image.
-    sigma : float
-        Standard deviation of the noise in the units of y; 0 where there is none.
+        normalised; its sum is the gain of the exposure, with a warning if that is below 0.9 or
+        above 1.1. No larger than the image.
+    sigma : float or array_like of float, optional
+        Standard deviation of the noise in the units of y; 0 where there is none. None: estimated.
     boundary : {"valid", "periodic", "reflect"}
         What the pixels near the border have received from beyond it. "valid", right for cameras,
         assumes nothing: the scene around the image is estimated too. "periodic": the other side of
@@ -119,14 +122,14 @@ def deblur(
 def inpaint(
     y: ArrayLike,
     mask: ArrayLike,
-    sigma: float | ArrayLike = 0.0,
+    sigma: float | ArrayLike | None = 0.0,
     *,
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
     alpha: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -136,14 +139,14 @@ def inpaint(
     Parameters
     ----------
     y : array_like
-        Gray (height, width), or with one more axis of channels. float16, float32, float64, uint8 or
-        uint16; not changed. Its unknown pixels may hold anything, NaN too.
+        Gray (height, width), or with one more axis of channels. Of a dtype that `fastepll.denoise`
+        takes; not changed. Its unknown pixels may hold anything, NaN too.
     mask : (height, width) array_like of bool
         True where a pixel is unknown, as in ``skimage.restoration.inpaint_biharmonic``; the same
         for all channels.
     sigma : float
         Standard deviation of the noise of the known pixels in the units of y. 0: they are returned
-        as they are.
+        as they are. None: estimated from patches without unknown pixels, if there are enough.
     model, quality, channel_axis, stack, alpha, data_range, n_threads, backend, progress
         As for `fastepll.restore`.
 
@@ -193,25 +196,34 @@ def inpaint(
         backend=backend,
         progress=progress,
     )
-    if np.ndim(sigma) == 0 and sigma == 0:
+    level = check_sigma(sigma)
+    if isinstance(level, float) and level == 0:
         same = ~operator.unknown[..., None]
         np.copyto(_check.channels_last(result, channel_axis), source, where=same)
     return result
 
 
+@older_order(
+    "y",
+    "factor",
+    "sigma",
+    "kernel",
+    when=lambda args: len(args) > 3,
+    now="super_resolve(y, factor, sigma, kernel=kernel)",
+)
 @over_stacks
 def super_resolve(
     y: ArrayLike,
     factor: int,
-    sigma: float | ArrayLike = 0.0,
-    kernel: ArrayLike | None = None,
+    sigma: float | ArrayLike | None = 0.0,
     *,
+    kernel: ArrayLike | None = None,
     boundary: Literal["reflect", "periodic"] = "reflect",
     model: Model = "gray-8x8-200",
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     n_threads: int | None = None,
     backend: BackendName | None = None,
     progress: Poll | None = None,
@@ -221,12 +233,12 @@ def super_resolve(
     Parameters
     ----------
     y : array_like
-        Gray (height, width), or with one more axis of channels. float16, float32, float64, uint8 or
-        uint16; finite; not changed.
+        Gray (height, width), or with one more axis of channels. Of a dtype that `fastepll.denoise`
+        takes; finite; not changed.
     factor : {2, 3, 4}
         How many times more rows and columns to return.
-    sigma : float
-        Standard deviation of the noise in the units of y; 0 where there is none.
+    sigma : float or array_like of float, optional
+        Standard deviation of the noise in the units of y; 0 where there is none. None: estimated.
     kernel : (p, q) array_like of float, optional
         The blur before decimation, on the large grid; see `fastepll.operators.Downsample`. None:
         `fastepll.operators.bicubic_kernel`, the usual antialiased bicubic reduction, in which a
@@ -265,6 +277,7 @@ def super_resolve(
     count = _check_operator.check_factor(factor)
     _check.check_choice("boundary", boundary, ("reflect", "periodic"))
     array = _check.check_image(y, channel_axis, "y")
+    level = check_sigma(sigma)
     frame = FRAME if boundary == "reflect" else 0
 
     def framed(values: NDArray[Any]) -> NDArray[Any]:
@@ -278,7 +291,7 @@ def super_resolve(
     result = restore(
         source[..., 0] if channel_axis is None else source,
         operator,
-        sigma if np.ndim(sigma) == 0 else framed(_check.real_array("sigma", sigma)),
+        level if level is None or isinstance(level, float) else framed(level),
         model=model,
         quality=quality,
         channel_axis=None if channel_axis is None else -1,

@@ -20,5 +20,8 @@ Estimator: TypeAlias = Literal["map", "mean"]
 Weighting: TypeAlias = Literal["uniform", "confidence"]
 Boundary: TypeAlias = Literal["periodic", "reflect", "valid"]
 
+DataRange: TypeAlias = "float | Literal['auto'] | None"
+"""Step of the intensities from black to white; None by the dtype, "auto" by the values."""
+
 Poll: TypeAlias = Callable[[float], object]
 """Called with the fraction done, in [0, 1], a few times a second; what it raises stops the work."""

@@ -44,7 +44,7 @@ IMAGES = [
     (GOOD > 0.5, TypeError, "bool"),
     (GOOD.astype("U8"), TypeError, "<U8"),
     (GOOD.astype(np.int64), TypeError, "int64"),
-    (GOOD.astype(np.int8), TypeError, "int8"),
+    (GOOD.astype(np.int8), ValueError, "int8, got None"),
     (GOOD.astype(np.longdouble), TypeError, "float128|longdouble"),
     (GOOD.astype("M8[s]"), TypeError, "datetime64"),
     ("photo.png", TypeError, "got str"),
@@ -182,6 +182,6 @@ READ_ONLY.flags.writeable = False
     ],
 )
 def test_out(out, error, text):
-    ours = fastepll.Denoiser(MODEL, 0.1)
+    ours = fastepll.Denoiser(0.1, model=MODEL)
     with pytest.raises(error, match=f"out must.*{text}"):
         ours(GOOD, out=out)

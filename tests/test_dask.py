@@ -172,7 +172,7 @@ def test_nothing_is_read_before_it_is_computed():
             "data_range=255",
         ),
         (
-            lambda: ours.restore(lazy(IMAGE), operators.Blur([[1, 1]], IMAGE.shape), SIGMA),
+            lambda: ours.restore(lazy(IMAGE), operators.Blur([[0.5, 0.5]], IMAGE.shape), SIGMA),
             ValueError,
             "Mask, Diagonal or Identity.*got Blur",
         ),

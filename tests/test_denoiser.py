@@ -65,7 +65,7 @@ def test_equals_denoise(backend, name):
     sigma = SIGMA * options.get("data_range", 255 if image.dtype == np.uint8 else 1)
     options |= {"backend": backend.name, "quality": "fast"}
     expected = fastepll.denoise(image, sigma, model=MODEL, **options)
-    ours = Denoiser(MODEL, sigma, shape=image.shape, **options)
+    ours = Denoiser(sigma, model=MODEL, shape=image.shape, **options)
     before = image.copy()
     for _ in range(2):
         result = ours(image)
@@ -83,20 +83,20 @@ def test_equals_denoise(backend, name):
 def test_out_may_overlap_the_image():
     wide = np.zeros((30, 38), np.float32)
     wide[:, 1:] = GRAY
-    expected = Denoiser(MODEL, SIGMA)(wide[:, 1:])
-    Denoiser(MODEL, SIGMA)(wide[:, 1:], out=wide[:, :-1])
+    expected = Denoiser(SIGMA, model=MODEL)(wide[:, 1:])
+    Denoiser(SIGMA, model=MODEL)(wide[:, 1:], out=wide[:, :-1])
     np.testing.assert_array_equal(wide[:, :-1], expected)
 
 
 def test_out_may_be_strided():
     image = GRAY.astype(np.float32)
     for out in (np.empty((60, 74), np.float32)[::2, ::2], np.empty((37, 30), np.float32).T):
-        Denoiser(MODEL, SIGMA)(image, out=out)
-        np.testing.assert_array_equal(out, Denoiser(MODEL, SIGMA)(image))
+        Denoiser(SIGMA, model=MODEL)(image, out=out)
+        np.testing.assert_array_equal(out, Denoiser(SIGMA, model=MODEL)(image))
 
 
 def test_sigma_is_estimated_for_each_image():
-    ours = Denoiser(MODEL)
+    ours = Denoiser(model=MODEL)
     for image in (GRAY, scene(30, 37) + (GRAY - scene(30, 37)) / 2):
         np.testing.assert_array_equal(ours(image), fastepll.denoise(image, model=MODEL))
 
@@ -128,12 +128,12 @@ def test_no_noise_is_said_at_the_line_of_the_caller():
 
 def test_no_noise_is_a_copy():
     out = np.empty_like(GRAY)
-    assert Denoiser(MODEL, 0)(GRAY, out=out) is out
+    assert Denoiser(0, model=MODEL)(GRAY, out=out) is out
     np.testing.assert_array_equal(out, GRAY)
 
 
 def test_any_shape_is_welcome():
-    ours = Denoiser(MODEL, SIGMA, shape=(30, 37))
+    ours = Denoiser(SIGMA, model=MODEL, shape=(30, 37))
     for shape in ((12, 9), (30, 37), (9, 12), (12, 9)):
         image = noisy(scene(*shape), SIGMA)
         np.testing.assert_array_equal(ours(image), fastepll.denoise(image, SIGMA, model=MODEL))
@@ -144,7 +144,7 @@ def test_later_calls_allocate_no_planes(recorder, name):
     small, options = IMAGES[name]
     image = np.tile(small, (40, 20))
     sigma = SIGMA * options.get("data_range", 255 if image.dtype == np.uint8 else 1)
-    ours = Denoiser(MODEL, sigma, **options)
+    ours = Denoiser(sigma, model=MODEL, **options)
     out = ours(image)
     tracemalloc.start()
     ours(image, out=out)
@@ -155,7 +155,7 @@ def test_later_calls_allocate_no_planes(recorder, name):
 
 
 def test_shape_makes_the_memory_and_the_tables_ready(recorder):
-    ours = Denoiser(MODEL, 25, shape=(3, 300, 200), channel_axis=0, data_range=255)
+    ours = Denoiser(25, model=MODEL, shape=(3, 300, 200), channel_axis=0, data_range=255)
     ready = list(recorder.calls)
     assert {shape for shape, _ in ready} == {MODEL.patch_shape}
     tracemalloc.start()
@@ -169,21 +169,21 @@ def test_shape_makes_the_memory_and_the_tables_ready(recorder):
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.uint16])
 def test_shape_guesses_the_data_range(recorder, dtype):
     span = 1 if dtype == np.float32 else np.iinfo(dtype).max
-    ours = Denoiser(MODEL, 0.1 * span, shape=(30, 37))
+    ours = Denoiser(0.1 * span, model=MODEL, shape=(30, 37))
     ready = {var for _, var in recorder.calls}
-    ours(np.zeros((30, 37), dtype))
+    ours(np.full((30, 37), span, dtype))
     assert {var for _, var in recorder.calls} == ready
 
 
 def test_shape_with_unknown_noise_makes_the_memory_ready(recorder):
-    Denoiser(MODEL, shape=(30, 37))
-    Denoiser(MODEL, 0, shape=(30, 37))
+    Denoiser(model=MODEL, shape=(30, 37))
+    Denoiser(0, model=MODEL, shape=(30, 37))
     assert recorder.calls == []
 
 
 def test_a_call_within_a_call():
     """What concurrent calls do, in a known order: the inner one has memory of its own."""
-    ours = Denoiser(MODEL, SIGMA, quality="fast", backend="reference")
+    ours = Denoiser(SIGMA, model=MODEL, quality="fast", backend="reference")
     other = noisy(scene(30, 37), SIGMA, seed=1)
     expected = [ours(GRAY), ours(other)]
     inner = []
@@ -195,7 +195,7 @@ def test_a_call_within_a_call():
 
 
 def test_calls_from_several_threads(backend):
-    ours = Denoiser(MODEL, SIGMA, quality="preview", backend=backend.name)
+    ours = Denoiser(SIGMA, model=MODEL, quality="preview", backend=backend.name)
     images = [noisy(scene(30, 37), SIGMA, seed) for seed in range(4)] * 4
     expected = [ours(image) for image in images]
     with ThreadPoolExecutor(4) as pool:
@@ -204,7 +204,7 @@ def test_calls_from_several_threads(backend):
 
 
 def test_works_after_an_exception():
-    ours = Denoiser(MODEL, SIGMA, backend="reference")
+    ours = Denoiser(SIGMA, model=MODEL, backend="reference")
     expected = ours(GRAY)
 
     def stop(fraction: float) -> None:
@@ -217,7 +217,7 @@ def test_works_after_an_exception():
 
 def test_threads_are_counted_when_it_is_called(monkeypatch, recorder):
     seen = []
-    ours = Denoiser(MODEL, SIGMA)
+    ours = Denoiser(SIGMA, model=MODEL)
     monkeypatch.setattr(denoiser, "resolve_threads", lambda n: seen.append(n) or 1)
     ours(GRAY)
     assert seen == [None]

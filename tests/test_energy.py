@@ -54,7 +54,7 @@ def test_colour_is_the_sum_over_opponent_planes_or_of_colour_patches():
 def test_energy_is_data_term_minus_prior():
     operator = Blur(np.full((3, 3), 1 / 9), CLEAN.shape, "valid")
     y = noisy(operator.forward(CLEAN), 0.02)
-    found = fastepll.energy(CLEAN, y, operator, 0.02, model=MODEL)
+    found = fastepll.energy(CLEAN, y, operator, sigma=0.02, model=MODEL)
     residual = np.sum((operator.forward(CLEAN) - y) ** 2)
     prior = fastepll.expected_patch_log_likelihood(CLEAN, model=MODEL)
     assert found == pytest.approx(25 / (2 * 0.02**2) * residual - prior, rel=1e-9)
@@ -65,7 +65,7 @@ def test_energy_is_data_term_minus_prior():
     [
         ({"sigma": 0.0}, "sigma must be > 0"),
         ({"y": CLEAN[1:]}, r"y must have the shape \(24, 30\).*\(23, 30\)"),
-        ({"operator": Blur(np.ones((3, 3)), (25, 30))}, r"operator's \(25, 30\) pixels"),
+        ({"operator": Blur(np.ones((3, 3)) / 9, (25, 30))}, r"operator's \(25, 30\) pixels"),
         ({"image": np.full_like(CLEAN, np.nan)}, "image must be finite"),
     ],
 )

@@ -147,7 +147,7 @@ def test_inpainting_with_a_map():
         (RAMP[:-1], ValueError, r"\(100, 120\), a map, got shape \(99, 120\)"),
         (-RAMP, ValueError, "least value of -0.3"),
         (RAMP * np.nan, ValueError, "finite"),
-        (100 * RAMP, ValueError, "10 times data_range"),
+        (100 * RAMP, ValueError, "data_range must .* units of the image"),
         (RAMP > 0.1, TypeError, "sigma must be an array of real numbers"),
         (np.ma.masked_greater(RAMP, 0.1), TypeError, "masked"),
     ],

@@ -145,7 +145,7 @@ def prepare_super_resolve(arguments: argparse.Namespace) -> Restore:
             picture.pixels,
             arguments.factor,
             arguments.sigma,
-            kernel,
+            kernel=kernel,
             progress=progress,
             **options(picture, arguments),
         )

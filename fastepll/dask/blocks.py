@@ -13,14 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll import _check
+from fastepll._as_array import as_array
 from fastepll._check import Model
+from fastepll._check_range import (
+    Response,
+    Values,
+    check_data_range,
+    check_intensities,
+    sample_of,
+)
 from fastepll._check_sigma import check_sigma, scale_sigma
 from fastepll.backends import get_backend
 from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.models import load_model
 from fastepll.priors.adapted import PatchModel
 from fastepll.settings import Settings
-from fastepll.typing import BackendName, FloatArray
+from fastepll.typing import BackendName, DataRange, FloatArray
 
 Chunks = tuple[tuple[int, ...], tuple[int, ...]]
 Corner = tuple[int, int]
@@ -159,8 +167,10 @@ class Colours:
         name: str,
         image: da.Array,
         channel_axis: int | None,
-        data_range: float | None,
+        data_range: DataRange,
         *,
+        sigma: float,
+        response: Response = (0.0, 1.0),
         backend: BackendName | None,
         model: PatchModel,
         stack: bool,
@@ -172,19 +182,20 @@ class Colours:
         stand_in = np.broadcast_to(np.zeros((), image.dtype), image.shape)
         _check.check_image(stand_in, channel_axis, name, stack=_check.check_flag("stack", stack))
         self.dtype, self.axis = image.dtype, channel_axis
-        self.given = _check.check_data_range(data_range)
-        kind = image.dtype
-        self.span = self.given or (float(np.iinfo(kind).max) if kind.kind == "u" else 1.0)
         moved = image[..., None, :, :]
         if channel_axis is not None:
             moved = da.moveaxis(image, channel_axis, -3)
         moved = moved.rechunk({moved.ndim - 3: -1})
+        self.span, given = range_of(name, moved, data_range, sigma, response)
+        self.level = check_level(sigma, self.span)
         self.opponent = planes_for(moved.shape[-3], model)
         self.planes: da.Array = moved.map_blocks(
             _split,
             name=None,
             label=name,
-            given=self.given,
+            given=given,
+            sigma=float(sigma),
+            response=response,
             weights=self.opponent.analysis / self.span,
             dtype=get_backend(_check.check_backend(backend)).dtype,
         )
@@ -200,15 +211,20 @@ class Colours:
 
 def _split(
     block: NDArray[Any],
+    *,
     label: str,
     given: float | None,
+    sigma: float,
+    response: Response,
     weights: NDArray[np.float64],
     dtype: type[np.floating[Any]] = np.float32,
 ) -> FloatArray:
     """Planes of the channels of a block."""
     result = np.empty(block.shape, dtype)
+    block = as_array(label, block)
     if block.size:
-        _check.check_intensities(block, given, label)
+        source = np.moveaxis(block, -3, -1)
+        check_intensities(source, given, label, sigma=sigma, response=response)
     for index in np.ndindex(block.shape[:-3]):
         source = np.moveaxis(block[index], 0, -1)
         for c, row in enumerate(weights):
@@ -222,6 +238,29 @@ def _join(block: FloatArray, mix: NDArray[np.float64], kind: np.dtype[Any]) -> N
     for index in np.ndindex(block.shape[:-3]):
         from_planes(list(block[index]), mix, np.moveaxis(result[index], 0, -1))
     return result
+
+
+def range_of(
+    name: str, planes: da.Array, data_range: DataRange, sigma: float, response: Response
+) -> tuple[float, float | None]:
+    """Step from black to white of (..., channels, height, width), and what blocks are told of it.
+
+    That is None where it stands for floats in [0, 1], which each block is then asked to be.
+    """
+    given, kind = check_data_range(data_range), planes.dtype
+    if given == "auto":
+        source = da.moveaxis(planes, -3, -1)
+        extremes = source.min(), source.max()
+        low, high, sample = dask.compute(*extremes, sample_of(source))
+        values = Values(name, as_array(name, sample), float(low), float(high), sigma, response)
+        given = values.auto_range()
+    if given is not None:
+        return given, given
+    if kind.kind == "f":
+        return 1.0, None
+    if kind.name not in ("uint8", "uint16"):
+        raise ValueError(f"data_range must be given for a {name} of {kind}, got None")
+    return float(np.iinfo(kind).max), float(np.iinfo(kind).max)
 
 
 def check_level(sigma: float, span: float) -> float:

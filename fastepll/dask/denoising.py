@@ -17,7 +17,6 @@ from fastepll.dask.blocks import (
     Corner,
     Job,
     aligned,
-    check_level,
     for_workers,
     grown,
     halved,
@@ -29,7 +28,7 @@ from fastepll.denoiser import NEGLIGIBLE, Denoiser
 from fastepll.epll import coarser, denoise_plane, n_scales, split
 from fastepll.priors.adapted import PatchModel
 from fastepll.settings import Settings
-from fastepll.typing import BackendName, FloatArray, Quality
+from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 
 def denoise(
@@ -40,7 +39,7 @@ def denoise(
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     betas: Sequence[float] | None = None,
     scales: int | None = None,
     n_threads: int = 1,
@@ -63,7 +62,8 @@ def denoise(
         As for `fastepll.denoise`.
     data_range : float, optional
         As for `fastepll.denoise`; without it, each block must look like an image in [0, 1] if it
-        is of floats.
+        is of floats, and that a uint16 image has few bits is not told. "auto" reads the image when
+        this is called.
     n_threads : int
         Threads of each block. 1, as Dask computes several blocks at a time.
 
@@ -95,14 +95,20 @@ def denoise(
     """
     mixture, told = for_workers(model)
     colours = Colours(
-        "image", image, channel_axis, data_range, backend=backend, model=mixture, stack=stack
+        "image",
+        image,
+        channel_axis,
+        data_range,
+        sigma=sigma,
+        backend=backend,
+        model=mixture,
+        stack=stack,
     )
-    level = check_level(sigma, colours.span)
+    level = colours.level
     mix, shape = colours.opponent, colours.planes.shape
     _check.check_fit((*shape[-2:], shape[-3]), mixture)
     ours = Denoiser(
-        mixture,
-        sigma,
+        model=mixture,
         channel_axis=-1,
         quality=quality,
         betas=betas,

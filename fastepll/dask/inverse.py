@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import dask
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
 from fastepll import _check, operators
+from fastepll._as_array import as_array
 from fastepll._check import Model
 from fastepll.backends import backend_for, get_backend
 from fastepll.dask.blocks import (
@@ -18,7 +20,6 @@ from fastepll.dask.blocks import (
     Corner,
     Job,
     aligned,
-    check_level,
     for_workers,
     halved,
     on_blocks,
@@ -31,7 +32,7 @@ from fastepll.operators._fill import HALO, fill, refine, shrink
 from fastepll.operators.pixels import Pixelwise
 from fastepll.schedule import FLOOR, TaskSettings, task_settings
 from fastepll.settings import Settings, check_settings
-from fastepll.typing import BackendName, FloatArray, Quality
+from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 SINGLE = 1 << 20  # pixels, at most, of a coarse image that is guessed in one block
 
@@ -47,7 +48,8 @@ class Mask:
 class Diagonal:
     """`fastepll.operators.Diagonal` of a Dask array: the gain of each pixel.
 
-    `restore` computes the mean square when it is called, and the rest when its result is computed.
+    `restore` computes the mean square and the extremes when it is called, and the rest when its
+    result is computed.
     """
 
     gain: da.Array
@@ -65,7 +67,7 @@ def restore(
     quality: Quality | Settings = "balanced",
     channel_axis: int | None = None,
     stack: bool = False,
-    data_range: float | None = None,
+    data_range: DataRange = None,
     betas: Sequence[float] | None = None,
     n_threads: int = 1,
     backend: BackendName | None = None,
@@ -113,12 +115,20 @@ def restore(
             f"got {type(operator).__name__}"
         )
     mixture, told = for_workers(model)
-    colours = Colours("y", y, channel_axis, data_range, backend=backend, model=mixture, stack=stack)
-    level = check_level(sigma, colours.span)
-    shape = colours.planes.shape[-2:]
+    colours = Colours(
+        "y",
+        y,
+        channel_axis,
+        data_range,
+        sigma=sigma,
+        response=response_of(operator),
+        backend=backend,
+        model=mixture,
+        stack=stack,
+    )
+    level, shape = colours.level, colours.planes.shape[-2:]
     _check.check_fit((*shape, colours.planes.shape[-3]), mixture)
-    engine = get_backend(backend)
-    gain, kind = gains(operator, shape, engine.dtype)
+    gain, kind = gains(operator, shape, get_backend(backend).dtype)
     check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
     settings = task_settings(quality, kind, level, mixture.patch_shape, weights)
@@ -140,6 +150,15 @@ def restore(
     return colours.join(on_blocks(_passes, images, job, told), y.chunks)
 
 
+def response_of(operator: Local) -> tuple[float, float]:
+    """`fastepll.operators.Operator.response`, for which the gain is read."""
+    if isinstance(operator, Diagonal):
+        gain = da.asarray(operator.gain).map_blocks(_finite, dtype=np.float64)
+        least, most = dask.compute(gain.min(), gain.max())
+        return min(float(least), 0.0), max(float(most), 0.0)
+    return (0.0, 1.0) if isinstance(operator, Mask) else operator.response
+
+
 def gains(
     operator: Local, shape: tuple[int, ...], dtype: type[np.floating[Any]]
 ) -> tuple[da.Array, Pixelwise]:
@@ -152,7 +171,7 @@ def gains(
         found = da.asarray(operator.unknown)
         if found.dtype != np.bool_:
             raise TypeError(f"{name} must be of bool, got dtype {found.dtype}")
-        found = (~found).astype(dtype)
+        found = found.map_blocks(_known, dtype=dtype, meta=np.empty((0, 0), dtype))
     else:
         name, found = "operator.gain", da.asarray(operator.gain)
         if found.dtype.kind not in "iuf":
@@ -165,8 +184,14 @@ def gains(
     return found, kind
 
 
+def _known(unknown: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> FloatArray:
+    """1 where a pixel of a block is known, else 0."""
+    return (~as_array("mask", unknown)).astype(dtype)
+
+
 def _finite(gain: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> FloatArray:
     """Gain of a block."""
+    gain = _check.real_array("gain", gain)
     if not np.isfinite(gain).all():
         raise ValueError("gain must be finite, got NaN or infinite values")
     return gain.astype(np.float64).astype(dtype)

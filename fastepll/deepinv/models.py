@@ -10,12 +10,13 @@ import torch
 
 from fastepll import _check
 from fastepll._check import Model
+from fastepll._check_range import check_data_range
 from fastepll.deepinv._tensors import as_array, one_each, without_gradient
 from fastepll.deepinv.physics import check_physics, from_physics
 from fastepll.denoising import denoise
 from fastepll.inverse import restore
 from fastepll.settings import Settings
-from fastepll.typing import BackendName, Quality
+from fastepll.typing import BackendName, DataRange, Quality
 
 
 class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
@@ -28,6 +29,9 @@ class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
     ----------
     model, quality, n_threads, backend
         As for `fastepll.denoise`.
+    data_range : float or "auto", optional
+        As for `fastepll.denoise`; 1, as is usual in deepinv, is not doubted whatever iterates of
+        an algorithm hold. None asks each image.
 
     Notes
     -----
@@ -52,6 +56,7 @@ class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
         model: Model = "gray-8x8-200",
         *,
         quality: Quality | Settings = "balanced",
+        data_range: DataRange = 1.0,
         n_threads: int | None = None,
         backend: BackendName | None = None,
     ) -> None:
@@ -59,6 +64,7 @@ class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
         self._options: dict[str, Any] = {
             "model": _check.check_model(model),
             "quality": quality,
+            "data_range": check_data_range(data_range),
             "n_threads": n_threads,
             "backend": backend,
         }
@@ -71,8 +77,8 @@ class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
         Parameters
         ----------
         x : (B, C, H, W) tensor
-            In [0, 1] but for the noise; float16, float32 or float64. On the CPU it is read where it
-            lies; of another device's a copy is made.
+            In [0, 1] but for the noise (``data_range``); float16, float32 or float64. On the CPU it
+            is read where it lies; of another device's a copy is made.
         sigma : float or tensor, optional
             Standard deviation of the noise; a tensor of one value, or of B, one for each image.
             None: estimated for each.
@@ -90,7 +96,7 @@ class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
         def run() -> torch.Tensor:
             result = np.empty_like(images)
             for image, level, out in zip(images, levels, result, strict=True):
-                out[...] = denoise(image, level, channel_axis=0, data_range=1.0, **self._options)
+                out[...] = denoise(image, level, channel_axis=0, **self._options)
             return torch.from_numpy(result).to(x.device)
 
         return without_gradient(run, x)
@@ -105,7 +111,7 @@ class Reconstructor(deepinv.models.Reconstructor):  # type: ignore[misc]
         Standard deviation of the noise of y. None: that of the physics' Gaussian noise, 0 if it has
         no noise.
     **options
-        Those of `fastepll.restore`: model, quality, betas, check, n_threads, backend.
+        Those of `fastepll.restore`: model, quality, data_range, betas, check, n_threads, backend.
 
     Notes
     -----
@@ -159,7 +165,6 @@ class Reconstructor(deepinv.models.Reconstructor):  # type: ignore[misc]
                     operator,
                     sigma,
                     channel_axis=axis,
-                    data_range=1.0,
                     **self._options,
                 ).reshape(shape)
                 for one in measured

@@ -11,6 +11,8 @@ from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._as_array import as_array
+
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 Array: TypeAlias = NDArray[np.float64]
 
@@ -21,10 +23,7 @@ _ORTHONORMAL = 1e-10  # largest |UᵀU - I| that counts as rounding
 
 def real_array(name: str, value: ArrayLike, *, copy: bool = False) -> Array:
     """Return `value` as a C-contiguous float64 array of finite numbers."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name} must be an array of real numbers: {error}") from None
+    array = as_array(name, value)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     array = np.array(array, dtype=np.float64, order="C", copy=copy or None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastepll._portable import Portable, kept
 from fastepll.models import _arrays, _density
 from fastepll.models._arrays import JSON, Array
 
@@ -18,7 +18,7 @@ StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GaussianMixture:
+class GaussianMixture(Portable):
     """Mixture of k zero-mean Gaussians over patches of d values.
 
     The density is p(z) = sum_i w_i N(z; 0, S_i), S_i = U_i diag(l_i) U_i^T. Arrays are copied,
@@ -219,7 +219,7 @@ class GaussianMixture:
         """Values per patch."""
         return int(self.eigenvalues.shape[1])
 
-    @cached_property
+    @kept
     def covariances(self) -> Array:
         """Covariance matrices (k, d, d), read-only, computed once."""
         covs = np.empty(self.eigenvectors.shape)

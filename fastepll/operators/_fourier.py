@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastepll._portable import Portable
 from fastepll.typing import FloatArray
 
 SMALL = 1e-3
 """τ below which (AᵀA + τI)⁻¹ amplifies the rounding of float32 too much: then in float64."""
 
 
-class Fourier:
+class Fourier(Portable):
     """A kernel on a periodic grid.
 
     Parameters

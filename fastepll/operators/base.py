@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 import numpy as np
 
 from fastepll import _check_operator
+from fastepll._portable import Portable, kept
 from fastepll.operators._fill import laplacian
 from fastepll.operators._fourier import SMALL
 from fastepll.typing import FloatArray
@@ -31,7 +31,7 @@ ADJOINT_TOLERANCE = 1e-5
 Linear = Callable[[FloatArray], FloatArray]
 
 
-class Operator(ABC):
+class Operator(Portable, ABC):
     """A linear map A from an image plane x to a measurement y.
 
     A subclass calls ``super().__init__`` with the two shapes and writes ``forward`` and
@@ -66,7 +66,7 @@ class Operator(ABC):
     kind: str = "any"
     """Whose passes `restore` makes: a key of `fastepll/passes.json`."""
 
-    @cached_property
+    @kept
     def scale(self) -> float:
         """About how many times a photograph's details, or its noise, become larger by A.
 
@@ -75,6 +75,14 @@ class Operator(ABC):
         """
         x = np.random.default_rng(0).standard_normal(self.in_shape).astype(np.float32)
         return float(np.sqrt(np.mean(np.square(self.forward(x), dtype=np.float64))))
+
+    @property
+    def response(self) -> tuple[float, float] | None:
+        """Least and largest value of A x for images x in [0, 1], None if A x is no image.
+
+        By it `restore` tells a measurement that cannot be one of an image in [0, 1].
+        """
+        return None
 
     @property
     def least_tau(self) -> float:
@@ -201,10 +209,18 @@ class Composition(Operator):
         self.outer, self.inner = outer, inner
         self.tested = outer.tested and inner.tested
 
-    @cached_property
+    @kept
     def scale(self) -> float:
         """Product of the two."""
         return self.outer.scale * self.inner.scale
+
+    @property
+    def response(self) -> tuple[float, float] | None:
+        """What the outer makes of the least and the largest value of the inner."""
+        if self.inner.response is None or self.outer.response is None:
+            return None
+        (low, high), (least, most) = self.inner.response, self.outer.response
+        return most * low + least * high, most * high + least * low
 
     def forward(self, x: FloatArray) -> FloatArray:
         """A x."""

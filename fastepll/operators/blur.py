@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, get_args
+from typing import Any, SupportsIndex, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll import _check, _check_operator
+from fastepll._check_operator import check_kernel, told_sum
+from fastepll._portable import kept
+from fastepll._told import quietly
 from fastepll.operators._fourier import SMALL, Fourier, fast_length, precise
 from fastepll.operators.base import GRADIENT, PULL, ROUGH, Operator, conjugate_gradients
 from fastepll.typing import Boundary, FloatArray
@@ -27,7 +29,8 @@ class Blur(Operator):
     Parameters
     ----------
     kernel : (p, q) array_like of float
-        Finite, no larger than the image.
+        Finite, no larger than the image. Its sum is a gain; one below 0.9 or above 1.1 is told
+        (UserWarning), as most kernels that have it were meant to be divided by it.
     shape : (int, int)
         Height and width of the image x.
     boundary : {"periodic", "reflect", "valid"}
@@ -68,7 +71,7 @@ class Blur(Operator):
     ) -> None:
         _check.check_choice("boundary", boundary, get_args(Boundary))
         height, width = _check_operator.check_sides("shape", shape)
-        self.kernel = _check_operator.check_kernel(kernel, (height, width))
+        self.kernel = told_sum(check_kernel(kernel, (height, width)))
         self.boundary = boundary
         p, q = self.kernel.shape
         self._before = (p - 1 - (p - 1) // 2, q - 1 - (q - 1) // 2)
@@ -83,6 +86,17 @@ class Blur(Operator):
         self._window = (slice(first[0], first[0] + out[0]), slice(first[1], first[1] + out[1]))
         super().__init__((height, width), out)
         self._fourier = Fourier(self.kernel, grid)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Without the transforms."""
+        if type(self) is not Blur:
+            return super().__reduce_ex__(protocol)
+        return quietly, (Blur, self.kernel, self.in_shape, self.boundary)
+
+    @property
+    def response(self) -> tuple[float, float]:
+        """Where the image is white under the negative, and under the positive values."""
+        return float(np.minimum(self.kernel, 0).sum()), float(np.maximum(self.kernel, 0).sum())
 
     @property
     def scale(self) -> float:
@@ -223,19 +237,19 @@ class Blur(Operator):
         wide[self._window] = y
         return wide
 
-    @cached_property
+    @kept
     def _even(self) -> bool:
         """Whether both mirrors leave the kernel alone and its centre is its middle."""
         k = self.kernel
         odd = k.shape[0] % 2 == 1 and k.shape[1] % 2 == 1
         return odd and bool(np.allclose(k, k[::-1]) and np.allclose(k, k[:, ::-1]))
 
-    @cached_property
+    @kept
     def _mirror(self) -> Fourier:
         """The kernel on the grid of the image and its mirror images."""
         return Fourier(self.kernel, [2 * n for n in self.in_shape])
 
-    @cached_property
+    @kept
     def _wrapped(self) -> Fourier:
         """The kernel on the grid of the image."""
         return Fourier(self.kernel, self.in_shape)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check_operator
+from fastepll._check_operator import check_kernel, told_sum
+from fastepll._portable import kept
+from fastepll._told import quietly
 from fastepll.operators._fourier import Fourier, multiply, precise
 from fastepll.operators.base import GRADIENT, PULL, Operator
 from fastepll.typing import FloatArray
@@ -60,9 +63,20 @@ class Downsample(Operator):
             raise ValueError(
                 f"shape must have multiples of the factor {f}, got {height}x{width} pixels"
             )
-        self.kernel = _check_operator.check_kernel(kernel, (height, width))
+        self.kernel = told_sum(check_kernel(kernel, (height, width)))
         super().__init__((height, width), (height // f, width // f))
         self._fourier = Fourier(self.kernel, self.in_shape)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Without the transforms."""
+        if type(self) is not Downsample:
+            return super().__reduce_ex__(protocol)
+        return quietly, (Downsample, self.kernel, self.in_shape, self.factor)
+
+    @property
+    def response(self) -> tuple[float, float]:
+        """Where the image is white under the negative, and under the positive values."""
+        return float(np.minimum(self.kernel, 0).sum()), float(np.maximum(self.kernel, 0).sum())
 
     @property
     def scale(self) -> float:
@@ -121,7 +135,7 @@ class Downsample(Operator):
         """Divide the half spectrum of a small image."""
         return multiply(y, (1 / middle).astype(y.dtype))
 
-    @cached_property
+    @kept
     def _aliased(self) -> NDArray[np.float64]:
         """Half spectrum of A Aᵀ."""
         return self._alias(self._fourier.power)

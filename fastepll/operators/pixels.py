@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll import _check_operator
+from fastepll._portable import kept
 from fastepll.operators._fill import HALO, fill, refine, shrink
 from fastepll.operators.base import GRADIENT, Operator
 from fastepll.typing import FloatArray
@@ -92,6 +92,7 @@ class Identity(Pixelwise):
 
     kind = "identity"
     scale = 1.0
+    response = (0.0, 1.0)
 
     def __init__(self, shape: Sequence[int]) -> None:
         shape = _check_operator.check_sides("shape", shape)
@@ -126,11 +127,16 @@ class Diagonal(Pixelwise):
         self.gain = _check_operator.check_gain(gain)
         super().__init__(self.gain.shape, self.gain.shape)
 
+    @property
+    def response(self) -> tuple[float, float]:
+        """Where the gain is least and largest."""
+        return min(float(self.gain.min()), 0.0), max(float(self.gain.max()), 0.0)
+
     def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
         """The gain."""
         return self.gain[rows].astype(dtype, copy=False)
 
-    @cached_property
+    @kept
     def scale(self) -> float:
         """Root mean square of the gain; four digits, the same in whatever order it is summed."""
         return float(f"{np.linalg.norm(self.gain) / np.sqrt(self.gain.size):.4g}")
@@ -162,6 +168,7 @@ class Mask(Pixelwise):
 
     kind = "mask"
     scale = 1.0
+    response = (0.0, 1.0)
 
     def __init__(self, unknown: ArrayLike) -> None:
         self.unknown = _check_operator.check_mask(unknown)

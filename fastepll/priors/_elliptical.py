@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastepll._portable import kept
 from fastepll.models import GaussianMixture, _arrays
 from fastepll.models._arrays import JSON, Array
 from fastepll.models._density import log_sum, posterior
@@ -123,7 +123,7 @@ class EllipticalMixture(Prior):
         self._values = values
         self._constants = np.log(self.weights) - 0.5 * np.log(values).sum(axis=1)
 
-    @cached_property
+    @kept
     def mixture(self) -> GaussianMixture:
         """A Gaussian for every component and scale."""
         nodes = self.radial.nodes()

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from fastepll._portable import Portable
 from fastepll.models import GaussianMixture, _arrays
 from fastepll.models._arrays import Array
 from fastepll.priors.gradient import map_by_gradient
@@ -16,7 +17,7 @@ from fastepll.typing import Estimator
 
 
 @dataclass(frozen=True, eq=False)
-class Adapted:
+class Adapted(Portable):
     """A prior that is no Gaussian mixture.
 
     Attributes

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Protocol, SupportsIndex, TypeVar, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._portable import Portable
 from fastepll.models import GaussianMixture, _arrays
 from fastepll.models._arrays import JSON, Array
 from fastepll.models._cosines import dct_basis
@@ -67,7 +69,7 @@ class PatchPrior(Protocol):
         """Estimate clean patches (n, d) from ones with white noise of deviation sigma."""
 
 
-class Prior(ABC):
+class Prior(Portable, ABC):
     """Base of the laboratory's priors: checks, coordinates, chunks, files.
 
     A subclass is constructed as ``Prior(patch_shape, metadata=None, **parameters)`` with its arrays
@@ -212,6 +214,11 @@ class Prior(ABC):
         from fastepll.priors.storage import save_prior
 
         save_prior(self, path, overwrite=overwrite)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and send to worker processes through the constructor, which checks again."""
+        made = partial(type(self), self.patch_shape, dict(self.metadata), **self.parameters())
+        return made, ()
 
     def __repr__(self) -> str:
         """Kind and sizes."""

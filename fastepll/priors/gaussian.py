@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastepll._portable import kept
 from fastepll.models import GaussianMixture
 from fastepll.models._arrays import JSON, Array
 from fastepll.priors.base import Prior, check_parameter, training_coordinates
@@ -84,7 +84,7 @@ class Gaussian(Prior):
         """The covariance."""
         return {"covariance": self.covariance}
 
-    @cached_property
+    @kept
     def mixture(self) -> GaussianMixture:
         """The same density as a mixture of one component."""
         covariance = self.basis @ self.covariance @ self.basis.T

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastepll._portable import kept
 from fastepll.models._arrays import JSON, Array
 from fastepll.priors._marginals import ScaleMixtureMarginals
 from fastepll.priors.base import Prior, check_parameter, training_coordinates
@@ -106,7 +106,7 @@ class IndependentPixels(Prior):
         """Weights and variances of the scales."""
         return {name: value[0] for name, value in self.marginals.arrays().items()}
 
-    @cached_property
+    @kept
     def _frequencies(self) -> tuple[Array, Array]:
         """Grid of t > 0, and the mass that φ(t / sqrt(d))ᵈ has around each, by the trapezium."""
         weights, variances = self.marginals.weights[0], self.marginals.variances[0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastepll._portable import kept
 from fastepll.models import _arrays
 from fastepll.models._arrays import JSON, Array
 from fastepll.models._cosines import dct_basis
@@ -232,17 +232,17 @@ class MiniDeadLeaves(Prior):
             noise=sigma**2,
         )
 
-    @cached_property
+    @kept
     def _splits(self) -> Splits:
         return make_splits(self.covariance, self.masks, self.basis)
 
-    @cached_property
+    @kept
     def _factors(self) -> NDArray[np.float32]:
         from fastepll.priors.leaf_sampler import factors
 
         return factors(self)
 
-    @cached_property
+    @kept
     def _clean(self) -> Posterior:
         return self.posterior(0.0)
 

@@ -15,10 +15,10 @@ In the eigenvectors of C_AA and C_BB all scales share one projection of y.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from fastepll._portable import kept
 from fastepll.models._arrays import Array
 from fastepll.models._density import posterior
 
@@ -108,7 +108,7 @@ class Posterior:
             - 0.5 * (d - 1) * np.log(2 * np.pi)
         )
 
-    @cached_property
+    @kept
     def _filters(self) -> tuple[Array, Array]:
         """For each split, (2s, d) from squares to the q of both sides, and from values to l."""
         first, precision = self.splits.first[:, None], self.precision

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastepll._portable import kept
 from fastepll.models import GaussianMixture
 from fastepll.models._arrays import JSON, Array
 from fastepll.priors._marginals import Form, GaussianMarginals, make_marginals
@@ -116,7 +116,7 @@ class PCA(Prior):
         """The axes, and the arrays of the coefficients' densities."""
         return {"axes": self.axes, **self.marginals.arrays()}
 
-    @cached_property
+    @kept
     def mixture(self) -> GaussianMixture | None:
         """The same density as a mixture of one component, for Gaussian coefficients."""
         if not isinstance(self.marginals, GaussianMarginals):

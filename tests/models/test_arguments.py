@@ -29,7 +29,7 @@ BAD_FIELDS = [
     ("weights", np.full(4096, 1 / 4096), ValueError, "2048"),
     ("weights", [0.5, 0.5j], TypeError, "complex"),
     ("weights", ["a", "b"], TypeError, "dtype"),
-    ("weights", [[1.0], [0.5, 0.5]], TypeError, "array of real"),
+    ("weights", [[1.0], [0.5, 0.5]], ValueError, "rectangular array"),
     ("weights", None, TypeError, "dtype object"),
     ("weights", [True, False], TypeError, "dtype bool"),
     ("eigenvalues", [[1.0, 2.0], [1.0, 0.0]], ValueError, "descending"),
