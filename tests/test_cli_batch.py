@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from fastepll._files import read_picture
 from fastepll.cli.bar import Bar
 from fastepll.cli.figure import side_by_side
+from fastepll.cli.pictures import read_picture
 
 from .picture_files import PICTURES, files, write_independently
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastepll
-from fastepll._files import Picture, PictureError, read_picture, write_picture
+from fastepll.cli.pictures import Picture, PictureError, read_picture, write_picture
 
 from .picture_files import (
     CLEAN,
