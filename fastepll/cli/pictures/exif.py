@@ -92,6 +92,13 @@ def read_directory(
     return result
 
 
+def place_of(code: int, data: bytes | bytearray, offset: int) -> int:
+    """Where the entry of a little-endian directory is."""
+    (n,) = struct.unpack_from("<H", data, offset)
+    entries = range(offset + 2, offset + 2 + 12 * n, 12)
+    return next(at for at in entries if struct.unpack_from("<H", data, at)[0] == code)
+
+
 def write_block(directory: Directory) -> bytes:
     """EXIF block of the entries."""
     return HEADER + write_directory(directory, len(HEADER))

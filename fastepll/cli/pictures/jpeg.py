@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastepll.cli.pictures.exif import read_block, write_block
+from fastepll.cli.pictures.exif import Entry, read_block, write_block
 from fastepll.cli.pictures.picture import Picture, check_size
 from fastepll.cli.pictures.png import lost_chunks
 
@@ -17,6 +17,7 @@ XMP, MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/ext
 PHOTOSHOP = b"Photoshop 3.0\0"
 READ = (b"JFIF\0", b"Adobe", b"ICC_PROFILE\0", EXIF)  # by Pillow or here
 APP1, APP13 = b"\xff\xe1", b"\xff\xed"
+IPTC = 33723  # in TIFF files
 LONGEST = 65533  # bytes of a segment
 LARGEST_SIDE = 65500
 
@@ -70,8 +71,8 @@ def encode_jpeg(frames: list[Picture], lost: list[str]) -> bytes:
     segments = [(APP1, body) for body in picture.native.get("jpeg", [])]
     if picture.xmp is not None:
         segments.insert(0, (APP1, XMP + picture.xmp))
-    if picture.photoshop is not None:
-        segments.append((APP13, PHOTOSHOP + picture.photoshop))
+    if (resources := picture.photoshop or resources_of(picture.exif)) is not None:
+        segments.append((APP13, PHOTOSHOP + resources))
     extra = b""
     for marker, body in segments:
         if len(body) > LONGEST:
@@ -94,6 +95,15 @@ def encode_jpeg(frames: list[Picture], lost: list[str]) -> bytes:
     image = Image.fromarray(np.ascontiguousarray(picture.pixels))
     image.save(buffer, "JPEG", quality=95, subsampling=0, **options)
     return buffer.getvalue()
+
+
+def resources_of(exif: bytes | None) -> bytes | None:
+    """The IPTC records of a TIFF file as the resources of Photoshop that JPEG has them in."""
+    records = read_block(exif).get(IPTC)
+    if not isinstance(records, Entry):
+        return None
+    length = len(records.data)
+    return b"8BIM\x04\x04\0\0" + struct.pack(">I", length) + records.data + b"\0" * (length % 2)
 
 
 def fitting(exif: bytes, lost: list[str]) -> bytes:

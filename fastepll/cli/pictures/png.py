@@ -16,7 +16,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi", b"sBIT")
 TEXT = (b"tEXt", b"zTXt", b"iTXt")
 PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"hIST")
-XMP = b"XML:com.adobe.xmp\0"
+XMP, COMMENT = b"XML:com.adobe.xmp\0", b"Comment\0"
 METRE = 1 / 0.0254  # inches
 LARGEST = 2**26  # bytes of a profile or packet
 PALETTE, RGB = 3, 2  # types of colour
@@ -49,8 +49,10 @@ def decode_png(data: bytes) -> list[Picture]:
         elif name == b"eXIf":
             values["exif"] = body
         elif name == b"iTXt" and body.startswith(XMP):
-            packet = body[len(XMP) + 2 :].split(b"\0", 2)[-1]
-            values["xmp"] = inflate(packet) if body[len(XMP)] else packet
+            values["xmp"] = text_of(name, body)
+        elif name in TEXT and body.startswith(COMMENT):
+            kept.append((name, body))
+            values["comment"] = text_of(name, body)
         elif name == b"sBIT":
             n = 1 if array.ndim == 2 else array.shape[-1]
             kept.append((name, body.ljust(n, bytes([8 * array.itemsize]))))
@@ -109,6 +111,16 @@ def chunks_from(picture: Picture, lost: list[str]) -> Iterator[tuple[bytes, byte
         lost.append("extended XMP")
 
 
+def text_of(name: bytes, body: bytes) -> bytes:
+    """The text of a chunk in UTF-8."""
+    _, _, rest = body.partition(b"\0")
+    if name == b"iTXt":  # compressed or not, how, language, keyword in it
+        text = rest[2:].split(b"\0", 2)[-1]
+        return inflate(text) if rest[:1] == b"\1" else text
+    text = inflate(rest[1:]) if name == b"zTXt" else rest
+    return text.decode("latin-1").encode()
+
+
 def text_chunk(keyword: bytes, text: bytes) -> tuple[bytes, bytes]:
     """Name and body of the chunk for a text in UTF-8, or else in Latin 1."""
     if not text.isascii():
@@ -129,7 +141,7 @@ def lost_chunks(picture: Picture) -> list[str]:
     if b"sRGB" in known or picture.icc or known.get(b"gAMA") == b"\0\0\xb1\x8f":
         implied += [b"gAMA", b"cHRM"]
     if picture.comment is not None:
-        chunks = [one for one in chunks if not one[1].startswith(b"Comment\0")]
+        chunks = [one for one in chunks if not one[1].startswith(COMMENT)]
     texts = [body.partition(b"\0")[0].decode("latin-1") for name, body in chunks if name in TEXT]
     names = {name.decode("latin-1"): 0 for name in known if name not in (*TEXT, *implied)}
     return [f"PNG text {text}" for text in dict.fromkeys(texts)] + [f"PNG {name}" for name in names]

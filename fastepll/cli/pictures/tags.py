@@ -13,27 +13,8 @@ X, Y, UNIT = 282, 283, 296  # of the resolution
 UNITS = {2: 1.0, 3: 2.54}  # inch, centimetre; per inch
 PIXELS = frozenset(
     set(range(254, 533))
-    - {
-        269,
-        270,
-        271,
-        272,
-        274,
-        282,
-        283,
-        285,
-        286,
-        287,
-        296,
-        305,
-        306,
-        315,
-        316,
-        318,
-        319,
-        333,
-        337,
-    }
+    - {*range(269, 273), 274, X, Y, *range(285, 288), UNIT, SOFTWARE, 306, 315, 316, 318, 319}
+    - {333, 337}
 )
 """Tags that say how pixels are laid out in the file, which its writer writes anew; between them are
 those of name, description, make, orientation, resolution, dates, author and colour."""

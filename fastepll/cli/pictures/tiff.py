@@ -13,8 +13,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from fastepll.cli.pictures.exif import (
+    CAMERA,
+    GPS,
     Directory,
     Entry,
+    place_of,
     read_directory,
     write_block,
     write_directory,
@@ -35,6 +38,9 @@ from fastepll.cli.pictures.tags import (
     tags_of,
     taken,
 )
+
+STANDING = {CAMERA: 34664, GPS: 34854}
+"""Unassigned tags that stand for directories until they are appended; tifffile writes none."""
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # what it logs, it raises too
 
@@ -144,25 +150,28 @@ def encode_tiff(frames: list[Picture], lost: list[str]) -> bytes:
     buffer = io.BytesIO()
     directories = [tags_of(picture, lost) for picture in frames]
     big = sum(picture.channels.nbytes for picture in frames) > 2**32 - 2**25
+    if big and any(isinstance(one, dict) for tags in directories for one in tags.values()):
+        lost.append("EXIF in a file of more than 4 GB")
+        directories = [
+            {code: one for code, one in tags.items() if isinstance(one, Entry)}
+            for tags in directories
+        ]
     with tifffile.TiffWriter(buffer, byteorder="<", bigtiff=big) as writer:
         for picture, tags in zip(frames, directories, strict=True):
             write_page(writer, picture, tags)
+    if not any(code in STANDING for tags in directories for code in tags):
+        return buffer.getvalue()
     data = bytearray(buffer.getvalue())
-    with tifffile.TiffFile(io.BytesIO(bytes(data)), is_ome=False) as tiff:
-        pages: Any = tiff.pages
-        places = [
-            (one, pages[k].tags[code].valueoffset)
-            for k, tags in enumerate(directories)
-            for code, one in tags.items()
-            if isinstance(one, dict)
-        ]
-    for directory, place in places:
-        if big:
-            lost.append("EXIF in a file of more than 4 GB")
-            continue
-        data += bytes(len(data) % 2)
-        struct.pack_into("<I", data, place, len(data))
-        data += write_directory(directory, len(data))
+    buffer.seek(0)
+    with tifffile.TiffFile(buffer, is_ome=False) as tiff:
+        offsets = [tiff.pages[k].offset for k in range(len(directories))]
+    for tags, offset in zip(directories, offsets, strict=True):
+        for code, value in tags.items():
+            if isinstance(value, dict) and code in STANDING:
+                data += bytes(len(data) % 2)
+                place = place_of(STANDING[code], data, offset)
+                struct.pack_into("<HHII", data, place, code, 4, 1, len(data))
+                data += write_directory(value, len(data))
     return bytes(data)
 
 
@@ -196,8 +205,11 @@ def write_page(writer: Any, picture: Picture, tags: Directory) -> None:
         software=False,
         contiguous=False,
         extratags=[
-            (code, 4, 1, 0, True) if isinstance(one, dict) else (code, one.kind, 1, one.data, True)
+            (STANDING[code], 4, 1, 0, True)
+            if isinstance(one, dict)
+            else (code, one.kind, 1, one.data, True)
             for code, one in tags.items()
+            if isinstance(one, Entry) or code in STANDING
         ],
         **options,
     )
