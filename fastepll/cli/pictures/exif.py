@@ -78,10 +78,8 @@ def read_directory(
         if not length or len(raw) < length:
             continue
         if code in POINTERS:
-            first = np.frombuffer(raw, f"{order}{NUMBERS.get(kind, 'u4')}")[0]
-            if depth and (
-                inner := read_directory(data, int(first), order, big=big, depth=depth - 1)
-            ):
+            first = int.from_bytes(raw, "little" if order == "<" else "big")
+            if depth and (inner := read_directory(data, first, order, big=big, depth=depth - 1)):
                 result[code] = inner
         else:
             numbers = np.frombuffer(raw, f"{order}{NUMBERS.get(kind, 'u1')}")

@@ -18,6 +18,8 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tif
 INSTALL = "install it with: pip install 'fastepll[cli]'"
 SAMPLE = 8  # pixels a side that are written to see whether a file can be
 LIBRARIES_OBJECT = re.compile(r"<[\w.]*(?:BytesIO|FileHandle)[^>]*>")
+STUMBLES = (AttributeError, LookupError, TypeError, UnicodeError, ArithmeticError, AssertionError)
+"""What libraries raise where they do not see that a file is damaged."""
 
 
 def read_frames(path: str) -> list[Picture]:
@@ -39,11 +41,13 @@ def read_frames(path: str) -> list[Picture]:
             frames = decode(data)
     except ImportError as error:
         raise PictureError(f"cannot read {path}: {error}; {INSTALL}") from None
-    except (Exception, RecursionError) as error:  # decoders raise anything on damaged files
+    except Exception as error:  # decoders raise anything on damaged files
         raise PictureError(f"cannot read {path}: {one_line(error)}") from error
-    dtype = frames[0].pixels.dtype
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise PictureError(f"cannot read {path}: pixels of type {dtype}")
+    pixels = frames[0].pixels
+    if pixels.dtype.kind not in "iuf" or pixels.dtype.itemsize > 8:
+        raise PictureError(f"cannot read {path}: pixels of type {pixels.dtype}")
+    if pixels.ndim not in (2, 3) or not pixels.size:
+        raise PictureError(f"cannot read {path}: pixels of shape {pixels.shape}")
     return frames
 
 
@@ -192,5 +196,7 @@ def write_picture(path: str, picture: Picture, *, overwrite: bool = False) -> No
 
 def one_line(error: BaseException) -> str:
     """First line of what an exception says, without the objects of libraries, or its kind."""
+    if isinstance(error, STUMBLES):
+        return f"damaged ({type(error).__name__})"
     first = str(error).strip().partition("\n")[0]
     return LIBRARIES_OBJECT.sub("the file", first) or type(error).__name__

@@ -34,7 +34,10 @@ def decode_png(data: bytes) -> list[Picture]:
     if b"acTL" in known:
         raise ValueError("PNG with animated frames; one picture wanted")
     check_size((height, width, 4), max(bits // 8, 1), len(data))
-    array: NDArray[Any] = imagecodecs.png_decode(data)
+    plain = [(name, body) for name, body in chunks if name in PIXELS]
+    array: NDArray[Any] = imagecodecs.png_decode(
+        SIGNATURE + b"".join(_chunk(*one) for one in plain)
+    )
     pixels, extra = split(array, 3 if array.ndim == 3 and array.shape[-1] >= 3 else 1)
     kept: list[tuple[bytes, bytes]] = []
     left: list[str] = []
@@ -73,7 +76,7 @@ def encode_png(frames: list[Picture], lost: list[str]) -> bytes:
     data = bytes(imagecodecs.png_encode(straight(picture)))
     header = len(SIGNATURE) + 25
     chunks = list(chunks_from(picture, lost))
-    return data[:header] + b"".join(_chunk(name, body) for name, body in chunks) + data[header:]
+    return data[:header] + b"".join(_chunk(*one) for one in chunks) + data[header:]
 
 
 def straight(picture: Picture) -> NDArray[Any]:
@@ -157,14 +160,22 @@ def inflate(data: bytes) -> bytes:
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Names and bodies of the chunks of a PNG file, up to the first that is cut short."""
-    start = len(SIGNATURE)
-    while start + 12 <= len(data):
-        (size,) = struct.unpack_from(">I", data, start)
-        body = data[start + 8 : start + 8 + size]
-        if len(body) < size:
-            return
-        yield data[start + 4 : start + 8], body
+    """Names and bodies of the chunks of a PNG file.
+
+    Raises
+    ------
+    ValueError
+        It ends before its last chunk does, or a checksum is wrong.
+    """
+    start, name = len(SIGNATURE), b""
+    while name != b"IEND":
+        if start + 12 > len(data):
+            raise ValueError("PNG that is cut short")
+        size, name = struct.unpack_from(">I4s", data, start)
+        body, check = data[start + 8 : start + 8 + size], data[start + 8 + size : start + 12 + size]
+        if check != struct.pack(">I", zlib.crc32(name + body)):
+            raise ValueError(f"PNG with a damaged chunk {name.decode('latin-1')!r}")
+        yield name, body
         start += 12 + size
 
 
