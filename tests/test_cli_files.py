@@ -93,13 +93,16 @@ def test_tiff_keeps_what_describes_it(run, tmp_path):
         PICTURES["rgb 16"],
         photometric="rgb",
         compression="deflate",
-        iccprofile=ICC,
         resolution=(100, 50),
         resolutionunit="CENTIMETER",
         description="a sunny day",
         software="a camera",
         metadata=None,
-        extratags=[(274, 3, 1, 6, True), (33432, 2, 0, "somebody", True)],
+        extratags=[
+            (274, 3, 1, 6, True),
+            (33432, 2, 0, "somebody", True),
+            (34675, 7, len(ICC), ICC, True),
+        ],
     )
     assert run("denoise", source, target)[0] == 0
     with tifffile.TiffFile(target) as result:

@@ -56,9 +56,10 @@ def dpi_of(tags: Directory) -> tuple[float, float] | None:
 def tags_of(picture: Picture, lost: list[str]) -> Directory:
     """The entries for a page: the EXIF block's, and what other formats hold elsewhere."""
     tags = {code: one for code, one in read_block(picture.exif).items() if code not in PIXELS}
-    for code, kind, blob in ((XMP, 1, picture.xmp), (PHOTOSHOP, 7, picture.photoshop)):
+    elsewhere = {XMP: picture.xmp, PHOTOSHOP: picture.photoshop, ICC: picture.icc}
+    for code, blob in elsewhere.items():
         if blob is not None:
-            tags[code] = Entry(kind, blob)
+            tags[code] = Entry(1 if code == XMP else 7, blob)
     if picture.comment is not None and DESCRIPTION in tags:
         lost.append("the comment, beside a description")
     elif picture.comment is not None:

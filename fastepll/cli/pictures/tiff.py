@@ -199,7 +199,6 @@ def write_page(writer: Any, picture: Picture, tags: Directory) -> None:
     writer.write(
         channels,
         photometric=kind,
-        iccprofile=picture.icc,
         planarconfig="contig" if channels.ndim == 3 else None,
         metadata=None,
         software=False,
@@ -207,7 +206,7 @@ def write_page(writer: Any, picture: Picture, tags: Directory) -> None:
         extratags=[
             (STANDING[code], 4, 1, 0, True)
             if isinstance(one, dict)
-            else (code, one.kind, 1, one.data, True)
+            else (code, one.kind, 1, one.data.rstrip(b"\0") if one.kind == 2 else one.data, True)
             for code, one in tags.items()
             if isinstance(one, Entry) or code in STANDING
         ],
