@@ -102,6 +102,8 @@ def run_job(
         write_frames(job.target, result.frames, overwrite=arguments.overwrite)
         if lost:
             known.append(f"not kept: {', '.join(lost)}")
+        if frames[0].extra is not None and frames[0].alpha is None:
+            known.append(f"{frames[0].extra.shape[-1]} extra channels are not restored, but kept")
         if job.figure is not None:
             figure = side_by_side(result.panels, arguments.data_range)
             write_picture(job.figure, Picture(figure), overwrite=arguments.overwrite)
@@ -161,6 +163,8 @@ def describe(error: Exception) -> str:
     """What went wrong, on one line."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, PictureError):
+        return str(error)
     return " ".join(str(error).split()) or type(error).__name__
 
 

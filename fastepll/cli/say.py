@@ -14,9 +14,13 @@ UNTOLD = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, Resource
 def say(text: str, file: TextIO | None = None) -> None:
     """Print a line; what the stream cannot show, or would break the line, is escaped."""
     file = file or sys.stdout
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     encoding = getattr(file, "encoding", None) or "utf-8"
-    print(plain.encode(encoding, "backslashreplace").decode(encoding), file=file)
+    print(plain(text).encode(encoding, "backslashreplace").decode(encoding), file=file)
+
+
+def plain(text: str) -> str:
+    """The text with line breaks, surrogates and the like escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def fail(message: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,6 +33,8 @@ def read_frames(path: str) -> list[Picture]:
     """
     try:
         with open(path, "rb") as file:
+            if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+                raise PictureError(f"cannot read {path}: not a file")
             data = file.read()
     except OSError as error:
         raise PictureError(f"cannot read {path}: {error.strerror or error}") from None

@@ -44,6 +44,7 @@ def decode_jpeg(data: bytes) -> list[Picture]:
         elif name != "COM" and not body.startswith((XMP, *READ)):
             word = body[:24].partition(b"\0")[0].decode("ascii", "replace")
             left.append(f"JPEG {name} {word if word.isprintable() else ''}".rstrip())
+    dpi = info.get("dpi")
     packets = [body[len(XMP) :] for _, body in image.applist if body.startswith(XMP)]
     if (frames := getattr(image, "n_frames", 1)) > 1:
         left.append(f"{frames - 1} further pictures")
@@ -52,7 +53,7 @@ def decode_jpeg(data: bytes) -> list[Picture]:
             np.asarray(image),
             icc=info.get("icc_profile"),
             exif=info.get("exif", b"").removeprefix(EXIF) or None,
-            dpi=(float(info["dpi"][0]), float(info["dpi"][1])) if "dpi" in info else None,
+            dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
             xmp=packets[0] if packets else None,
             photoshop=photoshop or None,
             comment=info.get("comment"),

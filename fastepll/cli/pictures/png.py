@@ -46,7 +46,7 @@ def decode_png(data: bytes) -> list[Picture]:
         unit = body[8:9]
         if name == b"pHYs" and unit == b"\1":
             x, y = struct.unpack(">II", body[:8])
-            values["dpi"] = (x / METRE, y / METRE)
+            values["dpi"] = (x / METRE, y / METRE) if x and y else None
         elif name == b"iCCP":
             values["icc"] = inflate(body.partition(b"\0")[2][1:])
         elif name == b"eXIf":

@@ -108,8 +108,6 @@ def picture_of(array: NDArray[Any], page: Any, tags: Directory, left: list[str])
             array = ~array
     pixels, extra = split(array, 3 if kind in ("RGB", "YCBCR", "PALETTE") else 1)
     lost = [f"TIFF tag {code}" for code in tags if code in PLACES]
-    if extra is not None and not set(page.extrasamples) <= {1, 2}:
-        lost.append(f"{extra.shape[-1]} extra channels are kept as they are, not restored")
     tags = {code: value for code, value in tags.items() if code not in PIXELS | PLACES}
     blobs = [taken(tags, code) for code in (ICC, XMP, PHOTOSHOP)]
     if isinstance(text := tags.get(DESCRIPTION), Entry) and not (text := shapeless(text)).data:
