@@ -18,7 +18,8 @@ from fastepll.cli.pictures.picture import MAX_PIXELS, Picture, PictureError
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 INSTALL = "install it with: pip install 'fastepll[cli]'"
 SAMPLE = 8  # pixels a side that are written to see whether a file can be
-LIBRARIES_OBJECT = re.compile(r"<[\w.]*(?:BytesIO|FileHandle)[^>]*>")
+OBJECT = re.compile(r"<[\w.]*(?:BytesIO|FileHandle)[^>]*>")
+CONSTANT = re.compile(r"<([\w.]+): \d+>")  # as enumerations are shown
 STUMBLES = (AttributeError, LookupError, TypeError, UnicodeError, ArithmeticError, AssertionError)
 """What libraries raise where they do not see that a file is damaged."""
 
@@ -202,4 +203,4 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, STUMBLES):
         return f"damaged ({type(error).__name__})"
     first = str(error).strip().partition("\n")[0]
-    return LIBRARIES_OBJECT.sub("the file", first) or type(error).__name__
+    return CONSTANT.sub(r"\1", OBJECT.sub("the file", first)) or type(error).__name__

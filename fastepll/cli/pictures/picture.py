@@ -79,6 +79,8 @@ def split(array: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any] | Non
     """The n channels of colour and the others of (height, width[, channels]); one has no axis."""
     if array.ndim == 2:
         return array, None
+    if array.shape[-1] < n:
+        raise ValueError(f"{array.shape[-1]} channels of colour; gray or RGB wanted")
     pixels, extra = array[..., :n], array[..., n:]
     return (pixels[..., 0] if n == 1 else pixels), (extra if extra.size else None)
 
