@@ -19,6 +19,7 @@ RESOURCES = b"8BIM\x04\x04\0\0\0\0\0\x0a\x1c\x02\x19\0\x05K\xc3\xb6ln"
 TAGS = {
     "orientation": (274, Entry(3, b"\6\0")),
     "artist": (315, Entry(2, "Müller\0".encode())),
+    "white": (318, Entry(5, struct.pack("<4I", 5, 16, 1, 4))),
     "exposure": (CAMERA, {33434: Entry(5, struct.pack("<II", 1, 80))}),
     "lens": (CAMERA, {42036: Entry(2, "Objektiv Ä\0".encode())}),
     "maker note": (CAMERA, {37500: Entry(7, bytes(range(256)))}),
@@ -89,6 +90,7 @@ def found(path, kind):
 EXPECTED = {
     "orientation": 6,
     "artist": "Müller".encode(),
+    "white": (5 / 16, 1 / 4),
     "exposure": pytest.approx(1 / 80),
     "lens": "Objektiv Ä".encode(),
     "maker note": bytes(range(256)),

@@ -92,7 +92,8 @@ def inpaint_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--mask",
         metavar="FILE",
-        help="picture (not JPEG) or .npy of the size of IN: unknown where it is not 0",
+        help="picture (not JPEG) or .npy of the size of IN: unknown where it is neither 0 nor "
+        "transparent",
     )
     which.add_argument(
         "--unknown-value",

@@ -86,7 +86,8 @@ def read_directory(
             if kind == 16:  # only BigTIFF has it
                 kind, numbers = 4, numbers.clip(0, 2**32 - 1).astype(np.uint32)
             little = numbers.astype(numbers.dtype.newbyteorder("<"))
-            result[code] = Entry(kind, little.tobytes())
+            if kind != 13:  # a directory of its own
+                result[code] = Entry(kind, little.tobytes())
     return result
 
 

@@ -44,7 +44,9 @@ def decode_jpeg(data: bytes) -> list[Picture]:
         elif name != "COM" and not body.startswith((XMP, *READ)):
             word = body[:24].partition(b"\0")[0].decode("ascii", "replace")
             left.append(f"JPEG {name} {word if word.isprintable() else ''}".rstrip())
-    dpi = info.get("dpi")
+    dpi, (x, y) = info.get("dpi"), info.get("jfif_density", (1, 1))
+    if info.get("jfif_unit") == 0 and x != y:
+        left.append(f"pixels of {y}:{x}")
     packets = [body[len(XMP) :] for _, body in image.applist if body.startswith(XMP)]
     if (frames := getattr(image, "n_frames", 1)) > 1:
         left.append(f"{frames - 1} further pictures")

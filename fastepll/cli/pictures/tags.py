@@ -18,7 +18,7 @@ PIXELS = frozenset(
 )
 """Tags that say how pixels are laid out in the file, which its writer writes anew; between them are
 those of name, description, make, orientation, resolution, dates, author and colour."""
-PLACES = frozenset((*range(33628, 33632), 34412, 37724, 50215, 65420, 65421))
+PLACES = frozenset((330, *range(33628, 33632), 34412, 37724, 50215, 65420, 65421))
 """Tags that hold places in the old file or its pixels: of MetaMorph, Zeiss, Photoshop ..."""
 
 

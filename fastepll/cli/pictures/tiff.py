@@ -108,7 +108,7 @@ def picture_of(array: NDArray[Any], page: Any, tags: Directory, left: list[str])
             array = ~array
     pixels, extra = split(array, 3 if kind in ("RGB", "YCBCR", "PALETTE") else 1)
     lost = [f"TIFF tag {code}" for code in tags if code in PLACES]
-    tags = {code: value for code, value in tags.items() if code not in PIXELS | PLACES}
+    tags = {code: one for code, one in tags.items() if code not in PIXELS | PLACES}
     blobs = [taken(tags, code) for code in (ICC, XMP, PHOTOSHOP)]
     if isinstance(text := tags.get(DESCRIPTION), Entry) and not (text := shapeless(text)).data:
         del tags[DESCRIPTION]
@@ -202,11 +202,18 @@ def write_page(writer: Any, picture: Picture, tags: Directory) -> None:
         software=False,
         contiguous=False,
         extratags=[
-            (STANDING[code], 4, 1, 0, True)
-            if isinstance(one, dict)
-            else (code, one.kind, 1, one.data.rstrip(b"\0") if one.kind == 2 else one.data, True)
+            extratag(code, one)
             for code, one in tags.items()
             if isinstance(one, Entry) or code in STANDING
         ],
         **options,
     )
+
+
+def extratag(code: int, one: Entry | Directory) -> tuple[int, int, int, Any, bool]:
+    """An entry as tifffile takes it: bytes, but of rationals it would count the halves."""
+    if isinstance(one, dict):
+        return STANDING[code], 4, 1, 0, True
+    if one.kind in (5, 10):
+        return code, one.kind, len(one.data) // 8, tuple(one.numbers.tolist()), True
+    return code, one.kind, 1, one.data.rstrip(b"\0") if one.kind == 2 else one.data, True
