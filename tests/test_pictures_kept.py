@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,11 +179,9 @@ def test_png_chunks(tmp_path):
 
 
 def test_what_segments_of_jpeg_are_not_kept_is_told(tmp_path):
-    data = bytearray(b"\xff\xebJP" + bytes(20))
     path = tmp_path / "in.jpg"
     extra = b"\xff\xeb" + struct.pack(">H", 10) + b"JP\0\1more"
     PIL.fromarray(PICTURES["gray 8"]).save(path, extra=extra)
-    assert data[:2] == extra[:2]
     assert rehearse("out.jpg", read_frames(str(path))) == ["JPEG APP11 JP"]
 
 
@@ -226,8 +225,6 @@ def test_sizes_of_larger_pictures(tmp_path):
     packet = b'<rdf tiff:ImageWidth="56"><exif:PixelYDimension>40</exif:PixelYDimension></rdf>'
     tifffile.imwrite(path, PICTURES["gray 8"], metadata=None)
     (picture,) = read_frames(path)
-    from dataclasses import replace
-
     picture = replace(picture, exif=write_block(directory), xmp=packet)
     larger = enlarge(picture, 3)
     tags = read_block(larger.exif)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -38,11 +39,11 @@ def write_tiff(path, values, bits, photometric, **tags):
     path.write_bytes(body[:4] + struct.pack(">I", len(body)) + body[8:] + head + bytes(4))
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4, 6, 8, 10, 12, 14, 16])
-@pytest.mark.parametrize("photometric", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("photometric", "bits"),
+    [(kind, n) for kind in (0, 1, 2) for n in (1, 2, 4, 6, 8, 10, 12, 14, 16) if kind < 2 or n > 1],
+)
 def test_every_depth_fills_its_range(tmp_path, bits, photometric):
-    if photometric == 2 and bits == 1:
-        pytest.skip("no such files")
     image = RGB if photometric == 2 else RGB[..., 0]
     values = np.rint(image * (2**bits - 1)).astype(np.int64)
     write_tiff(tmp_path / "in.tif", values, bits, photometric)
@@ -118,7 +119,6 @@ def write_imagej(path, stack):
     text = f"ImageJ=1.54f\nimages={len(stack)}\nslices={len(stack)}\nunit=micron\n".encode() + b"\0"
     write_tiff(path, stack[0], 8, 1, _270=text)
     data = path.read_bytes()
-    path.write_bytes(data[:4] + data[4:])
     place = len(data) + len(data) % 2
     whole = data.ljust(place, b"\0") + stack.tobytes()
     entry = whole.index(struct.pack(">HHIHH", 273, 3, 1, 8, 0))
@@ -249,8 +249,6 @@ def test_absurd_sizes_are_refused_before_memory_is_asked_for(tmp_path, size):
     PIL.fromarray(GRAY8).save(png)
     data, side = bytearray(png.read_bytes()), 2**31 - 1 if size == "wide" else 2**20
     header = b"IHDR" + struct.pack(">II", side, side) + bytes(data[24:29])
-    import zlib
-
     data[12:33] = header + struct.pack(">I", zlib.crc32(header))
     png.write_bytes(data)
     with pytest.raises(PictureError, match=r"pixels in a file of \d+ bytes: damaged"):

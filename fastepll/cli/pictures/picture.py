@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 MAX_PIXELS = 2**31
 MAX_RATIO = 2000  # of decoded bytes to those of the file; deflate and LZW reach less
-ALWAYS_FITS = 2**26  # bytes
+ALWAYS_FITS = 2**28  # bytes: blank pages of fax and of newer compressions need little
 
 
 class PictureError(Exception):

@@ -56,29 +56,28 @@ def decode_tiff(data: bytes) -> list[Picture]:
         left = [f"{len(pages) - len(whole)} smaller copies or masks"] * (len(whole) < len(pages))
         if len({(page.shape, page.dtype, page.photometric) for page in whole}) > 1:
             raise ValueError(f"TIFF of {len(whole)} pages of different kinds; one picture wanted")
-        page, stack = whole[0], None
-        if len(pages) == 1 and page.axes in ("YX", "YXS", "SYX"):
-            stack = tiff.series[0]
-            check_size((*page.shape[:2], stack.size // max(page.size, 1)), 8, len(data))
-            if stack.size == page.size:
-                stack = None
-        for one in whole:
-            check_page(one, len(data) // len(whole))
-        arrays = (
-            [one.asarray() for one in whole]
-            if stack is None
-            else list(stack.asarray().reshape(-1, *page.shape))
-        )
-        tags = [
-            read_directory(data, one.offset, tiff.byteorder, big=tiff.is_bigtiff) for one in whole
+        for page in whole:
+            check_page(page, len(data) // len(whole))
+        arrays = frames_behind(tiff, len(data)) or [page.asarray() for page in whole]
+        tags: list[Directory] = [
+            read_directory(data, page.offset, tiff.byteorder, big=tiff.is_bigtiff) for page in whole
         ]
-        tags += [{}] * (len(arrays) - len(tags))
+        if len(arrays) > len(whole):
+            tags += [{}] * (len(arrays) - 1)
+            whole *= len(arrays)
         return [
             picture_of(array, page, one, left)
-            for array, page, one in zip(
-                arrays, whole if stack is None else whole * len(arrays), tags, strict=True
-            )
+            for array, page, one in zip(arrays, whole, tags, strict=True)
         ]
+
+
+def frames_behind(tiff: Any, n_bytes: int) -> list[NDArray[Any]]:
+    """The frames of a file that has one directory for many, as ImageJ writes; of others none."""
+    page = tiff.pages[0]
+    if len(tiff.pages) > 1 or tiff.series[0].size <= page.size:
+        return []
+    check_size((*page.shape[:2], tiff.series[0].size // max(page.size, 1)), 1, n_bytes)
+    return list(tiff.series[0].asarray().reshape(-1, *page.shape))
 
 
 def check_page(page: Any, n_bytes: int) -> None:
