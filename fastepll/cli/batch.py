@@ -73,8 +73,6 @@ def run_batch(
                 told = run_job(job, arguments, restore, bar, known)
         except MISTAKES as error:
             tell(job, [*warned, *known])
-            if len(jobs) == 1:
-                raise
             code = fail(prefixed(job.source, describe(error)))
         else:
             done += 1
