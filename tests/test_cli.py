@@ -11,7 +11,7 @@ import pytest
 
 import fastepll
 from fastepll import cli
-from fastepll._files import read_picture
+from fastepll.cli.pictures import read_picture
 from fastepll.typing import Quality
 
 from .picture_files import (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
-from fastepll._files import read_picture
 from fastepll.cli.bar import Bar
 from fastepll.cli.figure import side_by_side
+from fastepll.cli.pictures import read_picture
 
 from .picture_files import PICTURES, files, write_independently
 
@@ -128,3 +130,61 @@ def test_bar_fits_the_terminal(capsys, monkeypatch):
     line = capsys.readouterr().err.split("\r\x1b[K")[1]
     assert line.startswith("[#####" + 35 * " " + "]  12% 1/4")
     assert len(line) == 59
+
+
+def test_names_that_a_terminal_cannot_show(tmp_path, prior_file, python, folder):
+    names = ["Größe.png", "line\nbreak.png", os.fsdecode(b"\xff.png"), "plain.png"]
+    for name in names:
+        write_independently(tmp_path / name, PICTURES["gray 8"])
+    (tmp_path / names[1]).write_text("no picture")
+    paths = [str(tmp_path / name) for name in names]
+    code = (
+        "import sys; from fastepll import cli; sys.stderr = sys.stdout; "
+        f"sys.exit(cli.main(['denoise', *{paths!a}, {str(folder)!r}, '--model', {prior_file!r}]))"
+    )
+    out, _ = python(code, PYTHONIOENCODING="ascii").communicate()
+    assert sorted(files(folder)) == sorted([names[0], *names[2:]])
+    lines = out.splitlines()
+    assert len(lines) == 5
+    assert [
+        f"/{name}: " in line
+        for name, line in zip(
+            ("Gr\\xf6\\xdfe.png", "line\\nbreak.png", "\\udcff.png", "plain.png"),
+            lines,
+            strict=False,
+        )
+    ] == [True] * 4
+    assert "3 of 4 pictures" in lines[-1]
+
+
+def test_what_the_library_warns_of_is_one_line_for_each_file(run, inputs, folder, monkeypatch):
+    def denoise(image, *_, **__):
+        for _ in range(2):
+            warnings.warn("data_range is taken\nto be 65535", UserWarning, stacklevel=2)
+        warnings.warn("not for users", DeprecationWarning, stacklevel=2)
+        return image
+
+    monkeypatch.setattr("fastepll.denoise", denoise)
+    code, out, err = run("denoise", *inputs, folder, "--quiet")
+    assert (code, out) == (0, "")
+    told = "data_range is taken to be 65535"
+    assert err == "".join(f"fastepll: warning: {path}: {told}\n" for path in inputs)
+
+
+@pytest.mark.parametrize("value", ["auto", "1000"])
+def test_data_range_reaches_the_library(run, inputs, folder, monkeypatch, value):
+    given = []
+    for name in ("denoise", "estimate_sigma"):
+
+        def call(image, *_, name=name, data_range, **__):
+            given.append((name, data_range))
+            return image if name == "denoise" else 1.0
+
+        monkeypatch.setattr(f"fastepll.{name}", call)
+    figure = ("--figure", folder / "figure.png")
+    target = folder / "out.png"
+    assert run("denoise", inputs[0], target, "--data-range", value, *figure)[0] == 0
+    wanted = value if value == "auto" else 1000.0
+    assert sorted(given) == [("denoise", wanted), ("estimate_sigma", wanted)]
+    with pytest.raises(SystemExit, match="2"):
+        run("denoise", inputs[0], target, "--data-range", "wide")

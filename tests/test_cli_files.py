@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastepll
-from fastepll._files import Picture, PictureError, read_picture, write_picture
+from fastepll.cli.pictures import Picture, PictureError, read_picture, write_picture
 
 from .picture_files import (
     CLEAN,
@@ -93,13 +93,16 @@ def test_tiff_keeps_what_describes_it(run, tmp_path):
         PICTURES["rgb 16"],
         photometric="rgb",
         compression="deflate",
-        iccprofile=ICC,
         resolution=(100, 50),
         resolutionunit="CENTIMETER",
         description="a sunny day",
         software="a camera",
         metadata=None,
-        extratags=[(274, 3, 1, 6, True), (33432, 2, 0, "somebody", True)],
+        extratags=[
+            (274, 3, 1, 6, True),
+            (33432, 2, 0, "somebody", True),
+            (34675, 7, len(ICC), ICC, True),
+        ],
     )
     assert run("denoise", source, target)[0] == 0
     with tifffile.TiffFile(target) as result:
@@ -151,3 +154,34 @@ def test_planar_tiff_and_floats(run, tmp_path):
 def test_png_holds_no_floats(tmp_path):
     with pytest.raises(PictureError, match="PNG cannot hold 56x40 gray, 64 bit float"):
         write_picture(str(tmp_path / "out.png"), Picture(GRAY))
+
+
+@pytest.mark.parametrize("data_range", ["3000", "auto"])
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32", "float32"])
+def test_tiff_of_other_numbers_keeps_its_dtype(run, tmp_path, dtype, data_range):
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    low = 0 if dtype == "uint32" else -1000
+    tifffile.imwrite(source, np.rint(3000 * GRAY + low).astype(dtype))
+    code, _, err = run("denoise", source, target, "--sigma", 240)
+    assert (code, err.count("\n"), "data_range" in err) == (2, 1, True)
+    options = ("--sigma", 240, "--data-range", data_range)
+    code, _, err = run("denoise", source, target, *options)
+    assert (code, err) == (0, "")
+    result = tifffile.imread(target)
+    assert result.dtype == dtype
+    assert rms((result - float(low)) / 3000 - CLEAN) < 0.5 * rms(GRAY - CLEAN)
+
+
+def test_twelve_bits_in_uint16(run, tmp_path):
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    tifffile.imwrite(source, np.rint(4095 * GRAY).astype(np.uint16))
+    results = []
+    for options in ((), ("--data-range", "auto"), ("--data-range", 4095)):
+        code, _, err = run("denoise", source, target, "--sigma", 328, "--overwrite", *options)
+        assert code == 0
+        told = f"fastepll: warning: {source}: data_range is taken to be 65535"
+        assert err.startswith(told) if not options else err == ""
+        assert err.count("\n") == (not options)
+        results.append(tifffile.imread(target))
+    np.testing.assert_array_equal(results[1], results[2])
+    assert rms(results[2] / 4095 - CLEAN) < 0.5 * rms(GRAY - CLEAN)

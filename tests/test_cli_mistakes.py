@@ -94,7 +94,7 @@ def test_usage_errors(argv, capsys):
     assert "usage: fastepll" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("stage", ["fastepll.denoise", "fastepll._files.os.replace"])
+@pytest.mark.parametrize("stage", ["fastepll.denoise", "fastepll.cli.pictures.files.os.replace"])
 def test_interrupt_leaves_nothing(run, tmp_path, monkeypatch, stage):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -112,7 +112,7 @@ def test_full_disk_leaves_nothing(run, tmp_path, monkeypatch):
 
     write_independently(tmp_path / "in.png", PICTURES["gray 8"])
     before = files(tmp_path)
-    monkeypatch.setattr("fastepll._files.os.replace", fail)
+    monkeypatch.setattr("fastepll.cli.pictures.files.os.replace", fail)
     code, _, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png")
     assert (code, err.count("\n")) == (2, 1)
     assert "No space left on device" in err

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastepll
-from fastepll._files import read_picture
 from fastepll.cli.inputs import read_kernel, read_mask
+from fastepll.cli.pictures import read_picture
 from fastepll.operators import Blur, Downsample, bicubic_kernel
 
 from .picture_files import (

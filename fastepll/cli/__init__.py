@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import get_args
 
 import fastepll
-from fastepll._files import PictureError
 from fastepll.cli import demo, laboratory, tasks
-from fastepll.cli.batch import MISTAKES, describe, fail, run_batch
+from fastepll.cli.batch import MISTAKES, describe, run_batch
+from fastepll.cli.pictures import PictureError
+from fastepll.cli.say import fail
 from fastepll.train import command
 from fastepll.typing import BackendName, Quality
 
@@ -71,7 +72,8 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         "inputs",
         metavar="IN",
         nargs="+",
-        help="PNG, JPEG or TIFF, 8 or 16 bit, gray or RGB; alpha channels stay as they are",
+        help="PNG, JPEG or TIFF, gray or RGB, of 1 to 16 bit (1 to 7 are stretched to 8, 9 to 15 "
+        "to 16), TIFF of other integers and floats too; alpha channels stay as they are",
     )
     add(
         "output",
@@ -79,9 +81,20 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         help="picture to write, in the format of its name, or a folder, for any number of IN",
     )
     add("--figure", metavar="PNG", help="before | after, as a picture (for OUT a folder: a folder)")
-    add("--data-range", type=float, help="step from black to white (255, 65535; 1 for floats)")
+    add(
+        "--data-range",
+        type=data_range,
+        metavar="STEP",
+        help="from black to white (255, 65535; 1 for floats), or auto, to take it from the values",
+    )
+    add("--stack", action="store_true", help="restore every page or frame of a TIFF")
     add("--overwrite", action="store_true", help="replace what exists")
-    add("--quiet", action="store_true", help="print nothing but errors")
+    add("--quiet", action="store_true", help="print nothing but warnings and errors")
+
+
+def data_range(text: str) -> float | str:
+    """The number, or auto."""
+    return text if text == "auto" else float(text)
 
 
 def run_task(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fastepll.cli.say import plain
 from fastepll.typing import Poll
 
 WIDTH = 40
@@ -40,6 +41,6 @@ class Bar:
             each = (time.perf_counter() - self.start) / (self.number + fraction)
             left = each * self.total * (1 - done)
             text += f" {self.number + 1}/{self.total}, {each:.2g} s each, {left:.0f} s left, "
-            text += os.path.basename(name)
+            text += plain(os.path.basename(name))
         text = text[: shutil.get_terminal_size().columns - 1]
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

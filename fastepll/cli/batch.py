@@ -13,18 +13,20 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 import fastepll
-from fastepll._files import (
-    Picture,
-    PictureError,
-    check_format,
-    check_output,
-    read_picture,
-    write_picture,
-)
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.cli.bar import Bar
 from fastepll.cli.figure import side_by_side
+from fastepll.cli.pictures import (
+    Picture,
+    PictureError,
+    check_output,
+    read_frames,
+    rehearse,
+    write_frames,
+    write_picture,
+)
+from fastepll.cli.say import fail, heard, say, warn
 from fastepll.typing import Poll
 
 MISTAKES = (PictureError, OSError, ValueError, TypeError)
@@ -33,14 +35,14 @@ MISTAKES = (PictureError, OSError, ValueError, TypeError)
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A restored picture, what is to say of it, and the panels of its figure."""
+    """The restored pictures of a file, what is to say of them, and the panels of its figure."""
 
-    picture: Picture
+    frames: Sequence[Picture]
     note: str
     panels: Sequence[NDArray[Any]]
 
 
-Restore: TypeAlias = Callable[[Picture, "Poll | None"], Result]
+Restore: TypeAlias = Callable[[Sequence[Picture], "Poll | None"], Result]
 
 
 @dataclass(frozen=True)
@@ -65,33 +67,52 @@ def run_batch(
     bar = Bar(len(jobs), shown=sys.stderr.isatty() and not arguments.quiet)
     code, done, start = 0, 0, time.perf_counter()
     for job in jobs:
+        known: list[str] = []
         try:
-            told = run_job(job, arguments, restore, bar)
+            with heard() as warned:
+                told = run_job(job, arguments, restore, bar, known)
         except MISTAKES as error:
-            if len(jobs) == 1:
-                raise
+            tell(job, [*warned, *known])
             code = fail(prefixed(job.source, describe(error)))
         else:
             done += 1
+            tell(job, [*warned, *known])
             if not arguments.quiet:
-                print(told)
+                say(told)
     if done and not arguments.quiet:
         count = f"{done} of {len(jobs)} pictures, " if len(jobs) > 1 else ""
-        print(f"{count}{time.perf_counter() - start:.2f} s, {machinery(arguments)}")
+        say(f"{count}{time.perf_counter() - start:.2f} s, {machinery(arguments)}")
     return code
 
 
-def run_job(job: Job, arguments: argparse.Namespace, restore: Restore, bar: Bar) -> str:
-    """Read, restore, write; what is to say of it."""
+def run_job(
+    job: Job, arguments: argparse.Namespace, restore: Restore, bar: Bar, known: list[str]
+) -> str:
+    """Read, restore, write; what is to say of it, and what should be known in the list."""
     with bar.of(job.source) as progress:
-        picture = read_picture(job.source)
-        check_format(job.target, picture)
-        result = restore(picture, progress)
-        write_picture(job.target, result.picture, overwrite=arguments.overwrite)
+        frames = read_frames(job.source)
+        if len(frames) > 1 and not arguments.stack:
+            raise PictureError(
+                f"cannot restore {job.source}: it has {len(frames)} pictures; --stack restores each"
+            )
+        lost = rehearse(job.target, frames, getattr(arguments, "factor", 1))
+        result = restore(frames, progress)
+        write_frames(job.target, result.frames, overwrite=arguments.overwrite)
+        if lost:
+            known.append(f"not kept: {', '.join(lost)}")
+        if frames[0].extra is not None and frames[0].alpha is None:
+            known.append(f"{frames[0].extra.shape[-1]} extra channels are not restored, but kept")
         if job.figure is not None:
             figure = side_by_side(result.panels, arguments.data_range)
             write_picture(job.figure, Picture(figure), overwrite=arguments.overwrite)
-    return f"{job.target}: {result.picture}; {result.note}"
+    count = f"{len(frames)} times " if len(frames) > 1 else ""
+    return f"{job.target}: {count}{result.frames[0]}; {result.note}"
+
+
+def tell(job: Job, known: Sequence[str]) -> None:
+    """Tell what should be known of a file."""
+    for message in known:
+        warn(job.target if message.startswith("not kept") else job.source, message)
 
 
 def plan(inputs: Sequence[str], output: str, figure: str | None) -> list[Job]:
@@ -140,15 +161,11 @@ def describe(error: Exception) -> str:
     """What went wrong, on one line."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, PictureError):
+        return str(error)
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def prefixed(path: str, message: str) -> str:
     """The message with the file it is about."""
     return message if path in message else f"{path}: {message}"
-
-
-def fail(message: str) -> int:
-    """Tell the mistake in one line; exit code 2."""
-    print(f"fastepll: error: {message}", file=sys.stderr)
-    return 2

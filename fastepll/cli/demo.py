@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastepll
-from fastepll._files import INSTALL, Picture, PictureError, check_output, write_picture
 from fastepll.cli.bar import Bar
 from fastepll.cli.batch import machinery
 from fastepll.cli.figure import side_by_side
+from fastepll.cli.pictures import INSTALL, Picture, PictureError, check_output, write_picture
+from fastepll.cli.say import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"photograph 'camera' of scikit-image, {width}x{height}, noise sigma {arguments.sigma:g}")
     print(f"PSNR {psnr(noisy, clean):.2f} dB noisy, {psnr(restored, clean):.2f} dB restored")
     print(f"{seconds:.2f} s, {machinery(arguments)}")
-    print(f"clean | noisy | restored: {arguments.out}")
+    say(f"clean | noisy | restored: {arguments.out}")
 
 
 def photograph() -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll._check_operator import check_kernel
-from fastepll._files import PictureError, read_picture
+from fastepll.cli.pictures import PictureError, read_picture
 
 
 def read_kernel(path: str, key: str | None, *, normalize: bool) -> NDArray[np.float64]:
@@ -32,16 +32,29 @@ def read_kernel(path: str, key: str | None, *, normalize: bool) -> NDArray[np.fl
 
 
 def read_mask(path: str, *, invert: bool) -> NDArray[np.bool_]:
-    """Mask from .npy, .npz or a picture: True, unknown, where a channel is not 0."""
+    """Mask from .npy, .npz or a picture: True, unknown, where a channel is not 0.
+
+    What is transparent was not painted: a picture with alpha is taken as it looks on black.
+    """
     if path.lower().endswith((".jpg", ".jpeg")):
         raise PictureError(f"cannot use {path}: JPEG changes a mask's pixels; use .png")
-    values = read_array(path, None) if is_array(path) else read_picture(path).pixels
+    values, alpha = read_array(path, None) if is_array(path) else None, None
+    if values is None:
+        picture = read_picture(path)
+        values, alpha = picture.pixels, picture.alpha
     if values.dtype.kind not in "buif" or values.ndim not in (2, 3):
         raise PictureError(
             f"cannot use {path}: a mask has 2 axes of numbers, got shape {values.shape} of "
             f"{values.dtype}"
         )
     mask: NDArray[np.bool_] = (values != 0) if values.ndim == 2 else (values != 0).any(axis=-1)
+    if alpha is not None:
+        mask &= alpha != 0
+        if not (mask.any() or invert) and (alpha == 0).any() and alpha.any():
+            raise PictureError(
+                f"cannot use {path}: what is painted is black, which is known, and so is what is "
+                "transparent; paint in white"
+            )
     return ~mask if invert else mask
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastepll
-from fastepll._files import Picture, enlarge
 from fastepll.cli.batch import Restore, Result
 from fastepll.cli.inputs import read_kernel, read_mask
+from fastepll.cli.pictures import Picture, enlarge
 from fastepll.noise import WHY_ZERO
+from fastepll.stacks import part
 from fastepll.typing import Boundary, Poll
 
 SIGMA = (
@@ -44,12 +45,12 @@ def denoise_arguments(parser: argparse.ArgumentParser) -> None:
 def prepare_denoise(arguments: argparse.Namespace) -> Restore:
     """Denoising with these options."""
 
-    def restore(picture: Picture, progress: Poll | None) -> Result:
-        sigma, note = noise(picture, arguments)
+    def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
+        _, note = noise(frames, arguments)
         pixels = fastepll.denoise(
-            picture.pixels, sigma, progress=progress, **options(picture, arguments)
+            pixels_of(frames), arguments.sigma, progress=progress, **options(frames, arguments)
         )
-        return result(picture, pixels, note)
+        return result(frames, pixels, note)
 
     return restore
 
@@ -71,17 +72,17 @@ def prepare_deblur(arguments: argparse.Namespace) -> Restore:
     """Deblurring with these options."""
     kernel = kernel_of(arguments)
 
-    def restore(picture: Picture, progress: Poll | None) -> Result:
-        sigma, note = noise(picture, arguments)
+    def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
+        sigma, note = noise(frames, arguments)
         pixels = fastepll.deblur(
-            picture.pixels,
+            pixels_of(frames),
             kernel,
             sigma,
             boundary=arguments.boundary,
             progress=progress,
-            **options(picture, arguments),
+            **options(frames, arguments),
         )
-        return result(picture, pixels, f"kernel {size_of(kernel)}, {note}")
+        return result(frames, pixels, f"kernel {size_of(kernel)}, {note}")
 
     return restore
 
@@ -92,7 +93,8 @@ def inpaint_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--mask",
         metavar="FILE",
-        help="picture (not JPEG) or .npy of the size of IN: unknown where it is not 0",
+        help="picture (not JPEG) or .npy of the size of IN: unknown where it is neither 0 nor "
+        "transparent",
     )
     which.add_argument(
         "--unknown-value",
@@ -112,17 +114,21 @@ def prepare_inpaint(arguments: argparse.Namespace) -> Restore:
     elif arguments.invert:
         raise ValueError("--invert goes with --mask")
 
-    def restore(picture: Picture, progress: Poll | None) -> Result:
-        mask = pixels_of(picture, arguments.unknown_value) if given is None else given
-        pixels = fastepll.inpaint(
-            picture.pixels,
-            mask,
-            arguments.sigma,
-            progress=progress,
-            **options(picture, arguments),
-        )
-        note = f"{mask.mean():.1%} unknown, sigma {arguments.sigma:.4g} (given)"
-        return result(picture, pixels, note, [mask])
+    def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
+        masks = [where(one, arguments.unknown_value) if given is None else given for one in frames]
+        parts = [
+            fastepll.inpaint(
+                one.pixels,
+                mask,
+                arguments.sigma,
+                progress=part(progress, k, len(frames)),
+                **options([one], arguments),
+            )
+            for k, (one, mask) in enumerate(zip(frames, masks, strict=True))
+        ]
+        note = f"{np.mean(masks):.1%} unknown, sigma {arguments.sigma:.4g} (given)"
+        pixels = parts[0] if len(frames) == 1 else np.stack(parts)
+        return result(frames, pixels, note, masks[:1])
 
     return restore
 
@@ -140,18 +146,17 @@ def prepare_super_resolve(arguments: argparse.Namespace) -> Restore:
     """Super-resolution with these options."""
     kernel = None if arguments.kernel is None else kernel_of(arguments)
 
-    def restore(picture: Picture, progress: Poll | None) -> Result:
+    def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
         pixels = fastepll.super_resolve(
-            picture.pixels,
+            pixels_of(frames),
             arguments.factor,
             arguments.sigma,
             kernel=kernel,
             progress=progress,
-            **options(picture, arguments),
+            **options(frames, arguments),
         )
-        larger = enlarge(picture, pixels, arguments.factor)
         note = f"{arguments.factor} times larger, sigma {arguments.sigma:.4g} (given)"
-        return Result(larger, note, [picture.pixels, pixels])
+        return result(frames, pixels, note, factor=arguments.factor)
 
     return restore
 
@@ -211,35 +216,50 @@ def kernel_of(arguments: argparse.Namespace) -> NDArray[np.float64]:
     return read_kernel(arguments.kernel, arguments.kernel_key, normalize=arguments.normalize)
 
 
-def options(picture: Picture, arguments: argparse.Namespace) -> dict[str, Any]:
+def options(frames: Sequence[Picture], arguments: argparse.Namespace) -> dict[str, Any]:
     """What all tasks are called with."""
     return {
         "model": arguments.model,
         "quality": arguments.quality,
-        "channel_axis": -1 if picture.pixels.ndim == 3 else None,
+        "channel_axis": -1 if frames[0].pixels.ndim == 3 else None,
+        "stack": len(frames) > 1,
         "data_range": arguments.data_range,
         "n_threads": arguments.threads,
         "backend": arguments.backend,
     }
 
 
-def noise(picture: Picture, arguments: argparse.Namespace) -> tuple[float, str]:
-    """Standard deviation of the noise, given or estimated, and the words for it."""
+def pixels_of(frames: Sequence[Picture]) -> NDArray[Any]:
+    """The pixels of one picture, or those of several as a stack."""
+    return frames[0].pixels if len(frames) == 1 else np.stack([one.pixels for one in frames])
+
+
+def noise(
+    frames: Sequence[Picture], arguments: argparse.Namespace
+) -> tuple[float | NDArray[np.float64], str]:
+    """Standard deviation of the noise, given or estimated in each picture, and the words for it."""
     if arguments.sigma is not None:
         return arguments.sigma, f"sigma {arguments.sigma:.4g} (given)"
-    sigma = fastepll.estimate_sigma(
-        picture.pixels,
-        model=arguments.model,
-        channel_axis=-1 if picture.pixels.ndim == 3 else None,
-        data_range=arguments.data_range,
-        n_threads=arguments.threads,
-    )
-    if sigma == 0:
-        print(f"fastepll: warning: {WHY_ZERO}; if it has noise, give --sigma", file=sys.stderr)
-    return sigma, f"sigma {sigma:.4g} (estimated)"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the restoration has the same to say
+        sigmas = [
+            fastepll.estimate_sigma(
+                one.pixels,
+                model=arguments.model,
+                channel_axis=-1 if one.pixels.ndim == 3 else None,
+                data_range=arguments.data_range,
+                n_threads=arguments.threads,
+            )
+            for one in frames
+        ]
+    if min(sigmas) == 0:
+        warnings.warn(f"{WHY_ZERO}; if it has noise, give --sigma", stacklevel=1)
+    if len(sigmas) == 1:
+        return sigmas[0], f"sigma {sigmas[0]:.4g} (estimated)"
+    return np.array(sigmas), f"sigma {min(sigmas):.4g} to {max(sigmas):.4g} (estimated)"
 
 
-def pixels_of(picture: Picture, value: float) -> NDArray[np.bool_]:
+def where(picture: Picture, value: float) -> NDArray[np.bool_]:
     """Where all channels have the value."""
     same = np.isnan(picture.pixels) if math.isnan(value) else picture.pixels == value
     unknown: NDArray[np.bool_] = same.all(axis=-1) if same.ndim == 3 else same
@@ -247,12 +267,18 @@ def pixels_of(picture: Picture, value: float) -> NDArray[np.bool_]:
 
 
 def result(
-    picture: Picture, pixels: NDArray[Any], note: str, between: Sequence[NDArray[Any]] = ()
+    frames: Sequence[Picture],
+    pixels: NDArray[Any],
+    note: str,
+    between: Sequence[NDArray[Any]] = (),
+    *,
+    factor: int = 1,
 ) -> Result:
-    """The picture with new pixels, and the figure before | between | after."""
-    return Result(
-        dataclasses.replace(picture, pixels=pixels), note, [picture.pixels, *between, pixels]
-    )
+    """The pictures with new pixels, and the figure before | between | after, of the first."""
+    each = [pixels] if len(frames) == 1 else list(pixels)
+    larger = frames if factor == 1 else [enlarge(one, factor) for one in frames]
+    restored = [dataclasses.replace(one, pixels=new) for one, new in zip(larger, each, strict=True)]
+    return Result(restored, note, [frames[0].pixels, *between, each[0]])
 
 
 def size_of(kernel: NDArray[Any]) -> str:

@@ -26,7 +26,7 @@ def real_array(name: str, value: ArrayLike, *, copy: bool = False) -> Array:
     array = as_array(name, value)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    array = np.array(array, dtype=np.float64, order="C", copy=copy or None)
+    array = (np.array if copy else np.asarray)(array, dtype=np.float64, order="C")  # NumPy 1 too
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return array

@@ -31,8 +31,8 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 def read_picture(path: Path) -> None:
     """What the command line does with a picture that it is given."""
-    from fastepll._files import PictureError
-    from fastepll._files import read_picture as read
+    from fastepll.cli.pictures import PictureError
+    from fastepll.cli.pictures import read_picture as read
 
     try:
         read(str(path))
@@ -196,7 +196,7 @@ def test_sound_files_are_read(kind):
         if suffix in (".npz", ".mat"):
             assert (priors.load if kind == "prior" else GaussianMixture.load)(path).patch_shape
         else:
-            from fastepll._files import read_picture as read
+            from fastepll.cli.pictures import read_picture as read
 
             assert read(str(path)).pixels.shape[:2] == GRAY.shape
 
