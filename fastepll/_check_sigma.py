@@ -14,11 +14,14 @@ from fastepll.typing import FloatArray
 
 Sigma: TypeAlias = "float | FloatArray"
 
+UNKNOWN = 1e3
+"""What an infinite sigma, that of an unknown pixel, counts as, in units of the data range."""
+
 
 def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
     """Return the noise standard deviation in the units of the image, None to estimate it.
 
-    An array is one for each pixel, or for each image of a stack.
+    An array is one for each pixel, or for each image of a stack; inf where a pixel tells nothing.
     """
     if sigma is None:
         return None
@@ -30,9 +33,9 @@ def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
     given = real_array("sigma", sigma)
     kind = np.float32 if given.dtype == np.float32 else np.float64
     array: FloatArray = np.array(given, kind, order="C")
-    if array.size == 0 or not np.isfinite(array).all() or array.min() < 0:
+    if array.size == 0 or not array.min() >= 0:  # nor is NaN
         raise ValueError(
-            "sigma must be finite and >= 0 everywhere, got "
+            "sigma must be >= 0 everywhere, inf where a pixel is unknown, got "
             + (f"a least value of {array.min():g}" if array.size else f"shape {array.shape}")
         )
     return array
@@ -62,10 +65,14 @@ def scale_sigma(sigma: Sigma | None, data_range: float) -> Sigma | None:
     """Return a checked sigma in units of the data range, None to estimate it."""
     if sigma is None:
         return None
-    largest = float(np.max(sigma))
+    known = np.isfinite(sigma)
+    largest = float(np.max(sigma, where=known, initial=-1))
+    if largest < 0:
+        raise ValueError("sigma must be finite for some pixels of an image, got inf for all")
     if largest > 10 * data_range:
         raise ValueError(
             f"sigma must be at most 10 times data_range ({data_range:g}), got {largest!r}: it is "
             "in the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
         )
-    return sigma if data_range == 1 else sigma / data_range
+    level = sigma if data_range == 1 else sigma / data_range
+    return level if np.all(known) else np.where(known, level, UNKNOWN).astype(level.dtype)

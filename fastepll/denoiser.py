@@ -180,6 +180,8 @@ class Denoiser:
     ) -> None:
         """Fill the result (height, width, channels), group by group of its planes."""
         mix = planes_for(source.shape[-1], self._model)
+        known = None if isinstance(sigma, float) else sigma == 0
+        same = None if known is None else source[known]
         ready = as_plane(result, span, planes.dtype)
         if ready is not None and np.may_share_memory(result, source):
             ready = None
@@ -210,6 +212,8 @@ class Denoiser:
             restored.extend(split(image))
         if ready is None:
             from_planes(restored, mix.synthesis * span, result)
+        if known is not None:
+            result[known] = same
 
     def _settings(self, sigma: Sigma) -> Settings:
         """Settings for planes with noise of standard deviation sigma."""

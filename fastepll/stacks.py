@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, ParamSpec
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
+from fastepll._check_operator import check_unknown
 from fastepll._check_sigma import check_sigma, sigma_of_images
 from fastepll.typing import Poll
 
@@ -49,7 +51,8 @@ def over_stacks(restore: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]
             return restore(*args, **kwargs)
         options["model"] = _check.check_model(options["model"])
         each = {name: options.pop(name) for name in ("y", "sigma", "channel_axis", "progress")}
-        return each_image(partial(restore, **options), n_axes=2, **each, **flags)
+        masks = options.pop("mask", None)
+        return each_image(partial(restore, **options), n_axes=2, masks=masks, **each, **flags)
 
     return call
 
@@ -64,6 +67,7 @@ def each_image(
     stack: bool,
     alpha: bool,
     progress: Poll | None,
+    masks: ArrayLike | None = None,
 ) -> NDArray[Any]:
     """Restore the images of a stack one by one, and their colours without alpha.
 
@@ -75,6 +79,8 @@ def each_image(
         As for `fastepll.restore`.
     n_axes : int
         Axes of a plane of y.
+    masks : array_like, optional
+        As for `fastepll.inpaint`; those of an image are given to ``restore`` as ``mask``.
     """
     array = _check.real_array("y", y)
     axis, report = _check.integer("channel_axis", channel_axis), _check.check_progress(progress)
@@ -88,11 +94,14 @@ def each_image(
     source = _check.channels_last(array, axis)
     lead, plane = source.shape[: -n_axes - 1], source.shape[-n_axes - 1 : -1]
     sigmas = sigma_of_images(check_sigma(sigma), lead, plane)
+    hidden = None if masks is None else masks_of_images(masks, array.shape, axis, alpha=alpha)
     result = target = None
     for k, (i, level) in enumerate(zip(np.ndindex(lead), sigmas, strict=True)):
         image = colours_and_alpha(source[i])[0] if alpha else source[i]
+        own = {} if hidden is None else {"mask": hidden[k]}
         found = restore(
             image[..., 0] if axis is None else image,
+            **own,
             sigma=level,
             channel_axis=None if axis is None else -1,
             progress=part(report, k, len(sigmas)),
@@ -112,3 +121,29 @@ def each_image(
     if result is None:
         raise ValueError(f"y must not be empty, got shape {array.shape}")
     return result
+
+
+def masks_of_images(
+    masks: ArrayLike, shape: tuple[int, ...], axis: int | None, *, alpha: bool
+) -> list[NDArray[np.bool_]]:
+    """The mask of each image of a stack of that shape: one for all, one each, or with channels.
+
+    Those with channels have them last.
+    """
+    array = check_unknown(masks)
+    source = _check.channels_last(np.broadcast_to(False, shape), axis)
+    stack, plane = source.shape[:-1], source.shape[-3:-1]
+    lead = stack[:-2]
+    if array.shape == plane:
+        return [array] * math.prod(lead)
+    if array.shape == stack:
+        return list(array.reshape(-1, *plane))
+    if axis is None or array.shape != shape:
+        wanted = [plane, stack] + [shape] * (axis is not None)
+        raise ValueError(
+            f"mask must have one of the shapes {', '.join(map(str, dict.fromkeys(wanted)))}, "
+            f"got {array.shape}"
+        )
+    array = _check.channels_last(array, axis)
+    array = colours_and_alpha(array)[0] if alpha else array
+    return list(array.reshape(-1, *array.shape[-3:]))

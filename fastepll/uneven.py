@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastepll.epll import coarser, denoise_plane, n_scales, split
+from fastepll.operators._outliers import level_of, outliers, settled
 from fastepll.typing import FloatArray, Poll
 
 if TYPE_CHECKING:
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 TAIL = 0.01  # of the pixels may be noisier, or less noisy, than the levels that are computed
 WIDEST = 64.0  # ratio of the levels
 SAMPLE = 1000  # rows, about, of which the levels are taken
+MOMENTUM = 0.6  # of outliers, which move slowly otherwise
 ROWS = 64  # at a time, so that temporaries stay small
 
 
 def typical(sigma: Sigma) -> float:
-    """Root mean square of the noise levels of all pixels, or the one noise level."""
-    if isinstance(sigma, float):
-        return sigma
-    return math.sqrt(float(np.einsum("ij,ij->", sigma, sigma)) / sigma.size)
+    """The one noise level, or that of the bulk of the pixels."""
+    return sigma if isinstance(sigma, float) else level_of(sigma)
 
 
 def restore_plane(
@@ -67,9 +67,14 @@ def denoise_uneven(
     noise levels, neighbours in a series of factor 2 or less, by the noise around it; and a pixel is
     blended with the noisy one by its own noise. A photograph whose noise rises from 10 to 40 is
     restored as well as its strips, each with its own sigma; one with noise that is the same
-    everywhere as by `denoise_plane`. The result is one of the two arrays of ``room``, if they are
-    given.
+    everywhere as by `denoise_plane`. Pixels far noisier than those around them start from a guess
+    by these, and the passes assume the noise of that. The correction by the coarser image is less
+    for pixels with less noise than those around them. The result is one of the two arrays of
+    ``room``, if they are given.
     """
+    own, found = sigma, outliers(sigma, typical(sigma))
+    if found is not None:
+        noisy, sigma = settled(noisy, sigma, found)
     variance = np.empty(sigma.shape, noisy.dtype)
     for here in strips(slice(0, len(sigma))):
         variance[here] = np.square(sigma[here])
@@ -77,16 +82,18 @@ def denoise_uneven(
     np.sqrt(local, out=local)
     levels = series(local)
     place = places(local, levels)
-    del local
     pieces = [rows_of(place, k, model.patch_shape[0]) for k in range(len(levels))]
     coarse = n_scales(noisy.shape, model, settings) > 1
-    n = len(settings.noise)
+    steps = [*enumerate(settings.blend)]
+    if found is not None:
+        steps.insert(0, (0, 0.0))  # outliers alone follow it
+    n = len(steps)
     total = n * sum(rows.stop - rows.start for rows in pieces) * (4 / 3 if coarse else 1)
     done = 0.0
     current, patched = noisy, np.empty_like(noisy)
     planes = [np.empty_like(noisy) if plane is None else plane for plane in room]
-    for i, blend in enumerate(settings.blend):
-        result = planes[(n - 1 - i) % 2]
+    for number, (i, blend) in enumerate(steps):
+        result = planes[(n - 1 - number) % 2]
         result.fill(0)
         for k, (level, rows) in enumerate(zip(levels, pieces, strict=True)):
             size = rows.stop - rows.start
@@ -112,10 +119,14 @@ def denoise_uneven(
         assumed = np.asarray(levels, noisy.dtype)
         for here in strips(slice(0, len(sigma))):
             level_var = np.interp(place[here], np.arange(len(levels)), np.log(assumed))
-            trust = blend * variance[here]
+            trust = blend * np.square(own[here]).astype(noisy.dtype)
             trust /= trust + (1 - blend) * np.exp(2 * level_var).astype(noisy.dtype) + 1e-30
             part = noisy[..., here, :]
+            if found is not None:
+                trust = np.where(found[here], np.maximum(trust, blend == 0), trust)
             result[..., here, :] = part + trust * (result[..., here, :] - part)
+        if found is not None and number < n - 1:
+            result[..., found] += MOMENTUM * (result[..., found] - current[..., found])
         current = result
     if coarse:
         half = np.empty((len(sigma) // 2, sigma.shape[1] // 2), noisy.dtype)
@@ -130,8 +141,16 @@ def denoise_uneven(
             backend=backend,
             n_threads=n_threads,
         )
+        fine = patched
+        fine[...] = current
         for plane, coarser_plane in zip(split(current), split(restored), strict=True):
             backend.add_coarse(plane, coarser_plane, settings.coarse, half, n_threads=n_threads)
+        for here in strips(slice(0, len(sigma))):
+            share = np.minimum(variance[here] / np.maximum(np.square(local[here]), 1e-30), 1)
+            before, part = fine[..., here, :], current[..., here, :]
+            part -= before
+            part *= share
+            part += before
     if progress is not None:
         progress(1.0)
     return current

@@ -78,6 +78,47 @@ def test_every_pixel_has_its_own():
     np.testing.assert_array_equal(restored[sigma == 0], image[sigma == 0])
 
 
+@pytest.mark.parametrize("quality", ["exact", "high", "balanced", "fast", "preview"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_no_noise_no_change(quality, dtype, axis):
+    """Pixels with sigma 0 stay, bit for bit, of two images one of which is written over."""
+    rng, shape = np.random.default_rng(0), (2, 96, 100)
+    white = 1 if dtype.startswith("f") else np.iinfo(dtype).max
+    image = (white * rng.random((*shape, 3) if axis else shape)).astype(dtype)
+    sigma = np.broadcast_to(white * rng.uniform(0.02, 0.2, shape[1:]), shape).copy()
+    sigma[:, ::3, ::2] = 0
+    sigma[:, 40:60, 30:70] = 0
+    sigma[0, rng.random(shape[1:]) < 0.05] = np.inf
+    before = image if axis != 0 else np.ascontiguousarray(np.moveaxis(image[..., None], -1, 0))
+    options = {"model": MODEL, "quality": quality, "stack": True, "channel_axis": axis}
+    after = fastepll.denoise(before, sigma, **options)
+    again = before.copy()
+    fastepll.Denoiser(sigma=sigma, **options)(again, out=again)
+    np.testing.assert_array_equal(again, after)
+    same = sigma == 0
+    if axis == 0:
+        after = after[0]
+    np.testing.assert_array_equal(after[same], image[same])
+    assert np.mean(after[~same] != image[~same]) > 0.95
+
+
+def dead_pixels(share, level, base):
+    """A map with such pixels, where they are, and an image with that noise."""
+    dead = np.random.default_rng(5).random(CLEAN.shape) < share
+    sigma = np.where(dead, level, base)
+    return sigma, dead, CLEAN + np.where(dead, min(level, 9), base) * NOISE
+
+
+DEAD = {
+    "denoise": (0.1, fastepll.denoise, (), 1.09),
+    "restore": (0.1, fastepll.restore, (Identity(CLEAN.shape),), 1.07),
+    "diagonal": (0.05, fastepll.restore, (Diagonal(0.5 + 0.5 * CLEAN),), 1.1),
+    "deblur": (0.02, lambda y, s: fastepll.deblur(y, KERNEL, s, boundary="periodic"), (), 1.05),
+    "inpaint": (0.02, lambda y, s: fastepll.inpaint(y, UNKNOWN, s), (), 1.1),
+}
+
+
 def test_units_colours_and_no_noise():
     image = np.stack([CLEAN, 1 - CLEAN, 0.5 * CLEAN], axis=-1) + RAMP[..., None] * NOISE[..., None]
     expected = fastepll.denoise(image, RAMP, model=MODEL, channel_axis=-1)
@@ -144,7 +185,8 @@ def test_inpainting_with_a_map():
     [
         (RAMP[:-1], ValueError, r"\(100, 120\), a map, got shape \(99, 120\)"),
         (-RAMP, ValueError, "least value of -0.3"),
-        (RAMP * np.nan, ValueError, "finite"),
+        (RAMP * np.nan, ValueError, "sigma must be >= 0 everywhere.*nan"),
+        (RAMP + np.inf, ValueError, "sigma must be finite for some pixels"),
         (100 * RAMP, ValueError, "10 times data_range"),
         (RAMP > 0.1, TypeError, "sigma must be an array of real numbers"),
         (np.ma.masked_greater(RAMP, 0.1), TypeError, "masked"),
