@@ -74,5 +74,7 @@ def scale_sigma(sigma: Sigma | None, data_range: float) -> Sigma | None:
             f"sigma must be at most 10 times data_range ({data_range:g}), got {largest!r}: it is "
             "in the units of the image, so 25 on the 0-255 scale is 25/255 for an image in [0, 1]"
         )
-    level = sigma if data_range == 1 else sigma / data_range
-    return level if np.all(known) else np.where(known, level, UNKNOWN).astype(level.dtype)
+    level: Sigma = sigma / data_range  # a new array
+    if not isinstance(level, float):
+        level[~known] = UNKNOWN
+    return level

@@ -116,19 +116,14 @@ def denoise_uneven(
                 share = np.maximum(0, 1 - np.abs(place[here] - k))
                 there = slice(here.start - rows.start, here.stop - rows.start)
                 result[..., here, :] += share * average[..., there, :]
-        assumed = np.asarray(levels, noisy.dtype)
-        for here in strips(slice(0, len(sigma))):
-            level_var = np.interp(place[here], np.arange(len(levels)), np.log(assumed))
-            trust = blend * np.square(own[here]).astype(noisy.dtype)
-            trust /= trust + (1 - blend) * np.exp(2 * level_var).astype(noisy.dtype) + 1e-30
-            part = noisy[..., here, :]
-            if found is not None:
-                trust = np.where(found[here], np.maximum(trust, blend == 0), trust)
-            result[..., here, :] = part + trust * (result[..., here, :] - part)
-        if found is not None and number < n - 1:
-            result[..., found] += MOMENTUM * (result[..., found] - current[..., found])
+        followed = None if found is None else result[..., found]
+        trust(result, noisy, blend, np.square(own), place=place, levels=levels)
+        if found is not None and followed is not None and number < n - 1:
+            followed = followed if blend == 0 else result[..., found]
+            result[..., found] = followed + MOMENTUM * (followed - current[..., found])
         current = result
     if coarse:
+        patched[...] = current
         half = np.empty((len(sigma) // 2, sigma.shape[1] // 2), noisy.dtype)
         small = np.empty((*noisy.shape[:-2], *half.shape), noisy.dtype)
         for plane, target in zip(split(noisy), split(small), strict=True):
@@ -141,19 +136,46 @@ def denoise_uneven(
             backend=backend,
             n_threads=n_threads,
         )
-        fine = patched
-        fine[...] = current
         for plane, coarser_plane in zip(split(current), split(restored), strict=True):
             backend.add_coarse(plane, coarser_plane, settings.coarse, half, n_threads=n_threads)
-        for here in strips(slice(0, len(sigma))):
-            share = np.minimum(variance[here] / np.maximum(np.square(local[here]), 1e-30), 1)
-            before, part = fine[..., here, :], current[..., here, :]
-            part -= before
-            part *= share
-            part += before
+        keep_share(current, patched, variance, local)
     if progress is not None:
         progress(1.0)
     return current
+
+
+def trust(
+    result: FloatArray,
+    noisy: FloatArray,
+    blend: float,
+    variance: FloatArray,
+    *,
+    place: FloatArray,
+    levels: list[float],
+) -> None:
+    """Replace averages of a pass by what they and the noisy image give, each by its variance."""
+    assumed = np.asarray(levels, noisy.dtype)
+    for here in strips(slice(0, len(place))):
+        level_var = np.interp(place[here], np.arange(len(levels)), np.log(assumed))
+        share = blend * variance[here].astype(noisy.dtype)
+        share /= share + (1 - blend) * np.exp(2 * level_var).astype(noisy.dtype) + 1e-30
+        part = noisy[..., here, :]
+        result[..., here, :] = part + share * (result[..., here, :] - part)
+
+
+def keep_share(
+    image: FloatArray, before: FloatArray, variance: FloatArray, local: FloatArray
+) -> None:
+    """Take back of what was added to an image what its pixels have less noise than those around.
+
+    None is left where there is no noise.
+    """
+    for here in strips(slice(0, len(local))):
+        share = np.minimum(variance[here] / np.maximum(np.square(local[here]), 1e-30), 1)
+        start, part = before[..., here, :], image[..., here, :]
+        part -= start
+        part *= share
+        part += start
 
 
 def spread(variance: FloatArray, shape: tuple[int, ...]) -> FloatArray:

@@ -41,10 +41,12 @@ def outliers(sigma: FloatArray, level: float) -> NDArray[np.bool_] | None:
     precision = np.minimum(1 / np.maximum(sigma, level), 1 / level) ** 2
     around = precision
     for axis in (0, 1):
-        wide = np.pad(around, [(NEAR, NEAR) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
+        sides = [(NEAR, NEAR) if k == axis else (0, 0) for k in (0, 1)]
+        wide = np.pad(around, sides, mode="edge")
         n = around.shape[axis]
-        around = sum(np.take(wide, range(i, i + n), axis) for i in range(2 * NEAR + 1))
-        around /= 2 * NEAR + 1
+        around = np.mean(
+            [np.take(wide, range(i, i + n), axis) for i in range(2 * NEAR + 1)], axis=0
+        )
     found = RATIO**2 * precision < around
     found |= sigma > max(RATIO * level, 3 * DETAIL)
     return found if found.any() else None

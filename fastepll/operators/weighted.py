@@ -15,7 +15,6 @@ from fastepll.operators.base import Operator, conjugate_gradients
 from fastepll.operators.pixels import Pixelwise
 from fastepll.typing import FloatArray
 
-
 QUIET = 0.01
 """Of the measurements may have less noise than the least that the schedule is for."""
 
