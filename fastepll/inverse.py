@@ -92,7 +92,7 @@ def restore(
     sigma : float or array_like of float
         Standard deviation of the noise in the units of y. May be 0; what is less than 2e-4 of the
         data range counts as that. An array of the operator's ``out_shape`` is one for each value
-        measured, in all channels.
+        measured, in all channels; inf where that tells nothing.
     model, quality, n_threads, backend, progress
         As for `fastepll.denoise`. Of ``quality`` the grid of patches is taken, of `Settings` also
         the choice of components and the number of passes.

@@ -41,7 +41,8 @@ def test_a_mask_for_each_frame(sigma):
     result = fastepll.inpaint(y, EACH, sigma, stack=True, **OPTIONS)
     for frame, mask, level, found in zip(y, EACH, np.broadcast_to(sigma, 3), result, strict=True):
         np.testing.assert_array_equal(found, fastepll.inpaint(frame, mask, level, **OPTIONS))
-    several = fastepll.inpaint(y[None], EACH[None], sigma, stack=True, **OPTIONS)
+    levels = sigma if np.ndim(sigma) == 0 else sigma[None]
+    several = fastepll.inpaint(y[None], EACH[None], levels, stack=True, **OPTIONS)
     np.testing.assert_array_equal(several[0], result)
 
 
@@ -103,7 +104,7 @@ def test_two_channels_and_colour_patches():
     assert rms(two - CLEAN[..., :2]) < 0.02
     model = load_model("rgb-8x8-200")
     filled = fastepll.inpaint(CLEAN, VALUES[0], model=model, quality="preview", channel_axis=-1)
-    assert rms(filled - CLEAN) < 0.02
+    assert rms(filled - CLEAN) < 0.035
 
 
 def test_noise_of_the_known_values():
