@@ -96,11 +96,7 @@ def told_sum(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def check_mask(mask: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray[np.bool_]:
     """Return a mask, True where a pixel is unknown, of that shape; None: any."""
-    array = as_array("mask", mask).copy()
-    if array.dtype != np.bool_:
-        raise TypeError(
-            f"mask must be of bool, True where a pixel is unknown, got dtype {array.dtype}"
-        )
+    array = check_unknown(mask)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"mask must be 2-D and not empty, got shape {array.shape}")
     if shape is not None and array.shape != shape:
@@ -108,6 +104,37 @@ def check_mask(mask: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray
     if array.all():
         raise ValueError("mask must leave a pixel known (False), got only True")
     return array
+
+
+def check_unknown(mask: ArrayLike) -> NDArray[np.bool_]:
+    """Return an array of bool."""
+    array = as_array("mask", mask).copy()
+    if array.dtype != np.bool_:
+        raise TypeError(
+            f"mask must be of bool, True where a pixel is unknown, got dtype {array.dtype}"
+        )
+    return array
+
+
+def check_mask_of_image(mask: ArrayLike, shape: tuple[int, ...], axis: int | None) -> NDArray[Any]:
+    """Return a mask (height, width, 1), or with the channels of an image of that shape.
+
+    It has them if they are not all unknown in the same places.
+    """
+    array = check_unknown(mask)
+    plane = shape if axis is None else tuple(np.delete(shape, axis).tolist())
+    if array.shape not in (plane, shape):
+        raise ValueError(
+            f"mask must have the shape {plane} of the image"
+            + f", or {shape}, one for each channel" * (axis is not None)
+            + f", got {array.shape}"
+        )
+    if axis is None or array.shape == plane:
+        return check_mask(array)[..., None]
+    array = np.moveaxis(array, axis, -1)
+    if array.all(axis=(0, 1)).any():
+        raise ValueError("mask must leave a pixel of every channel known (False), got only True")
+    return array[..., :1] if (array == array[..., :1]).all() else array
 
 
 def check_gain(gain: ArrayLike) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +14,14 @@ from fastepll.typing import FloatArray
 
 Sigma: TypeAlias = "float | FloatArray"
 
+UNKNOWN = 1e3
+"""What an infinite sigma, that of an unknown pixel, counts as, in units of the data range."""
+
 
 def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
     """Return the noise standard deviation in the units of the image, None to estimate it.
 
-    An array is one for each pixel, or for each image of a stack.
+    An array is one for each pixel, or for each image of a stack; inf where a pixel tells nothing.
     """
     if sigma is None:
         return None
@@ -31,9 +34,9 @@ def check_sigma(sigma: ArrayLike | None) -> Sigma | None:
         return value
     kind = np.float32 if given.dtype == np.float32 else np.float64
     array: FloatArray = np.array(given, kind, order="C")
-    if array.size == 0 or not np.isfinite(array).all() or array.min() < 0:
+    if array.size == 0 or not array.min() >= 0:  # nor is NaN
         raise ValueError(
-            "sigma must be finite and >= 0 everywhere, got "
+            "sigma must be >= 0 everywhere, inf where a pixel is unknown, got "
             + (f"a least value of {array.min():g}" if array.size else f"shape {array.shape}")
         )
     return array
@@ -66,6 +69,10 @@ def beside(sigma: Sigma | None, stack: tuple[int, ...]) -> Sigma | None:
     return sigma[..., None, None, None] if sigma.shape == stack else sigma[..., None]
 
 
+@overload
+def scale_sigma(sigma: Sigma, data_range: float, gain: float = 1.0) -> Sigma: ...
+@overload
+def scale_sigma(sigma: Sigma | None, data_range: float, gain: float = 1.0) -> Sigma | None: ...
 def scale_sigma(sigma: Sigma | None, data_range: float, gain: float = 1.0) -> Sigma | None:
     """Return a checked sigma in units of the data range, None to estimate it.
 
@@ -73,11 +80,17 @@ def scale_sigma(sigma: Sigma | None, data_range: float, gain: float = 1.0) -> Si
     """
     if sigma is None:
         return None
-    largest = float(np.max(sigma))
+    known = np.isfinite(sigma)
+    largest = float(np.max(sigma, where=known, initial=-1))
+    if largest < 0:
+        raise ValueError("sigma must be finite for some pixels of an image, got inf for all")
     if largest > 10 * data_range * gain:
         raise ValueError(
             f"sigma must be at most {10 * gain:.4g} times data_range ({data_range:g}), got "
             f"{largest!r}: it is in the units of the image, so 25 on the 0-255 scale is 25/255 for "
             "an image in [0, 1]"
         )
-    return sigma if data_range == 1 else sigma / data_range
+    level: Sigma = sigma / data_range  # a new array
+    if not isinstance(level, float):
+        level[~known] = UNKNOWN
+    return level

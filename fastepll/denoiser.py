@@ -23,14 +23,13 @@ from fastepll.backends import backend_for
 from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.epll import denoise_plane, n_scales, split
 from fastepll.models import GaussianMixture, list_models, load_model
-from fastepll.noise import sigma_for
+from fastepll.noise import GRAY, sigma_for
 from fastepll.settings import MAX_SCALES, Settings, check_settings, settings_for
 from fastepll.stacks import colours_and_alpha, part
 from fastepll.typing import BackendName, DataRange, FloatArray, Poll, Quality
 from fastepll.uneven import restore_plane, typical
 
 SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
-GRAY = "gray-8x8-200"
 NEGLIGIBLE = 1e-6  # sigma / data_range below which the correction is lost in float32 rounding
 
 
@@ -214,6 +213,8 @@ class Denoiser(Portable):
     ) -> None:
         """Fill the result (height, width, channels), group by group of its planes."""
         mix = planes_for(source.shape[-1], self._model)
+        known = None if isinstance(sigma, float) else sigma == 0
+        same = None if known is None else source[known]
         ready = as_plane(result, span, planes.dtype)
         if ready is not None and np.may_share_memory(result, source):
             ready = None
@@ -245,6 +246,8 @@ class Denoiser(Portable):
             restored.extend(split(image))
         if ready is None:
             from_planes(restored, mix.synthesis * span, result)
+        if known is not None:
+            result[known] = same
 
     def _settings(self, sigma: Sigma) -> Settings:
         """Settings for planes with noise of standard deviation sigma."""

@@ -94,8 +94,8 @@ def restore(
     sigma : float or array_like of float, optional
         Standard deviation of the noise in the units of y. May be 0; what is less than 2e-4 of the
         data range counts as that. An array of the operator's ``out_shape`` is one for each value
-        measured, in all channels. None: `fastepll.estimate_sigma` of y, where that is an image
-        (``operator.response``) and a mask leaves enough of it.
+        measured, in all channels; inf where that tells nothing. None: `fastepll.estimate_sigma` of
+        y, where that is an image (``operator.response``) and a mask leaves enough of it.
     model, quality, n_threads, backend, progress
         As for `fastepll.denoise`. Of ``quality`` the grid of patches is taken, of `Settings` also
         the choice of components and the number of passes.
@@ -215,14 +215,14 @@ def restore(
     _check.check_fit((*operator.in_shape, n_channels), mixture)
     (checked,) = sigma_of_images(check_sigma(sigma), (), operator.out_shape)
     source = _check.channels_last(array, channel_axis)
-    span, level = examine(source, operator, checked, data_range)
-    white = whiten(operator, level if span == 1 else level / span, FLOOR)
+    threads = resolve_threads(_check.check_threads(n_threads))
+    span, level, relative = examine(source, operator, checked, data_range, n_threads=threads)
+    white = whiten(operator, relative, FLOOR)
     check_settings(quality, mixture)
     weights = None if betas is None else _check.check_betas(betas)
     check_callback(callback)
     report = _check.check_progress(progress)
     engine = backend_for(mixture, _check.check_backend(backend))
-    threads = resolve_threads(_check.check_threads(n_threads))
 
     mix = planes_for(n_channels, mixture)
     colours = Colours(array, operator, mix, channel_axis, span=span, dtype=engine.dtype)

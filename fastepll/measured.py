@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fastepll._check_range import DEVIATIONS, HIGHEST, check_data_range, check_intensities
 from fastepll._check_sigma import Sigma, beside, scale_sigma
-from fastepll.noise import estimate_sigma
+from fastepll.models import load_model
+from fastepll.noise import GRAY, relative_sigma
 from fastepll.operators import Mask, Operator
 from fastepll.typing import DataRange
 
@@ -19,17 +20,21 @@ COMPLETE = 0.02  # of them, at least, must be free of unknown pixels
 
 
 def examine(
-    y: NDArray[Any], operator: Operator, sigma: Sigma | None, data_range: DataRange
-) -> tuple[float, Sigma]:
-    """Data range of a checked measurement (..., channels), and its sigma in the same units."""
+    y: NDArray[Any],
+    operator: Operator,
+    sigma: Sigma | None,
+    data_range: DataRange,
+    *,
+    n_threads: int = 1,
+) -> tuple[float, Sigma, Sigma]:
+    """Data range of a checked measurement (..., channels), and its sigma, also in that unit."""
     given, seen = check_data_range(data_range), operator.response
     span = check_intensities(y, given, "y", sigma=beside(sigma, ()), response=seen)
     if given is None and seen is None and y.dtype.kind == "f":
         check_implied(y, operator, sigma)
-    level = measured_sigma(y, operator, span) if sigma is None else sigma
+    level = measured_sigma(y, operator, span, n_threads) if sigma is None else sigma
     gain = max(1.0, operator.scale) if seen is None else max(1.0, seen[1], -seen[0])
-    scale_sigma(level, span, gain)  # or ValueError
-    return span, level
+    return span, level, scale_sigma(level, span, gain)
 
 
 def check_implied(y: NDArray[Any], operator: Operator, sigma: Sigma | None) -> None:
@@ -52,11 +57,10 @@ def check_implied(y: NDArray[Any], operator: Operator, sigma: Sigma | None) -> N
             )
 
 
-def measured_sigma(y: NDArray[Any], operator: Operator, span: float) -> float:
+def measured_sigma(y: NDArray[Any], operator: Operator, span: float, n_threads: int) -> float:
     """Standard deviation of the noise of a measurement (height, width, channels) that is an image.
 
-    Patches with unknown pixels do not count: those pixels get the largest value of the image, and
-    patches that hold it are taken for clipped by `estimate_sigma`.
+    Patches with unknown pixels do not count: what is infinite is of no use to the estimate.
     """
     if operator.response is None:
         raise ValueError(
@@ -71,7 +75,5 @@ def measured_sigma(y: NDArray[Any], operator: Operator, span: float) -> float:
                 f"sigma must be given for a mask that leaves few patches without unknown pixels, "
                 f"got None and {100 * complete:.2g} % of them"
             )
-        known = ~operator.unknown
-        largest = np.array([channel[known].max() for channel in np.moveaxis(y, -1, 0)], y.dtype)
-        y = np.where(known[..., None], y, largest)
-    return estimate_sigma(y, channel_axis=-1, data_range=span)
+        y = np.where(operator.unknown[..., None], np.inf, y)
+    return span * relative_sigma(y, load_model(GRAY), span, n_threads)

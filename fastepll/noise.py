@@ -21,6 +21,7 @@ from fastepll.typing import DataRange, FloatArray, IntArray
 
 Indices = NDArray[np.intp]
 
+GRAY = "gray-8x8-200"  # by which noise is estimated where the model has no gray patches
 N_CANDIDATES = 40_000  # patches looked at per channel, and up to 4 times as many if most are no use
 N_SMOOTH = 512  # of which the smoothest enter the estimate
 FEWEST = 1 / 256  # of the candidates: where fewer are of use there is nothing to estimate from

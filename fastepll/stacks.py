@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import Any, ParamSpec
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check
-from fastepll._as_array import as_array
+from fastepll._check_operator import check_unknown
 from fastepll._check_range import Response, check_data_range, check_intensities
 from fastepll._check_sigma import beside, check_sigma, sigma_of_images
 from fastepll._told import once
@@ -32,11 +33,11 @@ def colours_and_alpha(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return image[..., :-1], image[..., -1]
 
 
-def known_alone(source: NDArray[Any], unknown: NDArray[Any]) -> NDArray[Any]:
-    """Images (..., height, width, channels) with a known value for each that is not, if any is."""
-    if unknown.dtype != np.bool_ or unknown.shape not in (source.shape[-3:-1], source.shape[:-1]):
-        return source
-    hidden = np.broadcast_to(unknown[..., None], source.shape)
+def known_alone(source: NDArray[Any], masks: Sequence[NDArray[np.bool_]]) -> NDArray[Any]:
+    """Images (..., height, width, channels) with a known value for each that is not."""
+    shape = masks[0].shape if masks[0].ndim == 3 else (*masks[0].shape, 1)
+    hidden = np.stack(masks).reshape(*source.shape[:-3], *shape)
+    hidden = np.broadcast_to(hidden, source.shape)
     return np.where(hidden, source[np.unravel_index(hidden.argmin(), hidden.shape)], source)
 
 
@@ -61,14 +62,9 @@ def over_stacks(restore: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[Any]]
         options["model"] = _check.check_model(options["model"])
         names = ("y", "sigma", "channel_axis", "data_range", "progress")
         each = {name: options.pop(name) for name in names}
+        masks = options.pop("mask", None)
         with once():
-            return each_image(
-                partial(restore, **options),
-                n_axes=2,
-                unknown=options.get("mask"),
-                **each,
-                **flags,
-            )
+            return each_image(partial(restore, **options), n_axes=2, masks=masks, **each, **flags)
 
     return call
 
@@ -85,7 +81,7 @@ def each_image(
     data_range: DataRange,
     progress: Poll | None,
     response: Response | None = (0.0, 1.0),
-    unknown: ArrayLike | None = None,
+    masks: ArrayLike | None = None,
 ) -> NDArray[Any]:
     """Restore the images of a stack one by one, and their colours without alpha.
 
@@ -98,10 +94,11 @@ def each_image(
         As for `fastepll.restore`.
     response : tuple, optional
         `fastepll.operators.Operator.response`.
-    unknown : array_like of bool, optional
-        Pixels of each image, or of all, that have no part in its data range.
     n_axes : int
         Axes of a plane of y.
+    masks : array_like, optional
+        As for `fastepll.inpaint`; those of an image are given to ``restore`` as ``mask``. What is
+        unknown has no part in the data range.
     """
     array = _check.check_dtype("y", y)
     axis, report = _check.integer("channel_axis", channel_axis), _check.check_progress(progress)
@@ -116,16 +113,19 @@ def each_image(
     lead, plane = source.shape[: -n_axes - 1], source.shape[-n_axes - 1 : -1]
     level = check_sigma(sigma)
     sigmas = sigma_of_images(level, lead, plane)
+    hidden = None if masks is None else masks_of_images(masks, array.shape, axis, alpha=alpha)
     span = check_data_range(data_range)
     if array.size and (span == "auto" or (span is None and array.dtype.kind != "f")):
         whole = colours_and_alpha(source)[0] if alpha else source
-        whole = whole if unknown is None else known_alone(whole, as_array("mask", unknown))
+        whole = whole if hidden is None else known_alone(whole, hidden)
         span = check_intensities(whole, span, "y", sigma=beside(level, lead), response=response)
     result = target = None
     for k, (i, one) in enumerate(zip(np.ndindex(lead), sigmas, strict=True)):
         image = colours_and_alpha(source[i])[0] if alpha else source[i]
+        own = {} if hidden is None else {"mask": hidden[k]}
         found = restore(
             image[..., 0] if axis is None else image,
+            **own,
             sigma=one,
             channel_axis=None if axis is None else -1,
             data_range=span,
@@ -146,3 +146,29 @@ def each_image(
     if result is None:
         raise ValueError(f"y must not be empty, got shape {array.shape}")
     return result
+
+
+def masks_of_images(
+    masks: ArrayLike, shape: tuple[int, ...], axis: int | None, *, alpha: bool
+) -> list[NDArray[np.bool_]]:
+    """The mask of each image of a stack of that shape: one for all, one each, or with channels.
+
+    Those with channels have them last.
+    """
+    array = check_unknown(masks)
+    source = _check.channels_last(np.broadcast_to(False, shape), axis)
+    stack, plane = source.shape[:-1], source.shape[-3:-1]
+    lead = stack[:-2]
+    if array.shape == plane:
+        return [array] * math.prod(lead)
+    if array.shape == stack:
+        return list(array.reshape(-1, *plane))
+    if axis is None or array.shape != shape:
+        wanted = [plane, stack] + [shape] * (axis is not None)
+        raise ValueError(
+            f"mask must have one of the shapes {', '.join(map(str, dict.fromkeys(wanted)))}, "
+            f"got {array.shape}"
+        )
+    array = _check.channels_last(array, axis)
+    array = colours_and_alpha(array)[0] if alpha else array
+    return list(array.reshape(-1, *array.shape[-3:]))

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll import _check, _check_operator
 from fastepll._check import Model
-from fastepll._check_sigma import check_sigma
+from fastepll._check_sigma import check_sigma, sigma_of_images
 from fastepll._older import older_order
 from fastepll.inverse import restore
+from fastepll.mosaic import inpaint_channels
 from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
 from fastepll.settings import Settings
 from fastepll.stacks import over_stacks
@@ -143,10 +144,13 @@ def inpaint(
         takes; not changed. Its unknown pixels may hold anything, NaN too.
     mask : (height, width) array_like of bool
         True where a pixel is unknown, as in ``skimage.restoration.inpaint_biharmonic``; the same
-        for all channels.
-    sigma : float
-        Standard deviation of the noise of the known pixels in the units of y. 0: they are returned
-        as they are. None: estimated from patches without unknown pixels, if there are enough.
+        for all channels. Of the shape of y, with its channels, it is one for each channel, as in
+        the mosaic of a camera; a pixel of each must be known. With ``stack`` it may have the axes
+        of the stack, and is then one for each image.
+    sigma : float or array_like of float, optional
+        Standard deviation of the noise of the known pixels in the units of y, or a map of it as for
+        `fastepll.denoise`. 0: they are returned as they are. None: estimated from patches without
+        unknown pixels, if there are enough; not with a mask for each channel.
     model, quality, channel_axis, stack, alpha, data_range, n_threads, backend, progress
         As for `fastepll.restore`.
 
@@ -164,6 +168,12 @@ def inpaint(
     --------
     fastepll.restore, fastepll.operators.Mask
 
+    Notes
+    -----
+    A mask for each channel couples them: each starts from fills of its differences to the others,
+    the prior sees their orthonormal opponent planes (or colour patches), and the data term that of
+    every channel by itself.
+
     Examples
     --------
     >>> import numpy as np, fastepll
@@ -174,31 +184,33 @@ def inpaint(
     >>> bool(np.abs(filled - clean).max() < 0.05)
     True
     """
-    unknown = _check_operator.check_mask(mask)
     array = _check.check_image(y, channel_axis, "y")
+    unknown = _check_operator.check_mask_of_image(mask, array.shape, channel_axis)
     source = _check.channels_last(array, channel_axis)
-    operator = Mask(_check_operator.check_mask(unknown, source.shape[:2]))
-    del unknown
     known = source.copy()
-    anything = source[np.unravel_index(operator.unknown.argmin(), operator.unknown.shape)]
-    np.copyto(known, anything, where=operator.unknown[..., None])
+    for c in range(unknown.shape[-1]):
+        hole = unknown[..., c]
+        part = known if unknown.shape[-1] == 1 else known[..., c]
+        part[hole] = part[np.unravel_index(hole.argmin(), hole.shape)]
     if channel_axis is not None:
         known = np.moveaxis(known, -1, channel_axis)
-    result = restore(
-        known.reshape(array.shape),
-        operator,
-        sigma,
-        model=model,
-        quality=quality,
-        channel_axis=channel_axis,
-        data_range=data_range,
-        n_threads=n_threads,
-        backend=backend,
-        progress=progress,
-    )
-    level = check_sigma(sigma)
-    if isinstance(level, float) and level == 0:
-        same = ~operator.unknown[..., None]
+    known = known.reshape(array.shape)
+    (level,) = sigma_of_images(check_sigma(sigma), (), source.shape[:2])
+    options: dict[str, Any] = {
+        "model": model,
+        "quality": quality,
+        "channel_axis": channel_axis,
+        "data_range": data_range,
+        "n_threads": n_threads,
+        "backend": backend,
+        "progress": progress,
+    }
+    if unknown.shape[-1] == 1:
+        result = restore(known, Mask(unknown[..., 0]), level, **options)
+    else:
+        result = inpaint_channels(known, unknown, level, **options)
+    if level is not None:
+        same = ~unknown & np.equal(level, 0)[..., None]
         np.copyto(_check.channels_last(result, channel_axis), source, where=same)
     return result
 

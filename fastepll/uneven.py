@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastepll.epll import coarser, denoise_plane, n_scales, split
+from fastepll.operators._outliers import level_of, outliers, settled
 from fastepll.typing import FloatArray, Poll
 
 if TYPE_CHECKING:
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 TAIL = 0.01  # of the pixels may be noisier, or less noisy, than the levels that are computed
 WIDEST = 64.0  # ratio of the levels
 SAMPLE = 1000  # rows, about, of which the levels are taken
+MOMENTUM = 0.6  # of outliers, which move slowly otherwise
 ROWS = 64  # at a time, so that temporaries stay small
 
 
 def typical(sigma: Sigma) -> float:
-    """Root mean square of the noise levels of all pixels, or the one noise level."""
-    if isinstance(sigma, float):
-        return sigma
-    return math.sqrt(float(np.einsum("ij,ij->", sigma, sigma)) / sigma.size)
+    """The one noise level, or that of the bulk of the pixels."""
+    return sigma if isinstance(sigma, float) else level_of(sigma)
 
 
 def restore_plane(
@@ -70,9 +70,14 @@ def denoise_uneven(
     noise levels, neighbours in a series of factor 2 or less, by the noise around it; and a pixel is
     blended with the noisy one by its own noise. A photograph whose noise rises from 10 to 40 is
     restored as well as its strips, each with its own sigma; one with noise that is the same
-    everywhere as by `denoise_plane`. The result is one of the two arrays of ``room``, if they are
-    given.
+    everywhere as by `denoise_plane`. Pixels far noisier than those around them start from a guess
+    by these, and the passes assume the noise of that. The correction by the coarser image is less
+    for pixels with less noise than those around them. The result is one of the two arrays of
+    ``room``, if they are given.
     """
+    own, found = sigma, outliers(sigma, typical(sigma))
+    if found is not None:
+        noisy, sigma = settled(noisy, sigma, found)
     variance = np.empty(sigma.shape, noisy.dtype)
     for here in strips(slice(0, len(sigma))):
         variance[here] = np.square(sigma[here])
@@ -80,16 +85,18 @@ def denoise_uneven(
     np.sqrt(local, out=local)
     levels = series(local)
     place = places(local, levels)
-    del local
     pieces = [rows_of(place, k, model.patch_shape[0]) for k in range(len(levels))]
     coarse = n_scales(noisy.shape, model, settings) > 1
-    n = len(settings.noise)
+    steps = [*enumerate(settings.blend)]
+    if found is not None:
+        steps.insert(0, (0, 0.0))  # outliers alone follow it
+    n = len(steps)
     total = n * sum(rows.stop - rows.start for rows in pieces) * (4 / 3 if coarse else 1)
     done = 0.0
     current, patched = noisy, np.empty_like(noisy)
     planes = [np.empty_like(noisy) if plane is None else plane for plane in room]
-    for i, blend in enumerate(settings.blend):
-        result = planes[(n - 1 - i) % 2]
+    for number, (i, blend) in enumerate(steps):
+        result = planes[(n - 1 - number) % 2]
         result.fill(0)
         for k, (level, rows) in enumerate(zip(levels, pieces, strict=True)):
             size = rows.stop - rows.start
@@ -112,15 +119,14 @@ def denoise_uneven(
                 share = np.maximum(0, 1 - np.abs(place[here] - k))
                 there = slice(here.start - rows.start, here.stop - rows.start)
                 result[..., here, :] += share * average[..., there, :]
-        assumed = np.asarray(levels, noisy.dtype)
-        for here in strips(slice(0, len(sigma))):
-            level_var = np.interp(place[here], np.arange(len(levels)), np.log(assumed))
-            trust = blend * variance[here]
-            trust /= trust + (1 - blend) * np.exp(2 * level_var).astype(noisy.dtype) + 1e-30
-            part = noisy[..., here, :]
-            result[..., here, :] = part + trust * (result[..., here, :] - part)
+        followed = None if found is None else result[..., found]
+        trust(result, noisy, blend, np.square(own), place=place, levels=levels)
+        if found is not None and followed is not None and number < n - 1:
+            followed = followed if blend == 0 else result[..., found]
+            result[..., found] = followed + MOMENTUM * (followed - current[..., found])
         current = result
     if coarse:
+        patched[...] = current
         half = np.empty((len(sigma) // 2, sigma.shape[1] // 2), noisy.dtype)
         small = np.empty((*noisy.shape[:-2], *half.shape), noisy.dtype)
         for plane, target in zip(split(noisy), split(small), strict=True):
@@ -135,9 +141,44 @@ def denoise_uneven(
         )
         for plane, coarser_plane in zip(split(current), split(restored), strict=True):
             backend.add_coarse(plane, coarser_plane, settings.coarse, half, n_threads=n_threads)
+        keep_share(current, patched, variance, local)
     if progress is not None:
         progress(1.0)
     return current
+
+
+def trust(
+    result: FloatArray,
+    noisy: FloatArray,
+    blend: float,
+    variance: FloatArray,
+    *,
+    place: FloatArray,
+    levels: list[float],
+) -> None:
+    """Replace averages of a pass by what they and the noisy image give, each by its variance."""
+    assumed = np.asarray(levels, noisy.dtype)
+    for here in strips(slice(0, len(place))):
+        level_var = np.interp(place[here], np.arange(len(levels)), np.log(assumed))
+        share = blend * variance[here].astype(noisy.dtype)
+        share /= share + (1 - blend) * np.exp(2 * level_var).astype(noisy.dtype) + 1e-30
+        part = noisy[..., here, :]
+        result[..., here, :] = part + share * (result[..., here, :] - part)
+
+
+def keep_share(
+    image: FloatArray, before: FloatArray, variance: FloatArray, local: FloatArray
+) -> None:
+    """Take back of what was added to an image what its pixels have less noise than those around.
+
+    None is left where there is no noise.
+    """
+    for here in strips(slice(0, len(local))):
+        share = np.minimum(variance[here] / np.maximum(np.square(local[here]), 1e-30), 1)
+        start, part = before[..., here, :], image[..., here, :]
+        part -= start
+        part *= share
+        part += start
 
 
 def spread(variance: FloatArray, shape: tuple[int, ...]) -> FloatArray:

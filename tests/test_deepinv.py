@@ -210,6 +210,38 @@ def test_physics_of_colour(adapters, deepinv):
     np.testing.assert_array_equal(by_model.numpy(), np.stack([restored, restored]))
 
 
+def test_parameters_of_each_image(adapters, deepinv):
+    """Masks, filters and sigma that are of one image each: as with a physics of each alone."""
+    clean = tensor(np.stack([COLOUR, COLOUR[::-1].copy()]))
+    masks = tensor(np.random.default_rng(0).random((2, 1, *CLEAN.shape)) < 0.6)
+    physics = deepinv.physics.Inpainting((3, *CLEAN.shape), mask=masks.expand(2, 3, -1, -1))
+    physics.noise_model = deepinv.physics.GaussianNoise(torch.tensor([0.0, 0.1]))
+    filters = tensor(np.stack([KERNEL, KERNEL[::-1, ::-1]])[:, None])
+    for i, one in enumerate((physics, deepinv.physics.Blur(filters, padding="circular"))):
+        y, model = one.A(clean), adapters.Reconstructor(model=MODEL)
+        result = model(y, one)
+        for k in range(2):
+            if i == 0:
+                alone = deepinv.physics.Inpainting((3, *CLEAN.shape), mask=physics.mask[k])
+                level = 0.1 * k
+            else:
+                alone, level = deepinv.physics.Blur(filters[k : k + 1], padding="circular"), 0.0
+            expected = adapters.Reconstructor(level, model=MODEL)(y[k : k + 1], alone)
+            assert rms((result[k] - expected[0]).numpy()) < 1e-4
+        assert rms((result - clean).numpy()) < 0.05
+    with pytest.raises(ValueError, match="n_images must be that of the physics' parameters"):
+        adapters.from_physics(physics, (3, *CLEAN.shape))
+
+
+def test_a_mask_for_each_channel(adapters, deepinv):
+    physics = deepinv.physics.Demosaicing((3, *CLEAN.shape))
+    y = physics(tensor(COLOUR[None]))
+    restored = adapters.Reconstructor(model=MODEL)(y, physics)
+    assert rms(restored.numpy()[0] - COLOUR) < 0.02
+    known = physics.mask.numpy()[0] > 0
+    np.testing.assert_array_equal(restored.numpy()[0][known], y.numpy()[0][known])
+
+
 def test_reconstructor_of_gray(adapters, deepinv):
     torch.manual_seed(0)
     physics = blur(deepinv, 0.02)

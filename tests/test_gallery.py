@@ -23,6 +23,7 @@ GAINS = {
     "deblur": 7,
     "inpaint_text": 20,
     "inpaint_missing": 15,
+    "demosaic": 30,
     "super_resolve": 0.5,
     "devignette": 15,
     "compressed_sensing": 3,

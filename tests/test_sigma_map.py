@@ -80,6 +80,65 @@ def test_every_pixel_has_its_own():
     np.testing.assert_array_equal(restored[sigma == 0], image[sigma == 0])
 
 
+@pytest.mark.parametrize("quality", ["exact", "high", "balanced", "fast", "preview"])
+@pytest.mark.parametrize(
+    ("dtype", "axis"), [("float32", None), ("uint16", None), ("float64", -1), ("uint8", -1)]
+)
+def test_no_noise_no_change(quality, dtype, axis):
+    """Pixels with sigma 0 stay, bit for bit, in a stack too and where it is written over."""
+    rng, shape = np.random.default_rng(0), (2, 96, 100)
+    white = 1 if dtype.startswith("f") else np.iinfo(dtype).max
+    image = (white * rng.random(shape if axis is None else (*shape, 3))).astype(dtype)
+    sigma = np.broadcast_to(white * rng.uniform(0.02, 0.2, shape[1:]), shape).copy()
+    sigma[:, ::3, ::2] = 0
+    sigma[:, 40:60, 30:70] = 0
+    sigma[0, 80:] = np.where(rng.random((16, 100)) < 0.2, np.inf, sigma[0, 80:])
+    result = image.copy()
+    denoiser = fastepll.Denoiser(
+        MODEL, sigma, quality=quality, stack=True, channel_axis=axis, backend="native"
+    )
+    assert denoiser(result, out=result) is result
+    known = sigma == 0
+    np.testing.assert_array_equal(result[known], image[known])
+    assert np.mean(result[~known] != image[~known]) > 0.9
+
+
+DEAD = {  # noise of the others, what restores, and how much larger their error may become
+    "denoise": (0.1, fastepll.denoise, 1.01),
+    "high": (0.02, lambda y, s: fastepll.denoise(y, s, quality="high"), 1.02),
+    "restore": (0.1, lambda y, s: fastepll.restore(y, Identity(y.shape), s), 1.01),
+    "deblur": (0.02, lambda y, s: fastepll.deblur(y, KERNEL, s, boundary="periodic"), 1.01),
+    "inpaint": (0.02, lambda y, s: fastepll.inpaint(y, ABSENT, s), 1.01),
+    "colour": (0.1, lambda y, s: fastepll.denoise(np.dstack([y] * 3), s, channel_axis=-1), 1.01),
+}
+ABSENT = np.random.default_rng(6).random((96, 96)) < 0.3
+
+
+@pytest.mark.parametrize("task", DEAD)
+@pytest.mark.parametrize("share", [0.005, 0.05, 0.2])
+def test_dead_pixels_leave_the_others_alone(data_dir, task, share):
+    """However large the sigma of those pixels, and whatever they hold."""
+    from skimage.io import imread
+
+    clean = imread(sorted((data_dir / "bsd68").glob("*.png"))[0])[60:156, 60:156] / 255
+    base, restore, most = DEAD[task]
+    rng = np.random.default_rng(7)
+    dead, noise = rng.random(clean.shape) < share, rng.standard_normal(clean.shape)
+    through = Blur(KERNEL, clean.shape).forward(clean) if task == "deblur" else clean
+
+    def error(level: float) -> float:
+        sigma = np.where(dead, level, base)
+        restored = restore(through + np.minimum(sigma, 9) * noise, sigma)
+        return rms((np.atleast_3d(restored) - clean[..., None])[~dead])
+
+    errors = [error(level) for level in (0.3, 1, 9, np.inf)]
+    assert max(errors) < {0.005: 1.01, 0.05: 1.02, 0.2: 1.1}[share] * error(base)
+    assert max(errors[1:]) < most * errors[1]
+    if task in ("denoise", "high", "restore"):
+        missing = fastepll.inpaint(clean + base * noise, dead, base)
+        assert max(errors) < 1.05 * rms((missing - clean)[~dead])
+
+
 def test_units_colours_and_no_noise():
     image = np.stack([CLEAN, 1 - CLEAN, 0.5 * CLEAN], axis=-1) + RAMP[..., None] * NOISE[..., None]
     image, sigma = image[:40, :50], RAMP[:40, :50]
@@ -146,7 +205,8 @@ def test_inpainting_with_a_map():
     [
         (RAMP[:-1], ValueError, r"\(100, 120\), a map, got shape \(99, 120\)"),
         (-RAMP, ValueError, "least value of -0.3"),
-        (RAMP * np.nan, ValueError, "finite"),
+        (RAMP * np.nan, ValueError, "sigma must be >= 0 everywhere.*nan"),
+        (RAMP + np.inf, ValueError, "sigma must be finite for some pixels"),
         (100 * RAMP, ValueError, "data_range must .* units of the image"),
         (RAMP > 0.1, TypeError, "sigma must be an array of real numbers"),
         (np.ma.masked_greater(RAMP, 0.1), TypeError, "masked"),

@@ -18,6 +18,7 @@ EXAMPLES = (
     "deblur",
     "inpaint_text",
     "inpaint_missing",
+    "demosaic",
     "super_resolve",
     "devignette",
     "compressed_sensing",

@@ -83,7 +83,8 @@ def restore(
         As for `fastepll.restore`; chunks as for `fastepll.dask.denoise`.
     operator : Mask, Diagonal, or fastepll.operators.Mask, Diagonal, Identity
         What was done to each plane. Those of this module hold Dask arrays, those of
-        `fastepll.operators` arrays in memory. No other operator is local.
+        `fastepll.operators` arrays in memory. No other operator is local, nor is there a mask for
+        each image or channel: `fastepll.inpaint` has it.
     sigma, model, quality, channel_axis, stack, data_range, betas, n_threads, backend
         As for `fastepll.dask.denoise` and `fastepll.restore`.
 

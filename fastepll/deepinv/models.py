@@ -12,11 +12,12 @@ from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_range import check_data_range
 from fastepll.deepinv._tensors import as_array, one_each, without_gradient
-from fastepll.deepinv.physics import check_physics, from_physics
+from fastepll.deepinv.physics import check_physics, from_physics, mask_of_channels
 from fastepll.denoising import denoise
 from fastepll.inverse import restore
 from fastepll.settings import Settings
-from fastepll.typing import BackendName, DataRange, Quality
+from fastepll.tasks import inpaint
+from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 
 class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
@@ -107,16 +108,18 @@ class Reconstructor(deepinv.models.Reconstructor):  # type: ignore[misc]
 
     Parameters
     ----------
-    sigma : float, optional
-        Standard deviation of the noise of y. None: that of the physics' Gaussian noise, 0 if it has
-        no noise.
+    sigma : float or tensor, optional
+        Standard deviation of the noise of y; a tensor of one value, or of one for each image. None:
+        that of the physics' Gaussian noise, 0 if it has no noise.
     **options
         Those of `fastepll.restore`: model, quality, data_range, betas, check, n_threads, backend.
 
     Notes
     -----
-    Like `Denoiser`, it gives no gradient. Images of a batch are restored one by one, so that the
-    physics must act on all alike.
+    Like `Denoiser`, it gives no gradient. Images of a batch are restored one by one, each with its
+    own parameters of the physics (masks, filters, sigma) where that has one for each image. An
+    ``Inpainting`` whose mask differs between channels, ``Demosaicing`` too, is left to
+    `fastepll.inpaint`.
 
     Examples
     --------
@@ -129,7 +132,7 @@ class Reconstructor(deepinv.models.Reconstructor):  # type: ignore[misc]
     True
     """
 
-    def __init__(self, sigma: float | None = None, **options: Any) -> None:
+    def __init__(self, sigma: float | torch.Tensor | None = None, **options: Any) -> None:
         super().__init__()
         self.sigma = sigma
         self._options = options
@@ -150,38 +153,46 @@ class Reconstructor(deepinv.models.Reconstructor):  # type: ignore[misc]
             Images (B, C, H, W) on the device of y.
         """
         measured = as_array("y", y)
-        sigma = noise_of(physics) if self.sigma is None else self.sigma
+        n = len(measured)
+        sigmas = [
+            float(each or 0)
+            for each in one_each(noise_of(physics) if self.sigma is None else self.sigma, n)
+        ]
         check_physics(physics)
         with torch.no_grad():
-            shape = tuple(physics.A_adjoint(y.detach()[:1]).shape[1:])
-        operator = from_physics(physics, shape)
+            shape = tuple(physics.A_adjoint(y.detach()).shape[1:])
+            try:
+                alone = len(physics.A_adjoint(y.detach()[:1])) == 1
+            except (AssertionError, RuntimeError, ValueError):  # it has parameters for each image
+                alone = n == 1
         axis = 0 if len(shape) == 3 and shape[0] > 1 else None
-        wanted = operator.out_shape if axis is None else (shape[0], *operator.out_shape)
+        common = {"channel_axis": axis, **self._options}
+
+        def one(i: int) -> FloatArray:
+            which = {} if alone else {"image": i, "n_images": n}
+            mask = mask_of_channels(physics, shape, i % n, n)
+            if mask is not None:
+                common.pop("check", None)
+                return inpaint(measured[i], mask, sigmas[i], **common)
+            operator = from_physics(physics, shape, **which)
+            wanted = operator.out_shape if axis is None else (shape[0], *operator.out_shape)
+            return restore(measured[i].reshape(wanted), operator, sigmas[i], **common)
 
         def run() -> torch.Tensor:
-            images = [
-                restore(
-                    one.reshape(wanted),
-                    operator,
-                    sigma,
-                    channel_axis=axis,
-                    **self._options,
-                ).reshape(shape)
-                for one in measured
-            ]
+            images = [one(i).reshape(shape) for i in range(n)]
             return torch.from_numpy(np.stack(images)).to(y.device)
 
         return without_gradient(run, y)
 
 
-def noise_of(physics: Any) -> float:
-    """Standard deviation of the Gaussian noise that a physics adds."""
+def noise_of(physics: Any) -> float | torch.Tensor:
+    """Standard deviations of the Gaussian noise that a physics adds."""
     noise = getattr(physics, "noise_model", None)
     if isinstance(noise, deepinv.physics.ZeroNoise):
         return 0.0
-    if not isinstance(noise, deepinv.physics.GaussianNoise) or noise.sigma.numel() != 1:
+    if not isinstance(noise, deepinv.physics.GaussianNoise):
         raise ValueError(
-            f"sigma must be given where the noise of the physics is not Gaussian with one sigma, "
+            f"sigma must be given where the noise of the physics is not Gaussian, "
             f"got None and {type(noise).__name__}"
         )
-    return float(noise.sigma)
+    return torch.as_tensor(noise.sigma)

@@ -15,7 +15,9 @@ from fastepll.typing import FloatArray
 ALIKE = 1e-4  # of the largest value: two channels that a physics treats alike differ by rounding
 
 
-def from_physics(physics: Any, in_shape: Sequence[int]) -> Operator:
+def from_physics(
+    physics: Any, in_shape: Sequence[int], *, image: int = 0, n_images: int = 1
+) -> Operator:
     """Adapt a linear physics of deepinv, for `fastepll.restore`.
 
     Parameters
@@ -26,6 +28,9 @@ def from_physics(physics: Any, in_shape: Sequence[int]) -> Operator:
         Height and width of the image, for a physics of gray images or of any number of channels
         (``Blur``, ``Downsampling``). (C, height, width) for one that wants C channels, such as
         ``Inpainting`` with a mask of three; it must treat each for itself, and all alike.
+    image, n_images : int
+        Which image of a batch of how many the operator is for, where the parameters of the physics
+        (masks, filters) are of one image each. The physics then computes the whole batch for it.
 
     Returns
     -------
@@ -40,7 +45,7 @@ def from_physics(physics: Any, in_shape: Sequence[int]) -> Operator:
     TypeError
         No ``A`` or ``A_adjoint``, or measurements that are not one real tensor.
     ValueError
-        in_shape does not fit the physics, or it mixes channels.
+        in_shape or n_images does not fit the physics, or it mixes channels.
 
     Examples
     --------
@@ -63,8 +68,10 @@ def from_physics(physics: Any, in_shape: Sequence[int]) -> Operator:
         channels = _check.check_count("in_shape", channels, 1, 1 << 20)
         sides = tuple(rest)
     height, width = _check_operator.check_sides("in_shape", sides)
-    operator = Physical(physics, channels, (height, width))
-    names = {kind.__name__ for kind in type(physics).__mro__}
+    count = _check.check_count("n_images", n_images, 1, 1 << 20)
+    which = _check.check_count("image", image, 0, count - 1)
+    operator = Physical(physics, channels, (height, width), which, count)
+    names = names_of(physics)
     if "Denoising" in names:
         return Identity(operator.in_shape)
     if "Inpainting" in names:
@@ -79,19 +86,22 @@ def from_physics(physics: Any, in_shape: Sequence[int]) -> Operator:
 class Physical(Operator):
     """What `from_physics` returns."""
 
-    def __init__(self, physics: Any, channels: int, in_shape: tuple[int, int]) -> None:
+    def __init__(
+        self, physics: Any, channels: int, in_shape: tuple[int, int], image: int, n_images: int
+    ) -> None:
         super().__init__(in_shape, ())
         self.physics, self.channels = physics, channels
+        self.image, self.n_images = image, n_images
         held: list[torch.Tensor] = [*physics.buffers(), *physics.parameters()]
         like = next((t for t in held if t.is_floating_point()), torch.zeros(()))
         self._device, self._dtype = like.device, like.dtype
         generator = torch.Generator().manual_seed(0)
-        image = torch.rand((1, channels, *in_shape), generator=generator).to(
+        sample = torch.rand((1, channels, *in_shape), generator=generator).to(
             self._device, self._dtype
         )
-        measured = self._measure(image)
+        measured = self._measure(sample)
         image_shape = tuple(self._adjoint(measured).shape)
-        if image_shape != tuple(image.shape):
+        if image_shape != tuple(sample.shape):
             raise ValueError(
                 f"in_shape must be of the images of the physics, got {(channels, *in_shape)} where "
                 f"its adjoint gives {image_shape[1:]}"
@@ -102,7 +112,7 @@ class Physical(Operator):
             self.out_shape = self.out_shape[1:]
         elif channels > 1:
             raise ValueError(f"physics must keep the channels, got {self.out_shape} of {channels}")
-        self._check_channels(image, measured)
+        self._check_channels(sample, measured)
 
     def forward(self, x: FloatArray) -> FloatArray:
         """A x."""
@@ -120,19 +130,28 @@ class Physical(Operator):
     def _measure(self, image: torch.Tensor) -> torch.Tensor:
         """What the physics makes of images, without noise."""
         with torch.no_grad():
-            measured = self.physics.A(image)
+            measured = self.physics.A(image.expand(self.n_images, *image.shape[1:]))
         if not isinstance(measured, torch.Tensor) or measured.is_complex():
             kind = f"dtype {measured.dtype}" if isinstance(measured, torch.Tensor) else ""
             raise TypeError(
                 f"physics must give one real tensor, got {kind or type(measured).__name__}"
             )
-        return measured
+        return self._mine(measured)
+
+    def _mine(self, batch: torch.Tensor) -> torch.Tensor:
+        """What a batch has of the image."""
+        if len(batch) != self.n_images:
+            raise ValueError(
+                f"n_images must be that of the physics' parameters, got {self.n_images} where it "
+                f"gives {len(batch)}"
+            )
+        return batch[self.image : self.image + 1]
 
     def _adjoint(self, measured: torch.Tensor) -> torch.Tensor:
         """Images that its adjoint makes of measurements."""
         with torch.no_grad():
-            image: torch.Tensor = self.physics.A_adjoint(measured)
-        return image
+            image = self.physics.A_adjoint(measured.expand(self.n_images, *measured.shape[1:]))
+        return self._mine(image)
 
     def _tensor(self, plane: FloatArray) -> torch.Tensor:
         """The plane where it lies if the physics computes with such, else converted."""
@@ -155,6 +174,24 @@ class Physical(Operator):
                     f"physics must treat each channel for itself and all alike, got one that does "
                     f"not in channel {c} of {self.channels}"
                 )
+
+
+def names_of(physics: Any) -> set[str]:
+    """The classes that it is of."""
+    return {kind.__name__ for kind in type(physics).__mro__}
+
+
+def mask_of_channels(physics: Any, shape: tuple[int, ...], image: int, n_images: int) -> Any:
+    """Where an ``Inpainting`` hides other pixels in each channel, (C, height, width); else None."""
+    if "Inpainting" not in names_of(physics) or len(shape) != 3:
+        return None
+    like = next(iter(physics.buffers()))
+    with torch.no_grad():
+        known = physics.A(torch.ones((n_images, *shape), dtype=like.dtype, device=like.device))
+    known = known[image].cpu().numpy() if len(known) == n_images else np.zeros(())
+    if known.shape != shape or not np.isin(known, (0, 1)).all() or (known == known[:1]).all():
+        return None
+    return known == 0
 
 
 def check_physics(physics: Any) -> None:

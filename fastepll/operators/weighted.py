@@ -10,14 +10,22 @@ from numpy.typing import NDArray
 
 from fastepll import _check_operator
 from fastepll._check_sigma import Sigma
+from fastepll.operators._outliers import level_of, outliers
 from fastepll.operators.base import Operator, conjugate_gradients
 from fastepll.operators.pixels import Pixelwise
 from fastepll.typing import FloatArray
 
+QUIET = 0.01
+"""Of the measurements may have less noise than the least that the schedule is for."""
+
+
+SOME = 0.3
+"""Of the weight of most, below which a measurement tells little."""
+
 
 @dataclass(frozen=True, eq=False)
 class White:
-    """An operator, what makes the noise of its measurements white, and its largest and least."""
+    """An operator, what makes the noise of its measurements white, that noise, and the least."""
 
     operator: Operator
     weight: NDArray[np.float64] | None
@@ -30,16 +38,21 @@ class White:
 
 
 def whiten(operator: Operator, sigma: Sigma | None, floor: float) -> White:
-    """Operator for noise sigma, at least ``floor`` where that varies."""
+    """Operator for noise sigma, at least ``floor`` where that varies.
+
+    The noise of the white measurements is that of the bulk; how it is scaled changes no equation,
+    but schedule and start are chosen by it. The least is that of all but `QUIET` of them.
+    """
     if sigma is None:
         raise TypeError("sigma must be a real number or an array of them, got NoneType")
     if isinstance(sigma, float):
         return White(operator, None, sigma, sigma)
     sigma = np.maximum(sigma, floor)
-    largest = float(sigma.max())
-    weight = largest / sigma
+    level = level_of(sigma)
+    weight = level / sigma
     kind = WeightedPixels if isinstance(operator, Pixelwise) else Weighted
-    return White(kind(operator, weight), weight, largest, float(sigma.min()))  # type: ignore[arg-type]
+    least = min(float(np.quantile(sigma, QUIET)), level)
+    return White(kind(operator, weight), weight, level, least)  # type: ignore[arg-type]
 
 
 class Weighted(Operator):
@@ -77,7 +90,9 @@ class Weighted(Operator):
         )
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
-        """That of A."""
+        """That of A, or of weighted A where some of the measurements tell little."""
+        if np.min(self.weight) < SOME:
+            return super().guess(y, sigma)
         return self.inner.guess(y / self.weight.astype(y.dtype, copy=False), sigma)
 
 
@@ -99,5 +114,10 @@ class WeightedPixels(Pixelwise):
         return self.inner.gain_of(rows, dtype) * self.weight[rows].astype(dtype, copy=False)
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
-        """That of the operator without weights."""
-        return self.inner.guess(y / self.weight.astype(y.dtype, copy=False), sigma)
+        """That of the operator without weights, of pixels that tell little what is around them."""
+        right = y / self.weight.astype(y.dtype, copy=False)
+        found = outliers(sigma / self.weight, sigma)
+        if found is not None:
+            smooth = self.inner.forward(super().guess(y, sigma))
+            right[found] = smooth[found]
+        return self.inner.guess(right, sigma)
