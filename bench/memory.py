@@ -2,7 +2,7 @@
 
 For each way to come by a model, a process of its own makes one, denoises with it and lets go of it,
 200 times. Of what it holds after 5 and after 200 the table has the resident set and what the
-backend counts. Linux only. Takes some three minutes.
+backend counts. Linux only.
 """
 
 from __future__ import annotations
