@@ -171,6 +171,8 @@ def energy(
     source = _check.channels_last(array, channel_axis)
     mixture = _check.check_model(model)
     a = Identity(source.shape[:2]) if operator is None else operator
+    if not isinstance(a, Operator):
+        raise TypeError(f"operator must be an Operator or None, got {type(a).__name__}")
     if a.in_shape != source.shape[:2]:
         raise ValueError(
             f"image must have the operator's {a.in_shape} pixels, got {source.shape[:2]}"

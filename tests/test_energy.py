@@ -82,3 +82,8 @@ def test_a_prior_with_flat_directions_needs_noise():
     with pytest.raises(ValueError, match="model must have no flat direction"):
         fastepll.expected_patch_log_likelihood(CLEAN, model=flat)
     assert np.isfinite(fastepll.expected_patch_log_likelihood(CLEAN, model=flat, sigma=0.1))
+
+
+def test_what_is_no_operator_is_refused():
+    with pytest.raises(TypeError, match="operator must be an Operator or None, got float"):
+        fastepll.energy(np.ones((9, 9)), np.ones((9, 9)), 0.5, 0.1, model=smooth_mixture(3))

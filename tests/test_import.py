@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from importlib.resources import files
 
 import pytest
@@ -60,9 +62,20 @@ def test_works_without_core_and_numba(python):
     assert "'native' cannot be used: the compiled extension is absent" in message
 
 
-@pytest.mark.parametrize("name", fastepll.__all__)
+@pytest.mark.parametrize("name", sorted({*fastepll.__all__} - {"__version__"}))
 def test_public_names_are_documented(name):
-    assert getattr(fastepll, name).__doc__
+    """Every parameter under its name, and an example that the doctests run."""
+    thing = getattr(fastepll, name)
+    text = inspect.getdoc(thing)
+    assert ">>> " in text
+    head = text.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    words = [line for line in head.splitlines() if not line.startswith(" ")]
+    documented = {part.strip(" *") for line in words for part in line.split(":")[0].split(",")}
+    assert set(inspect.signature(thing).parameters) - documented == set()
+
+
+def test_public_names_have_a_version():
+    assert re.match(r"\d+[.+]", fastepll.__version__)
 
 
 def test_packaged_files():

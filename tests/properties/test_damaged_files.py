@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -29,32 +30,44 @@ FOLDER = Path(tempfile.mkdtemp(prefix="fastepll-fuzz-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
+<<<<<<< HEAD
 def read_picture(path: Path) -> None:
     """What the command line does with a picture that it is given."""
     from fastepll.cli.pictures import PictureError
     from fastepll.cli.pictures import read_picture as read
+=======
+def read_picture(path: Path) -> tuple[int, ...]:
+    """Height and width of a picture as the command line reads it."""
+    from fastepll._files import PictureError, read_picture
+>>>>>>> h-proof
 
+    with refused(path, PictureError):
+        return read_picture(str(path)).pixels.shape[:2]
+    return ()
+
+
+def read_model(path: Path) -> tuple[int, ...]:
+    """Shape of a mixture's patches."""
+    with refused(path, ValueError):
+        return GaussianMixture.load(path).patch_shape
+    return ()
+
+
+def read_prior(path: Path) -> tuple[int, ...]:
+    """Shape of a prior's patches."""
+    with refused(path, ValueError):
+        return priors.load(path).patch_shape
+    return ()
+
+
+@contextmanager
+def refused(path: Path, kind: type[Exception]) -> Iterator[None]:
+    """Let pass the documented error alone, if it names the file."""
     try:
-        read(str(path))
-    except PictureError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
-
-
-def read_model(path: Path) -> None:
-    """A mixture, or the documented error."""
-    try:
-        GaussianMixture.load(path)
-    except ValueError as error:
-        assert path.name in str(error)
-
-
-def read_prior(path: Path) -> None:
-    """A prior, or the documented error."""
-    try:
-        priors.load(path)
-    except ValueError as error:
-        assert path.name in str(error)
+        yield
+    except kind as error:
+        if path.name not in str(error):
+            raise
 
 
 def written(suffix: str, write: Callable[[Path], object]) -> bytes:
@@ -150,7 +163,7 @@ def damaged(draw, kind: str) -> tuple[str, bytes]:
     return suffix, bytes(body)
 
 
-def survives(read: Callable[[Path], None], suffix: str, data: bytes) -> None:
+def survives(read: Callable[[Path], tuple[int, ...]], suffix: str, data: bytes) -> None:
     """Read it from a file, and see that it took little memory."""
     path = FOLDER / f"damaged{suffix}"
     path.write_bytes(data)
@@ -193,12 +206,17 @@ def test_sound_files_are_read(kind):
     for suffix, data in seeds(kind):
         path = FOLDER / f"sound{suffix}"
         path.write_bytes(data)
+<<<<<<< HEAD
         if suffix in (".npz", ".mat"):
             assert (priors.load if kind == "prior" else GaussianMixture.load)(path).patch_shape
         else:
             from fastepll.cli.pictures import read_picture as read
 
             assert read(str(path)).pixels.shape[:2] == GRAY.shape
+=======
+        shapes = {"npz": (3, 3), "matlab": (2, 2), "prior": (2, 2)}
+        assert READERS[kind](path) == shapes.get(kind, GRAY.shape)
+>>>>>>> h-proof
 
 
 VALUES = st.recursive(
