@@ -59,7 +59,8 @@ class Bands:
         ends = np.stack([log_dets[:, : self.n_low].sum(axis=1), log_dets.sum(axis=1)], axis=1)
         offsets = ends + self.log_weights
         low = energies.astype(np.float32)
-        return evidence(low, 1 / variances, offsets, self.n_low, n_threads).sum(axis=0)
+        total: Float64 = evidence(low, 1 / variances, offsets, self.n_low, n_threads).sum(axis=0)
+        return total
 
 
 def make_bands(model: GaussianMixture) -> Bands:
