@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -109,6 +110,7 @@ def colour_cases(clean: list[Image], sigma: float, share: float) -> Iterator[Cas
         yield f"{4 * i + 1} gray", same, sigma / 255, (-1,)
 
 
+@cache
 def area(kind: str, share: float, shape: tuple[int, ...], seed: int) -> Any:
     """Mask of a share of an image."""
     rng = np.random.default_rng(1000 + seed)

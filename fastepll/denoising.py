@@ -41,7 +41,8 @@ def denoise(
         Standard deviation of the noise in the units of the image. 0 returns a copy. An array
         (height, width) is one for each pixel, in all channels; where it is 0 pixels stay as they
         are, bit for bit, and where it is large, or inf for pixels that tell nothing, they are
-        filled from those around them. None: `fastepll.estimate_sigma`.
+        filled from those around them. None: `fastepll.estimate_sigma`, with a UserWarning where
+        that is 0.
     model : str, path, GaussianMixture or other prior
         Prior of patches: a name of `fastepll.list_models`, a file, the mixture itself, or any
         object with ``patch_shape`` and either ``denoise(patches, sigma, estimator)`` or

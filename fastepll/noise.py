@@ -36,7 +36,7 @@ TEXTURED = 0.4
 
 Fitted to 120 images of bsds300/train at sigma 5 and 10, whole and with 60 % of flat area.
 """
-STEP = 1.02  # ratio of the answers
+STEP = 1.01  # ratio of the answers: frames of a video share tables
 LEAST, MOST = 8e-5, 4.0  # in units of the data range: 8e-5 is 0.02 grey levels
 WHY_ZERO = (
     "sigma was estimated as 0: the image is smooth to 8e-5 of the data range, or nearly all of it "
@@ -90,7 +90,7 @@ def estimate_sigma(
     Returns
     -------
     float, or array of float for a stack
-        In the units of the image, rounded to a power of 1.02 times the data range; what
+        In the units of the image, rounded to a power of 1.01 times the data range; what
         `fastepll.denoise` takes where no sigma is given. With channels, the root mean square over
         those in which there is noise. 0.0 when it is below 8e-5 of the data range, or when the
         image consists of exactly equal pixels but for less than 1/256 of its patches.

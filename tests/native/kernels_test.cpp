@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dispatch.hpp"
+#include "noise.hpp"
 #include "pass.hpp"
 
 using namespace fastepll;
@@ -180,6 +181,39 @@ void check_likelihood(const Problem& p, const std::shared_ptr<const Mixture>& mi
   expect(first == other, "likelihood not bit-identical over threads", where);
 }
 
+// Against the definition in tests/test_noise.py; here under the sanitizers and emulated.
+void check_noise(const Problem& p, const KernelTable& table, const std::string& where) {
+  std::vector<float> pixels(p.image.begin(), p.image.begin() + p.rows * p.cols);
+  for (std::size_t i = 0; i < pixels.size() / 3; ++i) pixels[i] = 0.5f;
+  std::vector<std::int32_t> corners;
+  for (std::size_t y = 0; y + p.height <= p.rows; ++y)
+    for (std::size_t x = 0; x + p.width <= p.cols; ++x) {
+      corners.push_back(static_cast<std::int32_t>(y));
+      corners.push_back(static_cast<std::int32_t>(x));
+    }
+  const std::size_t n = corners.size() / 2, size = p.height * p.width, n_bands = 3;
+  const std::vector<float> high(2 * size, 1 / std::sqrt(static_cast<float>(size)));
+  const Doubles precisions(2 * n_bands * p.k, 0.5), offsets(4 * p.k, -1);
+  const Levels levels{2, n_bands, 1, p.k, precisions.data(), offsets.data()};
+  std::vector<float> first(3 * n), other(3 * n);
+  Doubles one(2 * n), two(2 * n);
+  for (const std::size_t side : {std::size_t{2}, kMostSide}) {
+    inspect(table, {pixels.data(), p.rows, p.cols}, corners.data(), n,
+            {p.height, p.width, high.data(), 2}, side, 1, go, first.data());
+    inspect(table, {pixels.data(), p.rows, p.cols}, corners.data(), n,
+            {p.height, p.width, high.data(), 2}, side, 3, go, other.data());
+    expect(first == other, "inspection not bit-identical over threads", where);
+    for (float& value : first) value = std::min(value, 100.0f);
+    evidence(table, first.data(), n, levels, 1, go, one.data());
+    evidence(table, first.data(), n, levels, 3, go, two.data());
+    expect(one == two, "evidence not bit-identical over threads", where);
+    for (std::size_t i = 0; i < 2 * n; ++i) {
+      const double energy = first[i / 2 * 3 + 1] + first[i / 2 * 3 + 2];
+      expect(std::abs(one[i] + 0.25 * energy) < 1e-3, "another evidence", where);
+    }
+  }
+}
+
 void check(const Problem& p) {
   const Answer expected = naive(p);
   const Image image{p.image.data(), p.rows, p.cols};
@@ -210,6 +244,7 @@ void check(const Problem& p) {
     }
     check_cascade(p, mixture, image, where);
     check_likelihood(p, mixture, image, where);
+    check_noise(p, kernels(level), where);
   }
 }
 
