@@ -203,7 +203,6 @@ def test_sound_files_are_read(kind):
 
 def read_picture(path: Path) -> tuple[int, ...]:
     """Height and width of a picture as the command line reads it."""
-    from fastepll.cli.pictures import PictureError, read_picture
 
 
 VALUES = st.recursive(
