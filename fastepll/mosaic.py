@@ -15,7 +15,7 @@ from fastepll._check_sigma import Sigma, beside, scale_sigma
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import Planes, channel_planes, dct_matrix, from_planes, to_plane
-from fastepll.operators._outliers import level_of, outliers
+from fastepll.operators._outliers import largest, level_of, outliers
 from fastepll.operators.pixels import Mask, strips
 from fastepll.schedule import FLOOR, LEAST, TaskSettings, task_settings
 from fastepll.settings import Settings, check_settings
@@ -61,9 +61,9 @@ def inpaint_channels(
     hidden = np.moveaxis(unknown, -1, 0)
     weight = (~hidden).astype(engine.dtype)
     if not isinstance(level, float):
-        noise, level = np.maximum(level, FLOOR), level_of(np.maximum(level, FLOOR))
+        noise = np.maximum(level, FLOOR)
+        level, found = largest(noise), outliers(noise, level_of(noise))
         weight *= np.square(level / noise).astype(engine.dtype)
-        found = outliers(noise, level)
         hidden = hidden if found is None else hidden | found
     even = max(level, FLOOR)
     settings = task_settings(quality, Mask([[False]]), even, mixture.patch_shape)

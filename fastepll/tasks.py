@@ -191,7 +191,8 @@ def inpaint(
     for c in range(unknown.shape[-1]):
         hole = unknown[..., c]
         part = known if unknown.shape[-1] == 1 else known[..., c]
-        part[hole] = part[np.unravel_index(hole.argmin(), hole.shape)]
+        values = part[~hole]  # their median, whatever a single pixel holds
+        part[hole] = np.partition(values, len(values) // 2, axis=0)[len(values) // 2]
     if channel_axis is not None:
         known = np.moveaxis(known, -1, channel_axis)
     known = known.reshape(array.shape)

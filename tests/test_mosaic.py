@@ -123,8 +123,8 @@ def test_noise_of_the_known_values():
     assert rms(mapped - CLEAN) < 0.045
 
 
-def test_the_solution_of_a_pass():
-    """What a pass ends in minimises its quadratic: Σ w (r - y)² + τ ‖A (r - r̃)‖²."""
+def test_planes_are_orthonormal():
+    """So that the data step of a pass is value by value."""
     mix = mosaic.orthonormal_planes(3, MODEL)
     np.testing.assert_allclose(mix.analysis @ mix.analysis.T, np.eye(3), atol=1e-12)
     planes = np.moveaxis(CLEAN, -1, 0)

@@ -139,6 +139,17 @@ def test_dead_pixels_leave_the_others_alone(data_dir, task, share):
         assert max(errors) < 1.05 * rms((missing - clean)[~dead])
 
 
+def test_a_quiet_half_does_not_spoil_the_other(data_dir):
+    """Noise of 0.02 and 0.25 side by side; with the schedule of the quiet half 0.159."""
+    from skimage.io import imread
+
+    clean = imread(sorted((data_dir / "bsd68").glob("*.png"))[1])[60:188, 60:188] / 255
+    sigma = np.where(np.arange(128) < 64, 0.02, 0.25) * np.ones((128, 1))
+    y = clean + sigma * np.random.default_rng(0).standard_normal(clean.shape)
+    by_restore = fastepll.restore(y, Identity(y.shape), sigma)
+    assert rms(by_restore - clean) < 1.1 * rms(fastepll.denoise(y, sigma) - clean) < 0.08
+
+
 def test_units_colours_and_no_noise():
     image = np.stack([CLEAN, 1 - CLEAN, 0.5 * CLEAN], axis=-1) + RAMP[..., None] * NOISE[..., None]
     image, sigma = image[:40, :50], RAMP[:40, :50]

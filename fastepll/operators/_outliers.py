@@ -34,6 +34,15 @@ def level_of(sigma: FloatArray) -> float:
     return float(np.sqrt(np.sum(weights * variance) / np.sum(weights)))
 
 
+def largest(sigma: FloatArray) -> float:
+    """Most noise of a pixel once outliers are guessed; `level_of` where there are no neighbours."""
+    level = level_of(sigma)
+    if sigma.ndim != 2:
+        return level
+    found = outliers(sigma, level)
+    return float(np.max(sigma if found is None else noise_left(sigma, found)))
+
+
 def outliers(sigma: FloatArray, level: float) -> NDArray[np.bool_] | None:
     """Pixels that tell little beside those around them, or at all; None if there are none."""
     if sigma.max() <= RATIO * level:
@@ -48,7 +57,7 @@ def outliers(sigma: FloatArray, level: float) -> NDArray[np.bool_] | None:
             [np.take(wide, range(i, i + n), axis) for i in range(2 * NEAR + 1)], axis=0
         )
     found = RATIO**2 * precision < around
-    found |= sigma > max(RATIO * level, 3 * DETAIL)
+    found |= sigma > max(RATIO * level, 10 * DETAIL)
     return found if found.any() else None
 
 
@@ -66,13 +75,19 @@ def doubt(precision: FloatArray, step: float) -> FloatArray:
     return enlarge(enlarge(above).T).T[:rows, :cols] + np.float32(step)
 
 
+def noise_left(sigma: FloatArray, found: NDArray[np.bool_]) -> FloatArray:
+    """Noise of an image whose outliers are drawn to a guess."""
+    precision = (1 / np.maximum(sigma, 1e-3) ** 2).astype(np.float32)
+    reached = np.sqrt(np.minimum(np.square(sigma), doubt(precision, STEP**2)))
+    return np.where(found, reached, sigma).astype(sigma.dtype)
+
+
 def settled(
     image: FloatArray, sigma: FloatArray, found: NDArray[np.bool_]
 ) -> tuple[FloatArray, FloatArray]:
     """The image (..., height, width) with its outliers drawn to a guess, and its noise then."""
     precision = (1 / np.maximum(sigma, 1e-3) ** 2).astype(image.dtype)
-    reached = np.sqrt(np.minimum(np.square(sigma), doubt(precision, STEP**2)))
-    noise = np.where(found, reached, sigma).astype(sigma.dtype)
+    noise = noise_left(sigma, found)
     drawn = (1 - np.square(noise[found] / sigma[found])).astype(image.dtype)
     result = image.copy()
     for plane in result.reshape(-1, *image.shape[-2:]):

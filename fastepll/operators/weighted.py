@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastepll import _check_operator
 from fastepll._check_sigma import Sigma
-from fastepll.operators._outliers import level_of, outliers
+from fastepll.operators._outliers import largest, level_of, outliers
 from fastepll.operators.base import Operator, conjugate_gradients
 from fastepll.operators.pixels import Pixelwise
 from fastepll.typing import FloatArray
@@ -40,15 +40,16 @@ class White:
 def whiten(operator: Operator, sigma: Sigma | None, floor: float) -> White:
     """Operator for noise sigma, at least ``floor`` where that varies.
 
-    The noise of the white measurements is that of the bulk; how it is scaled changes no equation,
-    but schedule and start are chosen by it. The least is that of all but `QUIET` of them.
+    The noise of the white measurements is the most there is but for outliers; how it is scaled
+    changes no equation, but schedule and start are chosen by it. The least is that of all but
+    `QUIET` of them.
     """
     if sigma is None:
         raise TypeError("sigma must be a real number or an array of them, got NoneType")
     if isinstance(sigma, float):
         return White(operator, None, sigma, sigma)
     sigma = np.maximum(sigma, floor)
-    level = level_of(sigma)
+    level = largest(sigma)
     weight = level / sigma
     kind = WeightedPixels if isinstance(operator, Pixelwise) else Weighted
     least = min(float(np.quantile(sigma, QUIET)), level)
@@ -116,7 +117,8 @@ class WeightedPixels(Pixelwise):
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """That of the operator without weights, of pixels that tell little what is around them."""
         right = y / self.weight.astype(y.dtype, copy=False)
-        found = outliers(sigma / self.weight, sigma)
+        noise = sigma / self.weight
+        found = outliers(noise, level_of(noise))
         if found is not None:
             smooth = self.inner.forward(super().guess(y, sigma))
             right[found] = smooth[found]
