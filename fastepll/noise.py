@@ -157,7 +157,7 @@ def channel_sigma(plane: NDArray[Any], bands: Bands, span: float, n_threads: int
     offset = 0.5 * (left - right) / curvature if curvature < 0 else 0.0  # vertex in log sigma
     found = fine[best] * ratio ** np.clip(offset, -1, 1)
     found *= (found / sigma) ** (TEXTURED * len(patches) / N_SMOOTH)
-    return unclipped(found, patches / span, plane.min() / span, plane.max() / span)
+    return unclipped(found * span, patches, float(plane.min()), float(plane.max())) / span
 
 
 def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[IntArray, float]:
@@ -168,9 +168,7 @@ def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[Int
     """
     corners = candidates(plane.shape, bands.shape, N_CANDIDATES)
     for above, (side, least) in zip((math.inf, *SIDES.values()), SIDES.items(), strict=False):
-        found = inspect(plane, corners, bands, side, n_threads)
-        if side == 2:  # two values, say: with small squares excluded that is no rounded noise
-            found[found[:, 2] > 0.4 * math.prod(bands.shape), 0] = np.inf
+        found = inspected(plane, corners, bands, side, n_threads)
         share = float(np.isfinite(found[:, 0]).mean())
         if share < FEWEST:
             continue
@@ -188,10 +186,20 @@ def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[Int
         if share < 0.6 and side == 2:  # not for the slow cases
             more = candidates(plane.shape, bands.shape, N_CANDIDATES / max(share, 0.25))
             if len(more) > len(corners):
-                corners, found = more, inspect(plane, more, bands, side, n_threads)
+                corners, found = more, inspected(plane, more, bands, side, n_threads)
                 chosen = smoothest(found, most_ties)
         return corners[chosen], guess(found[chosen], bands)
     return corners[:0], 0.0
+
+
+def inspected(
+    plane: FloatArray, corners: IntArray, bands: Bands, side: int, n_threads: int
+) -> FloatArray:
+    """What `inspect` finds; patches of two values, say, are no noise either."""
+    found = inspect(plane, corners, bands, side, n_threads)
+    if side <= 4:  # with larger squares allowed they may be noise rounded to few steps
+        found[found[:, 2] > 0.4 * math.prod(bands.shape), 0] = np.inf
+    return found
 
 
 def unclipped(sigma: float, patches: FloatArray, low: float, high: float) -> float:
@@ -215,10 +223,9 @@ def unclipped(sigma: float, patches: FloatArray, low: float, high: float) -> flo
 
 def clipped_variance(a: float, b: float) -> float:
     """Variance of a standard normal number clipped at a and b."""
-    weight, mean, square = 0.0, 0.0, 0.0  # of what lies between the ends
+    mean = square = 0.0
     for end, sign in ((a, -1), (b, 1)):
         if math.isinf(end):
-            weight += 0.5
             square += 0.5
             continue
         density = math.exp(-0.5 * end * end) / math.sqrt(2 * math.pi)

@@ -164,7 +164,8 @@ def test_channels_without_noise_do_not_count():
 def test_no_noise(value):
     y, x = np.mgrid[:40, :50]
     disc = np.where((y - 20) ** 2 + (x - 20) ** 2 < 150, value, 1 - value)
-    for image in (np.full((40, 40), value), disc, disc.astype(np.uint8), (x + y) / 90):
+    checks = np.where((x + y) % 2 == 0, value, 1 - value)
+    for image in (np.full((40, 40), value), disc, disc.astype(np.uint8), (x + y) / 90, checks):
         assert fastepll.estimate_sigma(image, model=MODEL) == 0
     assert fastepll.estimate_sigma(np.rint(255 * LARGE).astype(np.uint8)) < 0.35
 
