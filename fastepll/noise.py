@@ -33,7 +33,12 @@ TEXTURED = 0.4
 
 Fitted to 120 images of bsds300/train at sigma 5 and 10, whole and with 60 % of flat area.
 """
-STEP = 1.01  # ratio of the answers: frames of a video share tables
+STEP = 1.01
+"""Ratio of the answers, so that frames of a video share tables.
+
+What rounding costs `fastepll.denoise` on 12 images of bsd68: at most 0.004 dB on average over them
+(sigma 50, all rounded up), and less than 0.001 dB where it goes either way.
+"""
 LEAST, MOST = 8e-5, 4.0  # in units of the data range: 8e-5 is 0.02 grey levels
 WHY_ZERO = (
     "sigma was estimated as 0: the image is smooth to 8e-5 of the data range, or nearly all of it "
