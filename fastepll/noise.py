@@ -36,7 +36,12 @@ TEXTURED = 0.4
 
 Fitted to 120 images of bsds300/train at sigma 5 and 10, whole and with 60 % of flat area.
 """
-STEP = 1.01  # ratio of the answers: frames of a video share tables
+STEP = 1.01
+"""Ratio of the answers, so that frames of a video share tables.
+
+What rounding costs `fastepll.denoise` on 12 images of bsd68: at most 0.004 dB on average over them
+(sigma 50, all rounded up), and less than 0.001 dB where it goes either way.
+"""
 LEAST, MOST = 8e-5, 4.0  # in units of the data range: 8e-5 is 0.02 grey levels
 WHY_ZERO = (
     "sigma was estimated as 0: the image is smooth to 8e-5 of the data range, or nearly all of it "
@@ -196,7 +201,7 @@ def channel_sigma(plane: NDArray[Any], bands: Bands, span: float, n_threads: int
     offset = 0.5 * (left - right) / curvature if curvature < 0 else 0.0  # vertex in log sigma
     found = fine[best] * ratio ** np.clip(offset, -1, 1)
     found *= (found / sigma) ** (TEXTURED * len(patches) / N_SMOOTH)
-    return unclipped(found, patches / span, plane.min() / span, plane.max() / span)
+    return unclipped(found * span, patches, float(plane.min()), float(plane.max())) / span
 
 
 def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[IntArray, float]:
@@ -207,9 +212,7 @@ def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[Int
     """
     corners = candidates(plane.shape, bands.shape, N_CANDIDATES)
     for above, (side, least) in zip((math.inf, *SIDES.values()), SIDES.items(), strict=False):
-        found = inspect(plane, corners, bands, side, n_threads)
-        if side == 2:  # two values, say: with small squares excluded that is no rounded noise
-            found[found[:, 2] > 0.4 * math.prod(bands.shape), 0] = np.inf
+        found = inspected(plane, corners, bands, side, n_threads)
         share = float(np.isfinite(found[:, 0]).mean())
         if share < FEWEST:
             continue
@@ -227,10 +230,20 @@ def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[Int
         if share < 0.6 and side == 2:  # not for the slow cases
             more = candidates(plane.shape, bands.shape, N_CANDIDATES / max(share, 0.25))
             if len(more) > len(corners):
-                corners, found = more, inspect(plane, more, bands, side, n_threads)
+                corners, found = more, inspected(plane, more, bands, side, n_threads)
                 chosen = smoothest(found, most_ties)
         return corners[chosen], guess(found[chosen], bands)
     return corners[:0], 0.0
+
+
+def inspected(
+    plane: FloatArray, corners: IntArray, bands: Bands, side: int, n_threads: int
+) -> FloatArray:
+    """What `inspect` finds; patches of two values, say, are no noise either."""
+    found = inspect(plane, corners, bands, side, n_threads)
+    if side <= 4:  # with larger squares allowed they may be noise rounded to few steps
+        found[found[:, 2] > 0.4 * math.prod(bands.shape), 0] = np.inf
+    return found
 
 
 def unclipped(sigma: float, patches: FloatArray, low: float, high: float) -> float:
@@ -254,10 +267,9 @@ def unclipped(sigma: float, patches: FloatArray, low: float, high: float) -> flo
 
 def clipped_variance(a: float, b: float) -> float:
     """Variance of a standard normal number clipped at a and b."""
-    weight, mean, square = 0.0, 0.0, 0.0  # of what lies between the ends
+    mean = square = 0.0
     for end, sign in ((a, -1), (b, 1)):
         if math.isinf(end):
-            weight += 0.5
             square += 0.5
             continue
         density = math.exp(-0.5 * end * end) / math.sqrt(2 * math.pi)

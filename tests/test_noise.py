@@ -31,7 +31,7 @@ def steps(request, monkeypatch):
 def test_scene(sigma, steps):
     for seed in range(3):
         image = noisy(CLEAN, sigma / 255, seed)
-        assert fastepll.estimate_sigma(image, model=MODEL) == pytest.approx(sigma / 255, rel=0.08)
+        assert fastepll.estimate_sigma(image, model=MODEL) == pytest.approx(sigma / 255, rel=0.09)
 
 
 @pytest.mark.parametrize("side", [3, 4, 8, 12])
@@ -85,7 +85,7 @@ def area(kind, shape, share, seed=0):
 @pytest.mark.parametrize("share", [0.03, 0.25, 0.6])
 @pytest.mark.parametrize("kind", ["bars", "blocks"])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0, 250 / 255])
-def test_exactly_flat_areas_do_not_count(value, kind, share, steps):
+def test_exactly_flat_areas_do_not_count(value, kind, share):
     flat = area(kind, LARGE.shape, share)
     for sigma in (2, 10, 50):
         image = noisy(LARGE, sigma / 255)
@@ -93,6 +93,13 @@ def test_exactly_flat_areas_do_not_count(value, kind, share, steps):
         assert fastepll.estimate_sigma(image) == pytest.approx(sigma / 255, rel=0.1)
         image = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
         assert fastepll.estimate_sigma(image) == pytest.approx(sigma, rel=0.1)
+
+
+def test_flat_areas_without_the_core(monkeypatch):
+    monkeypatch.setattr(_noise_bands, "why_not", lambda name: "for the test")
+    image = noisy(LARGE, 0.04)
+    image[area("blocks", LARGE.shape, 0.25)] = 0.5
+    assert fastepll.estimate_sigma(image) == pytest.approx(0.04, rel=0.1)
 
 
 def test_several_values_and_areas_that_were_flat_before_the_noise():
@@ -157,7 +164,8 @@ def test_channels_without_noise_do_not_count():
 def test_no_noise(value):
     y, x = np.mgrid[:40, :50]
     disc = np.where((y - 20) ** 2 + (x - 20) ** 2 < 150, value, 1 - value)
-    for image in (np.full((40, 40), value), disc, disc.astype(np.uint8), (x + y) / 90):
+    checks = np.where((x + y) % 2 == 0, value, 1 - value)
+    for image in (np.full((40, 40), value), disc, disc.astype(np.uint8), (x + y) / 90, checks):
         assert fastepll.estimate_sigma(image, model=MODEL) == 0
     assert fastepll.estimate_sigma(np.rint(255 * LARGE).astype(np.uint8)) < 0.35
 
@@ -248,10 +256,10 @@ def test_levels_agree_with_the_definition(level, monkeypatch):
 
 def test_bands_are_those_of_the_mixture():
     bands = bands_of(MODEL)
-    z = MODEL.sample(200_000, 0).reshape(-1, 6, 6)
+    z = MODEL.sample(50_000, 0).reshape(-1, 6, 6)
     mean = bands.energies(z).mean(axis=0) / bands.counts
     expected = bands.variances @ MODEL.weights
-    np.testing.assert_allclose(mean, expected, rtol=0.03, atol=3e-6)
+    np.testing.assert_allclose(mean, expected, rtol=0.05, atol=3e-6)
     assert bands.counts.sum() == 35
     assert bands_of(MODEL) is bands
 
