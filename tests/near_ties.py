@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from fastepll.backends import Backend, get_backend, reference
+from fastepll.backends import Backend, PassCall, get_backend, reference
 from fastepll.models import GaussianMixture
 from fastepll.settings import Pass
 
@@ -43,17 +43,31 @@ def watching() -> Iterator[list[Seen]]:
     """The passes of every backend, in order."""
     passes: list[Seen] = []
 
-    def watched(plain: Callable[..., Array]) -> Callable[..., Array]:
+    def see(backend: Backend, image: Array, model: Any, step: Pass) -> None:
+        chosen = backend.select(image, model, step, n_threads=1)
+        passes.append(Seen(image.astype(np.float64), model, step, chosen))
+
+    def one(plain: Callable[..., Array]) -> Callable[..., Array]:
         def prior_pass(self: Backend, image: Array, model: Any, step: Pass, **rest: Any) -> Array:
-            chosen = self.select(image, model, step, n_threads=1)
-            passes.append(Seen(image.astype(np.float64), model, step, chosen))
+            see(self, image, model, step)
             return plain(self, image, model, step, **rest)
 
         return prior_pass
 
+    def several(plain: Callable[..., None]) -> Callable[..., None]:
+        def prior_passes(self: Backend, calls: list[PassCall], model: Any, **rest: Any) -> None:
+            for call in calls:
+                see(self, call.image, model, call.step)
+            plain(self, calls, model, **rest)
+
+        return prior_passes
+
     with ExitStack() as stack:
         for kind in {type(get_backend(name)) for name in BACKENDS}:
-            change = mock.patch.object(kind, "prior_pass", watched(kind.prior_pass))
+            if hasattr(kind, "prior_passes"):  # of which its prior_pass is one
+                change = mock.patch.object(kind, "prior_passes", several(kind.prior_passes))
+            else:
+                change = mock.patch.object(kind, "prior_pass", one(kind.prior_pass))
             stack.enter_context(change)
         yield passes
 
