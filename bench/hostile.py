@@ -86,6 +86,8 @@ def array(rng: Rng) -> Any:
     n_axes = int(rng.choice([0, 1, 2, 2, 2, 2, 3, 3, 4, 5]))
     sides = [0, 1, 2, 3, 4, 7, 8, 16, 33]
     shape = tuple(int(n) for n in rng.choice(sides, n_axes, p=[0.02, *[0.98 / 8] * 8]))
+    few = max(0, n_axes - 3)  # images in a stack, so that a call is not long by right
+    shape = (*(min(n, 3) for n in shape[:few]), *shape[few:])
     dtype = np.dtype(pick(rng, DTYPES if rng.random() < 0.3 else DTYPES[:7]))
     values = rng.random(shape)
     if dtype.kind in "ui":
