@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -280,6 +281,7 @@ def clipped_variance(a: float, b: float) -> float:
     return square - mean * mean
 
 
+@lru_cache(maxsize=4)
 def candidates(shape: tuple[int, ...], patch: tuple[int, int], wanted: float) -> IntArray:
     """Corners (n, 2) of patches: all, or one at a random place in each of about n square cells."""
     rows, cols = (n - p + 1 for n, p in zip(shape, patch, strict=True))
@@ -290,7 +292,9 @@ def candidates(shape: tuple[int, ...], patch: tuple[int, int], wanted: float) ->
     if side > 1:
         corners += np.random.default_rng(0).integers(side, size=corners.shape, dtype=np.int32)
         np.minimum(corners, np.array((rows - 1, cols - 1), np.int32), out=corners)
-    return corners.reshape(-1, 2)
+    result = corners.reshape(-1, 2)
+    result.flags.writeable = False  # other calls have the same
+    return result
 
 
 def smoothest(found: FloatArray, most_ties: float) -> Indices:
