@@ -99,8 +99,7 @@ class Values:
         if kind.kind == "f":
             if self.response is None or self.fits():
                 return 1.0
-            level = 0.0 if self.sigma is None else float(np.median(self.sigma))
-            noise = ""
+            level, noise = self.level, ""
             if level > self.white:
                 noise = (
                     f" and sigma {level:.4g}, more than from black to white; it is in the units of "
@@ -148,6 +147,14 @@ class Values:
         return int(2 ** (8 + 2 * max(n, 0)) - 1)
 
     @property
+    def level(self) -> float:
+        """Median of sigma where it is known and finite, else 0."""
+        if self.sigma is None:
+            return 0.0
+        finite = np.asarray(self.sigma)[np.isfinite(self.sigma)]
+        return float(np.median(finite)) if finite.size else 0.0
+
+    @property
     def white(self) -> float:
         """Largest magnitude that is measured of an image in [0, 1], at least 1."""
         least, most = self.response or (0.0, 1.0)
@@ -156,7 +163,7 @@ class Values:
     def fits(self) -> bool:
         """Whether a float image may be in [0, 1], but for its noise and some overshoot."""
         least, most = self.response or (0.0, 1.0)
-        if self.sigma is not None and float(np.median(self.sigma)) > self.white:
+        if self.level > self.white:
             return False
         floor, top = most * LOWEST + least * HIGHEST, most * HIGHEST + least * LOWEST
         if floor <= self.low and self.high <= top:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from fastepll._portable import Portable
 from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import from_planes, planes_for, to_plane
-from fastepll.epll import denoise_plane, n_scales, split
+from fastepll.epll import TOGETHER, denoise_plane, n_scales, split
 from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.noise import GRAY, sigma_for
 from fastepll.settings import MAX_SCALES, Settings, check_settings, settings_for
@@ -241,7 +242,7 @@ class Denoiser(Portable):
                 progress=None if report is None else progress,
                 out=planes[f"restored {i}", len(group)] if ready is None else ready,
                 work=planes["work", len(group)],
-                spare=planes["spare", len(group)],
+                spare=planes["spare", len(group)] if noisy.size <= TOGETHER else None,
             )
             restored.extend(split(image))
         if ready is None:
@@ -276,7 +277,10 @@ class Denoiser(Portable):
         mix = planes_for(shape[2], model)
         planes = self._take(shape[:2])
         for i, group in enumerate(mix.groups):
-            for name in ("noisy", "work", "spare", f"restored {i}"):
+            names = ["noisy", "work", f"restored {i}"]
+            if len(group) * math.prod(shape[:2]) <= TOGETHER:
+                names.append("spare")
+            for name in names:
                 planes[name, len(group)].fill(0)  # touched now, not in the first call
         self._kept.append(planes)
         if not isinstance(self._sigma, float):

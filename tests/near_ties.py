@@ -139,6 +139,8 @@ def assert_alike(
         our_image = ours()
     with watching() as their_passes:
         their_image = theirs()
+    for passes in (our_passes, their_passes):  # size by size, which may have been done together
+        passes.sort(key=lambda seen: -seen.image.size)
     changed: dict[tuple[int, ...], Array] = {}  # pixels of images of that shape
     for a, b in zip(our_passes, their_passes, strict=True):
         shape, sides = a.image.shape[-2:], [2 * p - 1 for p in a.model.patch_shape[:2]]

@@ -72,7 +72,7 @@ ARGUMENTS = [
     ("sigma", 1j, TypeError, "complex"),
     ("sigma", np.array([0.1]), ValueError, r"\(12, 14\), a map, got shape \(1,\)"),
     ("sigma", 0.1 - GOOD, ValueError, "least value of -"),
-    ("sigma", np.full(GOOD.shape, np.nan), ValueError, "finite"),
+    ("sigma", np.full(GOOD.shape, np.nan), ValueError, "be >= 0 everywhere"),
     ("sigma", 0.1 + 1j * GOOD, TypeError, "complex128"),
     ("sigma", 11 + GOOD, ValueError, "units of the image"),
     ("stack", 1, TypeError, "bool, got int"),

@@ -87,7 +87,9 @@ def test_no_noise_is_said(run, tmp_path):
         target = tmp_path / f"out{len(more)}.png"
         code, out, err = run("denoise", tmp_path / "in.png", target, *more)
         assert code == 0
-        assert err.startswith("fastepll: warning: sigma was estimated as 0")
+        source = tmp_path / "in.png"
+        assert err.startswith(f"fastepll: warning: {source}: sigma was estimated as 0")
+        assert err.count("\n") == 1
         assert err.endswith("give --sigma\n")
         assert ("sigma 0 (estimated)" in out) is not bool(more)
 

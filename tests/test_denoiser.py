@@ -117,7 +117,7 @@ def test_the_estimate_is_what_estimate_sigma_says(dtype, kind):
 
 def test_no_noise_is_said_at_the_line_of_the_caller():
     flat = np.full((20, 30), 0.5)
-    ours = Denoiser(MODEL)
+    ours = Denoiser(model=MODEL)
     for call in (lambda: fastepll.denoise(flat, model=MODEL), lambda: ours(flat)):
         with pytest.warns(UserWarning, match="estimated as 0.*exactly equal.*pass sigma") as said:
             result = call()

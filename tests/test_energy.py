@@ -86,4 +86,4 @@ def test_a_prior_with_flat_directions_needs_noise():
 
 def test_what_is_no_operator_is_refused():
     with pytest.raises(TypeError, match="operator must be an Operator or None, got float"):
-        fastepll.energy(np.ones((9, 9)), np.ones((9, 9)), 0.5, 0.1, model=smooth_mixture(3))
+        fastepll.energy(np.ones((9, 9)), np.ones((9, 9)), 0.5, sigma=0.1, model=smooth_mixture(3))

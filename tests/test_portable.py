@@ -167,7 +167,8 @@ def test_tokens_and_hashes_are_those_of_what_it_was_made_of(name):
         assert key(arrive(made)) == key(arrive(arrive(made)))
         if key is not pickle.dumps:  # which also says which objects are one
             assert key(arrive(made)) == first
-            assert key(copy.deepcopy(made)) == first
+            if name != "foreign" or key is hashed:  # Dask sees in SciPy's which parts are one
+                assert key(copy.deepcopy(made)) == first
 
 
 def test_different_objects_have_different_tokens():

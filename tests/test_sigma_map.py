@@ -95,7 +95,7 @@ def test_no_noise_no_change(quality, dtype, axis):
     sigma[0, 80:] = np.where(rng.random((16, 100)) < 0.2, np.inf, sigma[0, 80:])
     result = image.copy()
     denoiser = fastepll.Denoiser(
-        MODEL, sigma, quality=quality, stack=True, channel_axis=axis, backend="native"
+        sigma, model=MODEL, quality=quality, stack=True, channel_axis=axis, backend="native"
     )
     assert denoiser(result, out=result) is result
     known = sigma == 0

@@ -46,9 +46,9 @@ def prepare_denoise(arguments: argparse.Namespace) -> Restore:
     """Denoising with these options."""
 
     def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
-        _, note = noise(frames, arguments)
+        sigma, note = noise(frames, arguments)
         pixels = fastepll.denoise(
-            pixels_of(frames), arguments.sigma, progress=progress, **options(frames, arguments)
+            pixels_of(frames), sigma, progress=progress, **options(frames, arguments)
         )
         return result(frames, pixels, note)
 
