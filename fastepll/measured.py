@@ -60,20 +60,21 @@ def check_implied(y: NDArray[Any], operator: Operator, sigma: Sigma | None) -> N
 def measured_sigma(y: NDArray[Any], operator: Operator, span: float, n_threads: int) -> float:
     """Standard deviation of the noise of a measurement (height, width, channels) that is an image.
 
-    Patches with unknown pixels do not count: what is infinite is of no use to the estimate.
+    Patches with unknown pixels do not count.
     """
     if operator.response is None:
         raise ValueError(
             "sigma must be given where the measurement is no image, got None and "
             f"{type(operator).__name__}"
         )
+    unknown = None
     if isinstance(operator, Mask) and operator.unknown.any():
-        sides = tuple(min(SIDE, n) for n in operator.unknown.shape)
-        complete = 1 - sliding_window_view(operator.unknown, sides).any(axis=(-2, -1)).mean()
+        unknown = operator.unknown
+        sides = tuple(min(SIDE, n) for n in unknown.shape)
+        complete = 1 - sliding_window_view(unknown, sides).any(axis=(-2, -1)).mean()
         if complete < COMPLETE:
             raise ValueError(
                 f"sigma must be given for a mask that leaves few patches without unknown pixels, "
                 f"got None and {100 * complete:.2g} % of them"
             )
-        y = np.where(operator.unknown[..., None], np.inf, y)
-    return span * relative_sigma(y, load_model(GRAY), span, n_threads)
+    return span * relative_sigma(y, load_model(GRAY), span, n_threads, unknown)

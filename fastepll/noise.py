@@ -162,12 +162,22 @@ def sigma_for(image: NDArray[Any], model: GaussianMixture, span: float, n_thread
 
 
 def relative_sigma(
-    image: NDArray[Any], model: GaussianMixture, span: float, n_threads: int
+    image: NDArray[Any],
+    model: GaussianMixture,
+    span: float,
+    n_threads: int,
+    unknown: NDArray[np.bool_] | None = None,
 ) -> float:
-    """Sigma / span of (height, width, channels), rounded to a power of `STEP`."""
+    """Sigma / span of (height, width, channels), rounded to a power of `STEP`.
+
+    Patches with ``unknown`` pixels (height, width) do not count.
+    """
     bands = bands_of(model)
     sigmas = np.array(
-        [channel_sigma(image[..., c], bands, span, n_threads) for c in range(image.shape[-1])]
+        [
+            channel_sigma(image[..., c], bands, span, n_threads, unknown)
+            for c in range(image.shape[-1])
+        ]
     )
     sigmas = sigmas[sigmas >= LEAST]  # other channels, alpha say, tell nothing of the noise
     if len(sigmas) == 0:
@@ -176,10 +186,16 @@ def relative_sigma(
     return float(STEP ** round(math.log(sigma, STEP)))
 
 
-def channel_sigma(plane: NDArray[Any], bands: Bands, span: float, n_threads: int) -> float:
+def channel_sigma(
+    plane: NDArray[Any],
+    bands: Bands,
+    span: float,
+    n_threads: int,
+    unknown: NDArray[np.bool_] | None = None,
+) -> float:
     """Sigma / span of one channel, 0.0 where there is no noise."""
     plane = np.ascontiguousarray(plane, np.float32)
-    corners, sigma = smooth_patches(plane, bands, n_threads)
+    corners, sigma = smooth_patches(plane, bands, n_threads, unknown)
     if sigma == 0:
         return 0.0
     sigma /= span
@@ -205,15 +221,18 @@ def channel_sigma(plane: NDArray[Any], bands: Bands, span: float, n_threads: int
     return unclipped(found * span, patches, float(plane.min()), float(plane.max())) / span
 
 
-def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[IntArray, float]:
+def smooth_patches(
+    plane: FloatArray, bands: Bands, n_threads: int, unknown: NDArray[np.bool_] | None
+) -> tuple[IntArray, float]:
     """Corners (n, 2) of the smoothest patches with noise, and a first guess of sigma.
 
     What is no noise depends on sigma / step, and sigma on what is no noise: sides of squares are
     tried until one fits the sigma that it leads to. sigma is 0 if none does.
     """
+    options: dict[str, Any] = {"n_threads": n_threads, "unknown": unknown}
     corners = candidates(plane.shape, bands.shape, N_CANDIDATES)
     for above, (side, least) in zip((math.inf, *SIDES.values()), SIDES.items(), strict=False):
-        found = inspected(plane, corners, bands, side, n_threads)
+        found = inspected(plane, corners, bands, side, **options)
         share = float(np.isfinite(found[:, 0]).mean())
         if share < FEWEST:
             continue
@@ -231,17 +250,28 @@ def smooth_patches(plane: FloatArray, bands: Bands, n_threads: int) -> tuple[Int
         if share < 0.6 and side == 2:  # not for the slow cases
             more = candidates(plane.shape, bands.shape, N_CANDIDATES / max(share, 0.25))
             if len(more) > len(corners):
-                corners, found = more, inspected(plane, more, bands, side, n_threads)
+                corners, found = more, inspected(plane, more, bands, side, **options)
                 chosen = smoothest(found, most_ties)
         return corners[chosen], guess(found[chosen], bands)
     return corners[:0], 0.0
 
 
 def inspected(
-    plane: FloatArray, corners: IntArray, bands: Bands, side: int, n_threads: int
+    plane: FloatArray,
+    corners: IntArray,
+    bands: Bands,
+    side: int,
+    *,
+    n_threads: int,
+    unknown: NDArray[np.bool_] | None,
 ) -> FloatArray:
     """What `inspect` finds; patches of two values, say, are no noise either."""
     found = inspect(plane, corners, bands, side, n_threads)
+    if unknown is not None:
+        before = np.pad(np.cumsum(np.cumsum(unknown, axis=0), axis=1), ((1, 0), (1, 0)))
+        (top, left), (bottom, right) = corners.T, (corners + bands.shape).T
+        count = before[bottom, right] - before[top, right] - before[bottom, left]
+        found[count + before[top, left] > 0, 0] = np.inf
     if side <= 4:  # with larger squares allowed they may be noise rounded to few steps
         found[found[:, 2] > 0.4 * math.prod(bands.shape), 0] = np.inf
     return found
@@ -299,12 +329,14 @@ def candidates(shape: tuple[int, ...], patch: tuple[int, int], wanted: float) ->
 
 def smoothest(found: FloatArray, most_ties: float) -> Indices:
     """Which of the inspected patches have least roughness, of those that are of use."""
-    usable = np.flatnonzero(np.isfinite(found[:, 0]))
-    without = usable[found[usable, 2] <= most_ties]
-    if len(without) >= FEWEST * len(found):
-        usable = without
-    n = min(N_SMOOTH, max(len(usable) // 20, min(len(usable), 128)))
-    return usable[np.argpartition(found[usable, 0], n - 1)[:n]]
+    roughness = found[:, 0]
+    if most_ties < math.inf:
+        without = np.where(found[:, 2] <= most_ties, roughness, np.float32(np.inf))
+        if np.count_nonzero(without < np.inf) >= FEWEST * len(found):
+            roughness = without
+    usable = int(np.count_nonzero(roughness < np.inf))
+    n = min(N_SMOOTH, max(usable // 20, min(usable, 128)))
+    return np.sort(np.argpartition(roughness, n - 1)[:n])
 
 
 def guess(found: FloatArray, bands: Bands) -> float:
@@ -317,4 +349,5 @@ def quantisation(plane: FloatArray, corners: IntArray, shape: tuple[int, int]) -
     rows, cols = corners[::4].T
     differences = np.abs(np.diff(sliding_window_view(plane, shape)[rows, cols], axis=-1))
     differences = differences[differences > 0]
-    return float(np.quantile(differences, 0.02)) if len(differences) else 0.0
+    rank = len(differences) // 50
+    return float(np.partition(differences, rank)[rank]) if len(differences) else 0.0

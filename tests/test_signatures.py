@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastepll
+from fastepll.measured import measured_sigma
 from fastepll.operators import Blur, Diagonal, Downsample, Identity, Mask, bicubic_kernel
 
 from .scenes import noisy, rms, scene, smooth_mixture
@@ -126,6 +127,15 @@ def test_sigma_that_is_not_given(name):
     found = call(y, sigma=None)
     known, wrong = call(y, sigma=0.05), call(y, sigma=0.1)
     assert rms(found - known) < 0.6 * rms(wrong - known)
+
+
+def test_sigma_beside_unknown_pixels():
+    """However few of the pixels of a patch are unknown, and whatever they hold."""
+    y = noisy(BIG, 0.05)
+    for share, value in [(0.01, 0.3), (0.03, 0.0), (0.03, 1.0)]:
+        unknown = np.random.default_rng(3).random(BIG.shape) < share
+        filled = np.where(unknown, value, y)[..., None]
+        assert measured_sigma(filled, Mask(unknown), 1.0, 2) == pytest.approx(0.05, rel=0.1)
 
 
 def test_sigma_that_cannot_be_estimated():
