@@ -8,30 +8,18 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tables import RESULTS, digits, duration, result, table
+from thread_tables import contention, pieces
 from versions import in_words
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "bench" / "results"
 QUALITIES = ("exact", "high", "balanced", "fast", "preview")
-
-
-def result(name: str) -> dict[str, Any]:
-    """Figures of one benchmark."""
-    figures: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return figures
-
-
-def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def restoration() -> str:
@@ -87,16 +75,6 @@ def cbsd68() -> str:
         + f"{figures['threads']} threads, {in_words(machine)}. "
         + f"Command: `python bench/cbsd68.py --slow {slow['images']}`."
     )
-
-
-def digits(value: float) -> str:
-    """Three significant digits, never with an exponent."""
-    return f"{float(f'{value:.3g}'):.10g}"
-
-
-def duration(seconds: float) -> str:
-    """Three digits, in s or ms."""
-    return f"{digits(seconds)} s" if seconds >= 1 else f"{digits(1e3 * seconds)} ms"
 
 
 def pareto() -> str:
@@ -312,7 +290,7 @@ def main() -> int:
 
 FILES: dict[Path, list[Callable[[], str]]] = {
     ROOT / "README.md": [restoration, tasks, cbsd68, pareto, startup, priors],
-    ROOT / "bench" / "README.md": [tasks_all, scaling, kernels],
+    ROOT / "bench" / "README.md": [tasks_all, scaling, contention, pieces, kernels],
 }
 SOURCES = {"priors": "studies/likelihood.csv"}
 
