@@ -1,10 +1,7 @@
 // Python: views in, array out, the GIL released around one call into the core.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,51 +9,14 @@
 
 #include "dispatch.hpp"
 #include "gmm.hpp"
-#include "noise.hpp"
 #include "pass.hpp"
+#include "python.hpp"
 #include "scales.hpp"
 #include "workspace.hpp"
 
-namespace py = pybind11;
 using namespace fastepll;
 
 namespace {
-
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
-
-void require(bool condition, const char* message) {
-  if (!condition) throw py::value_error(message);
-}
-
-// A Poll that answers Ctrl-C and tells `callback` (None or callable) the fraction done. What they
-// raise is kept, and raised again by `finish` once the threads have stopped.
-class PythonPoll {
- public:
-  explicit PythonPoll(py::object callback) : callback_(std::move(callback)) {}
-
-  Poll function() {
-    return [this](double fraction) {
-      py::gil_scoped_acquire gil;
-      try {
-        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        if (!callback_.is_none()) callback_(fraction);
-        return true;
-      } catch (...) {
-        raised_ = std::current_exception();
-        return false;
-      }
-    };
-  }
-
-  void finish(bool completed) const {
-    if (!completed) std::rethrow_exception(raised_);
-  }
-
- private:
-  py::object callback_;
-  std::exception_ptr raised_;
-};
 
 std::shared_ptr<Mixture> make_mixture(const Array<double>& weights,
                                       const Array<double>& eigenvalues,
@@ -145,11 +105,6 @@ void require_halves(const Array<float>& image, const Array<float>& half, int n_t
   require(n_threads >= 1, "n_threads must be positive");
 }
 
-template <class T>
-bool has_shape(const Array<T>& array, const std::vector<py::ssize_t>& shape) {
-  return std::equal(array.shape(), array.shape() + array.ndim(), shape.begin(), shape.end());
-}
-
 // The array that a tuple has at `index`, never a converted copy of it.
 template <class T>
 Array<T> array_at(const py::tuple& values, std::size_t index) {
@@ -236,64 +191,6 @@ Array<double> run_log_probs(const Array<float>& image, const Prepared& prepared,
   return result;
 }
 
-Array<float> run_inspect(const Array<float>& plane, const Array<std::int32_t>& corners,
-                         std::size_t height, std::size_t width, const Array<float>& high,
-                         std::size_t side, const std::string& level, int n_threads) {
-  require(plane.ndim() == 2 && corners.ndim() == 2 && corners.shape(1) == 2 && high.ndim() == 2 &&
-              high.shape(1) == static_cast<py::ssize_t>(height * width),
-          "wanted a plane, corners (n, 2) and high (h, height * width)");
-  require(2 <= side && side <= kMostSide && n_threads >= 1, "side or n_threads out of range");
-  const Plane view{plane.data(), static_cast<std::size_t>(plane.shape(0)),
-                   static_cast<std::size_t>(plane.shape(1))};
-  const Probe probe{height, width, high.data(), static_cast<std::size_t>(high.shape(0))};
-  const std::size_t n = static_cast<std::size_t>(corners.shape(0));
-  const std::int32_t* at = corners.data();
-  for (std::size_t i = 0; i < n; ++i)
-    require(at[2 * i] >= 0 && at[2 * i + 1] >= 0 && at[2 * i] + height <= view.height &&
-                at[2 * i + 1] + width <= view.width,
-            "patches must lie in the plane");
-  const KernelTable& table = kernels(level);
-  Array<float> result({corners.shape(0), py::ssize_t{3}});
-  float* target = result.mutable_data();
-  PythonPoll poll(py::none{});
-  bool completed;
-  {
-    py::gil_scoped_release release;
-    completed = inspect(table, view, at, n, probe, side, n_threads, poll.function(), target);
-  }
-  poll.finish(completed);
-  return result;
-}
-
-Array<double> run_evidence(const Array<float>& energies, const Array<double>& precisions,
-                           const Array<double>& offsets, std::size_t n_low,
-                           const std::string& level, int n_threads) {
-  require(energies.ndim() == 2 && precisions.ndim() == 3 && offsets.ndim() == 3 &&
-              precisions.shape(1) == energies.shape(1) && offsets.shape(0) == precisions.shape(0) &&
-              offsets.shape(1) == 2 && offsets.shape(2) == precisions.shape(2),
-          "wanted energies (n, bands), precisions (s, bands, k) and offsets (s, 2, k)");
-  const Levels levels{static_cast<std::size_t>(precisions.shape(0)),
-                      static_cast<std::size_t>(precisions.shape(1)),
-                      n_low,
-                      static_cast<std::size_t>(precisions.shape(2)),
-                      precisions.data(),
-                      offsets.data()};
-  require(n_low <= levels.n_bands && n_threads >= 1, "n_low or n_threads out of range");
-  const KernelTable& table = kernels(level);
-  const float* values = energies.data();
-  const std::size_t n = static_cast<std::size_t>(energies.shape(0));
-  Array<double> result({energies.shape(0), precisions.shape(0)});
-  double* target = result.mutable_data();
-  PythonPoll poll(py::none{});
-  bool completed;
-  {
-    py::gil_scoped_release release;
-    completed = evidence(table, values, n, levels, n_threads, poll.function(), target);
-  }
-  poll.finish(completed);
-  return result;
-}
-
 void run_halve(const Array<float>& image, Array<float> out, int n_threads) {
   require_halves(image, out, n_threads);
   float* result = out.mutable_data();
@@ -333,12 +230,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         py::arg("shift_y"), py::arg("shift_x"), py::arg("exhaustive"), py::arg("n_threads"));
   m.def("log_probs", &run_log_probs, py::arg("image").noconvert(), py::arg("prepared"),
         py::arg("n_threads"));
-  m.def("inspect", &run_inspect, py::arg("plane").noconvert(), py::arg("corners").noconvert(),
-        py::arg("height"), py::arg("width"), py::arg("high").noconvert(), py::arg("side"),
-        py::arg("level"), py::arg("n_threads"));
-  m.def("evidence", &run_evidence, py::arg("energies").noconvert(),
-        py::arg("precisions").noconvert(), py::arg("offsets").noconvert(), py::arg("n_low"),
-        py::arg("level"), py::arg("n_threads"));
+  bind_noise(m);
   m.def("halve", &run_halve, py::arg("image").noconvert(), py::arg("out").noconvert(),
         py::arg("n_threads"));
   m.def("add_coarse", &run_add_coarse, py::arg("image").noconvert(), py::arg("coarse").noconvert(),

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll import _check
 from fastepll._check import Model
 from fastepll._check_range import check_data_range, check_intensities
+from fastepll._clipped_noise import unclipped
 from fastepll._noise_bands import Bands, bands_of, inspect
 from fastepll._threads import resolve_threads
 from fastepll._told import tell
@@ -275,40 +276,6 @@ def inspected(
     if side <= 4:  # with larger squares allowed they may be noise rounded to few steps
         found[found[:, 2] > 0.4 * math.prod(bands.shape), 0] = np.inf
     return found
-
-
-def unclipped(sigma: float, patches: FloatArray, low: float, high: float) -> float:
-    """Sigma of noise that was clipped at the ends of the intensities, if they occur in the patches.
-
-    By what clipping leaves of the variance of normal noise around the means of the patches.
-    """
-    ends = [
-        end if (patches == end).mean() > 1e-3 else other
-        for end, other in ((low, -math.inf), (high, math.inf))
-    ]
-    if not any(map(math.isfinite, ends)):
-        return sigma
-    means = patches[::8].mean(axis=(1, 2), dtype=np.float64).tolist()
-    start = sigma
-    for _ in range(8):
-        kept = sum(clipped_variance(*((end - mean) / sigma for end in ends)) for mean in means)
-        sigma = start / math.sqrt(max(kept / len(means), 0.25))
-    return sigma
-
-
-def clipped_variance(a: float, b: float) -> float:
-    """Variance of a standard normal number clipped at a and b."""
-    mean = square = 0.0
-    for end, sign in ((a, -1), (b, 1)):
-        if math.isinf(end):
-            square += 0.5
-            continue
-        density = math.exp(-0.5 * end * end) / math.sqrt(2 * math.pi)
-        inside = 0.5 * math.erf(sign * end / math.sqrt(2))
-        outside = 0.5 - inside
-        mean += -sign * density + outside * end
-        square += inside - sign * end * density + outside * end * end
-    return square - mean * mean
 
 
 @lru_cache(maxsize=4)
