@@ -111,7 +111,7 @@ class Values:
             )
         if kind.name not in ("uint8", "uint16"):
             raise ValueError(
-                f"data_range must be given for a {name} of {kind}, got None and {told}; pass the "
+                f"data_range must be given for the {name} of {kind}, got None and {told}; pass the "
                 f"step from black to white, or 'auto', here {self.depth}"
             )
         if kind.itemsize == 2 and self.high <= FEW:

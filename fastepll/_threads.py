@@ -115,6 +115,9 @@ def register_with_threadpoolctl() -> None:
     with contextlib.suppress(ImportError):
         import threadpoolctl
 
+        if not hasattr(threadpoolctl, "register"):  # before 3.2
+            return
+
         class Core(threadpoolctl.LibController):  # type: ignore[misc]
             user_api, internal_api, filename_prefixes = "openmp", "fastepll", ("_core",)
             check_symbols = ("fastepll_core",)

@@ -259,7 +259,7 @@ def range_of(
     if kind.kind == "f":
         return 1.0, None
     if kind.name not in ("uint8", "uint16"):
-        raise ValueError(f"data_range must be given for a {name} of {kind}, got None")
+        raise ValueError(f"data_range must be given for the {name} of {kind}, got None")
     return float(np.iinfo(kind).max), float(np.iinfo(kind).max)
 
 
