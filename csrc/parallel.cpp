@@ -89,7 +89,7 @@ class Team {
   // One more worker; false if the system has none left: then those that there are must do.
   bool start() {
     try {
-      [[maybe_unused]] const SignalsBlocked blocked;
+      [[maybe_unused]] const SignalsBlocked blocked{};
       std::thread([this] { serve(); }).detach();
     } catch (const std::exception&) {
       return false;
