@@ -1,12 +1,13 @@
 """Error of the noise estimate on bsd68, with areas that have no noise: ``python bench/noise.py``.
 
-Every figure is estimate / truth, the truth being the RMS of what noise, rounding and clipping
-changed where there is noise. ``float`` is the protocol's noise, ``uint8`` the same rounded and
-clipped to 8 bits as a camera would. Of each image a share is then replaced by exact constants, in
-three ways: bars (the upper and lower rows), blocks of 6 to 48 pixels at random places, and one side
-of a smooth random field; the value goes round 0, 0.5, 1, 250/255 and several. ``smooth`` is an area
-that was flat before the noise came. ``small`` is noise of about a gray level on images that were
-blurred before. scikit-image (needs PyWavelets) is for comparison.
+Every figure is estimate / truth. The truth is sigma; below a gray level, where rounding is as much
+noise, the RMS of what both changed where there is noise. ``float`` is the protocol's noise,
+``uint8`` the same rounded and clipped to 8 bits as a camera would. Of each image a share is then
+replaced by exact constants, in three ways: bars (the upper and lower rows), blocks of 6 to 48
+pixels at random places, and one side of a smooth random field; the value goes round 0, 0.5, 1,
+250/255 and several. ``smooth`` is an area that was flat before the noise came. ``small`` is noise
+of about a gray level on images that were blurred before. scikit-image (needs PyWavelets) is for
+comparison.
 """
 
 from __future__ import annotations
