@@ -186,9 +186,14 @@ def sample_of(array: Any) -> Any:
 
 
 def noise_like(array: NDArray[Any]) -> float:
-    """About the standard deviation of white noise in (..., height, width, channels), or more."""
+    """About the standard deviation of white noise in (..., height, width, channels), or more.
+
+    Where neighbours are exactly equal there is none, whatever there is elsewhere.
+    """
     if array.ndim < 3 or min(array.shape[-3:-1]) < 2:
         return 0.0
     step, rows = max(1, array.size // SAMPLE), array.shape[-3]
     upper, lower = (array[..., k : rows - 1 + k : step, :, :].astype(np.float64) for k in (0, 1))
-    return float(np.median(np.abs(np.diff(lower - upper, axis=-2)))) / (2 * MAD)
+    differences = np.abs(np.diff(lower - upper, axis=-2))
+    differences = differences[differences > 0]
+    return float(np.median(differences)) / (2 * MAD) if differences.size else 0.0

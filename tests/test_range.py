@@ -336,3 +336,13 @@ def test_alpha_has_no_part_in_the_range():
 def test_ranges_that_are_none(name, value, error):
     with pytest.raises(error, match="data_range must"):
         (FUNCTIONS | MEASURES)[name](UNIT, 0.05, data_range=value)
+
+
+@pytest.mark.parametrize("share", [0, 0.6])
+def test_much_noise_beside_flat_areas_is_no_contradiction(share):
+    """Black and white of [0, 1] with noise of 75/255 leave [-1, 2] by chance."""
+    noisy = np.linspace(0, 1, 256) * np.ones((200, 1))
+    noisy += 75 / 255 * np.random.default_rng(0).standard_normal(noisy.shape)
+    noisy[0, 0], noisy[0, -1] = -1.1, 2.2
+    noisy[200 - int(share * 200) :] = 0.5
+    assert fastepll.estimate_sigma(noisy) == pytest.approx(75 / 255, rel=0.1)
