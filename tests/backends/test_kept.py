@@ -16,6 +16,7 @@ import pytest
 from fastepll.models import GaussianMixture
 from fastepll.settings import Pass
 
+pytest.importorskip("fastepll._core")
 native = pytest.importorskip("fastepll.backends.native")
 
 
