@@ -94,9 +94,7 @@ def test_no_noise_no_change(quality, dtype, axis):
     sigma[:, 40:60, 30:70] = 0
     sigma[0, 80:] = np.where(rng.random((16, 100)) < 0.2, np.inf, sigma[0, 80:])
     result = image.copy()
-    denoiser = fastepll.Denoiser(
-        sigma, model=MODEL, quality=quality, stack=True, channel_axis=axis, backend="native"
-    )
+    denoiser = fastepll.Denoiser(sigma, model=MODEL, quality=quality, stack=True, channel_axis=axis)
     assert denoiser(result, out=result) is result
     known = sigma == 0
     np.testing.assert_array_equal(result[known], image[known])
