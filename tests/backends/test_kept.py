@@ -136,5 +136,5 @@ def test_models_that_were_let_go_of_leave_no_memory(python):
                 before = resident()
         print(resident() - before)
     """
-    out = python(dedent(code)).communicate(timeout=120)[0]
+    out = python(dedent(code), OPENBLAS_NUM_THREADS="1").communicate(timeout=120)[0]
     assert int(out) < 15e6  # one model had 9 MB
