@@ -199,20 +199,6 @@ def _from_file(path: str | os.PathLike[str]) -> PatchModel | None:
     return adapt(load(path))
 
 
-def check_mixture(model: Model) -> GaussianMixture:
-    """Return the mixture where nothing else will do."""
-    checked = check_model(model)
-    if not isinstance(checked, GaussianMixture):
-        raise TypeError(f"model must be a Gaussian mixture, got {type(model).__name__}")
-    return checked
-
-
-def check_gray(model: PatchModel) -> None:
-    """Raise ValueError for a model of patches with channels."""
-    if len(model.patch_shape) != 2:
-        raise ValueError(f"model must have gray patches, got patch_shape {model.patch_shape}")
-
-
 def check_fit(shape: Sequence[int], model: PatchModel) -> None:
     """Raise ValueError unless a patch fits into an image (height, width, channels)."""
     patch = model.patch_shape

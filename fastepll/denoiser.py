@@ -23,7 +23,7 @@ from fastepll._threads import resolve_threads
 from fastepll.backends import backend_for
 from fastepll.color import from_planes, planes_for, to_plane
 from fastepll.epll import TOGETHER, denoise_plane, n_scales, split
-from fastepll.models import GaussianMixture, list_models, load_model
+from fastepll.models import list_models
 from fastepll.noise import GRAY, sigma_for
 from fastepll.settings import MAX_SCALES, Settings, check_settings, settings_for
 from fastepll.stacks import colours_and_alpha, part
@@ -187,10 +187,7 @@ class Denoiser(Portable):
     ) -> None:
         """Fill the result from one image (height, width, channels)."""
         if sigma is None:
-            model = self._model
-            if not isinstance(model, GaussianMixture) or len(model.patch_shape) != 2:
-                model = load_model(GRAY)
-            sigma = sigma_for(source, model, span, resolve_threads(self._threads))
+            sigma = sigma_for(source, self._model, span, resolve_threads(self._threads))
         if np.max(sigma) < NEGLIGIBLE:
             if report is not None:
                 report(1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,13 +17,16 @@ from fastepll._clipped_noise import unclipped
 from fastepll._noise_bands import Bands, bands_of, inspect
 from fastepll._threads import resolve_threads
 from fastepll._told import tell
-from fastepll.models import GaussianMixture
+from fastepll.models import GaussianMixture, load_model
 from fastepll.stacks import colours_and_alpha
 from fastepll.typing import DataRange, FloatArray, IntArray
 
+if TYPE_CHECKING:
+    from fastepll.priors.adapted import PatchModel
+
 Indices = NDArray[np.intp]
 
-GRAY = "gray-8x8-200"  # by which noise is estimated where the model has no gray patches
+GRAY = "gray-8x8-200"
 N_CANDIDATES = 40_000  # patches looked at per channel, and up to 4 times as many if most are no use
 N_SMOOTH = 512  # of which the smoothest enter the estimate
 FEWEST = 1 / 256  # of the candidates: where fewer are of use there is nothing to estimate from
@@ -92,7 +95,8 @@ def estimate_sigma(
     Parameters
     ----------
     image, model, channel_axis, stack, alpha, data_range, n_threads
-        As for `fastepll.denoise`.
+        As for `fastepll.denoise`. In place of a model that is no mixture of gray patches the
+        default one is taken.
 
     Returns
     -------
@@ -139,10 +143,9 @@ def estimate_sigma(
     _check.check_flag("stack", stack)
     _check.check_flag("alpha", alpha)
     array = _check.check_image(image, channel_axis, stack=stack, alpha=alpha)
-    mixture = _check.check_mixture(model)
+    mixture = gray_mixture(_check.check_model(model))
     source = _check.channels_last(array, channel_axis)
     source = colours_and_alpha(source)[0] if alpha else source
-    _check.check_gray(mixture)
     _check.check_fit(source.shape[-3:], mixture)
     span = check_intensities(source, check_data_range(data_range))
     threads = resolve_threads(_check.check_threads(n_threads))
@@ -154,9 +157,15 @@ def estimate_sigma(
     return sigmas
 
 
-def sigma_for(image: NDArray[Any], model: GaussianMixture, span: float, n_threads: int) -> float:
+def gray_mixture(model: PatchModel) -> GaussianMixture:
+    """The model if it is a mixture of gray patches, else the default one."""
+    usable = isinstance(model, GaussianMixture) and len(model.patch_shape) == 2
+    return cast("GaussianMixture", model) if usable else load_model(GRAY)
+
+
+def sigma_for(image: NDArray[Any], model: PatchModel, span: float, n_threads: int) -> float:
     """Sigma / span, as a caller has it who passes on what `estimate_sigma` returns."""
-    sigma = span * relative_sigma(image, model, span, n_threads)
+    sigma = span * relative_sigma(image, gray_mixture(model), span, n_threads)
     if sigma == 0:
         tell(f"{WHY_ZERO}; it is returned as it is. If it has noise, pass sigma")
     return sigma if span == 1 else sigma / span

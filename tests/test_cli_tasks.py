@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastepll
+from fastepll.cli import main
 from fastepll.cli.inputs import read_kernel, read_mask
 from fastepll.cli.pictures import read_picture
 from fastepll.operators import Blur, Downsample, bicubic_kernel
@@ -79,6 +80,30 @@ def test_deblur_estimates_the_noise(run, tmp_path, kernel):
     assert 4 < float(out.partition("sigma ")[2].split()[0]) < 6
     result = read_independently(tmp_path / "out.png") / 255
     assert rms(result - CLEAN) < 0.8 * rms(blurred / 255 - CLEAN)
+
+
+def test_a_prior_of_colour_patches_and_no_sigma(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    noisy = np.dstack([CLEAN] * 3) + 0.1 * rng.standard_normal((*CLEAN.shape, 3))
+    image = np.rint((255 * noisy).clip(0, 255)).astype(np.uint8)
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+    write_independently(source, image)
+    assert main(["denoise", str(source), str(target), "--model", "rgb-8x8-200"]) == 0
+    assert "(estimated)" in capsys.readouterr().out
+    expected = fastepll.denoise(image, model="rgb-8x8-200", channel_axis=-1)
+    np.testing.assert_array_equal(read_independently(target), expected)
+
+
+def test_one_range_for_the_pictures_of_a_stack(run, tmp_path, prior_file):
+    frames = np.stack([4000 * CLEAN, 200 * CLEAN]).astype(np.uint16)
+    mask = np.random.default_rng(0).random(CLEAN.shape) < 0.3
+    np.save(tmp_path / "mask.npy", mask)
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "in.tif", frames, photometric="minisblack")
+    options = ("--mask", tmp_path / "mask.npy", "--data-range", "auto", "--stack")
+    assert run("inpaint", tmp_path / "in.tif", tmp_path / "out.tif", *options)[0] == 0
+    expected = fastepll.inpaint(frames, mask, model=prior_file, data_range="auto", stack=True)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), expected)
 
 
 def test_no_noise_is_said(run, tmp_path):

@@ -38,15 +38,27 @@ def db(image: np.ndarray, clean: np.ndarray = CLEAN) -> float:
     return -20 * np.log10(rms(image - clean))
 
 
-def test_equals_the_method(backend):
-    operator, sigma, betas = Blur(KERNEL, CLEAN.shape), 0.05, (50, 400)
-    y = noisy(operator.forward(CLEAN), sigma)
-    settings = task_settings("exact", operator, sigma, (6, 6), betas)
-    x, reference = operator.guess(y, sigma), get_backend("reference")
+def by_the_method(y: np.ndarray, operator: Operator, model: fastepll.GaussianMixture) -> np.ndarray:
+    """Planes (n, height, width) restored pass by pass with `METHOD`."""
+    sigma, betas = METHOD
+    settings = task_settings("exact", operator, sigma, model.patch_shape, betas)
+    x, reference = np.stack([operator.guess(each, sigma) for each in y]), get_backend("reference")
     for i, beta in enumerate(betas):
-        average = reference.prior_pass(x, MODEL, settings.pass_(i, 1), n_threads=1)
-        rhs = operator.adjoint(y) + sigma**2 * beta * average
-        x = operator.solve(rhs, sigma**2 * beta)
+        image = x if len(model.patch_shape) == 3 else x[0]
+        average = reference.prior_pass(image, model, settings.pass_(i, 1), n_threads=1)
+        pairs = zip(average.reshape(x.shape), y, strict=True)
+        rhs = [operator.adjoint(b) + sigma**2 * beta * a for a, b in pairs]
+        x = np.stack([operator.solve(each, sigma**2 * beta) for each in rhs])
+    return x
+
+
+METHOD = 0.05, (50, 400)  # sigma, betas
+
+
+def test_equals_the_method(backend):
+    operator, (sigma, betas) = Blur(KERNEL, CLEAN.shape), METHOD
+    y = noisy(operator.forward(CLEAN), sigma)
+    (x,) = by_the_method(y[None], operator, MODEL)
     options = {"model": MODEL, "quality": "exact", "betas": betas}
     exact = fastepll.restore(y, operator, sigma, backend="reference", **options)
     np.testing.assert_allclose(exact, x, atol=1e-12)
@@ -331,15 +343,10 @@ def test_history_and_energy():
 
 @pytest.mark.parametrize("operator", [Blur(KERNEL, CLEAN.shape), Diagonal(0.5 + 0.5 * CLEAN)])
 def test_a_prior_of_colour_patches(operator):
-    model, sigma, betas = smooth_mixture(5, 3), 0.05, (50, 400)
+    model, (sigma, betas) = smooth_mixture(5, 3), METHOD
     clean = np.stack([CLEAN, 0.5 * CLEAN, 1 - CLEAN])
     y = np.stack([noisy(operator.forward(plane), sigma, seed=c) for c, plane in enumerate(clean)])
-    settings = task_settings("exact", operator, sigma, model.patch_shape, betas)
-    x, reference = np.stack([operator.guess(each, sigma) for each in y]), get_backend("reference")
-    for i, beta in enumerate(betas):
-        average = reference.prior_pass(x, model, settings.pass_(i, 1), n_threads=1)
-        rhs = [operator.adjoint(b) + sigma**2 * beta * a for a, b in zip(average, y, strict=True)]
-        x = np.stack([operator.solve(each, sigma**2 * beta) for each in rhs])
+    x = by_the_method(y, operator, model)
     options = {"model": model, "quality": "exact", "betas": betas, "channel_axis": 0}
     exact = fastepll.restore(y, operator, sigma, backend="reference", **options)
     assert np.abs(exact - x).max() < 1e-12

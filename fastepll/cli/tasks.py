@@ -18,7 +18,6 @@ from fastepll.cli.batch import Restore, Result
 from fastepll.cli.inputs import read_kernel, read_mask
 from fastepll.cli.pictures import Picture, enlarge
 from fastepll.noise import WHY_ZERO
-from fastepll.stacks import part
 from fastepll.typing import Boundary, Poll
 
 SIGMA = (
@@ -116,18 +115,14 @@ def prepare_inpaint(arguments: argparse.Namespace) -> Restore:
 
     def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
         masks = [where(one, arguments.unknown_value) if given is None else given for one in frames]
-        parts = [
-            fastepll.inpaint(
-                one.pixels,
-                mask,
-                arguments.sigma,
-                progress=part(progress, k, len(frames)),
-                **options([one], arguments),
-            )
-            for k, (one, mask) in enumerate(zip(frames, masks, strict=True))
-        ]
+        pixels = fastepll.inpaint(
+            pixels_of(frames),
+            masks[0] if len(frames) == 1 else np.stack(masks),
+            arguments.sigma,
+            progress=progress,
+            **options(frames, arguments),
+        )
         note = f"{np.mean(masks):.1%} unknown, sigma {arguments.sigma:.4g} (given)"
-        pixels = parts[0] if len(frames) == 1 else np.stack(parts)
         return result(frames, pixels, note, masks[:1])
 
     return restore
@@ -242,21 +237,14 @@ def noise(
         return arguments.sigma, f"sigma {arguments.sigma:.4g} (given)"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the restoration has the same to say
-        sigmas = [
-            fastepll.estimate_sigma(
-                one.pixels,
-                model=arguments.model,
-                channel_axis=-1 if one.pixels.ndim == 3 else None,
-                data_range=arguments.data_range,
-                n_threads=arguments.threads,
-            )
-            for one in frames
-        ]
-    if min(sigmas) == 0:
+        unused = {"quality", "backend"}
+        given = {k: v for k, v in options(frames, arguments).items() if k not in unused}
+        sigma = fastepll.estimate_sigma(pixels_of(frames), **given)
+    least, most = np.min(sigma), np.max(sigma)
+    if least == 0:
         warnings.warn(f"{WHY_ZERO}; if it has noise, give --sigma", stacklevel=1)
-    if len(sigmas) == 1:
-        return sigmas[0], f"sigma {sigmas[0]:.4g} (estimated)"
-    return np.array(sigmas), f"sigma {min(sigmas):.4g} to {max(sigmas):.4g} (estimated)"
+    several = f"{least:.4g} to " * (len(frames) > 1)
+    return sigma, f"sigma {several}{most:.4g} (estimated)"
 
 
 def where(picture: Picture, value: float) -> NDArray[np.bool_]:

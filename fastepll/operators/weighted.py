@@ -37,15 +37,13 @@ class White:
         return y if self.weight is None else y * self.weight.astype(y.dtype)
 
 
-def whiten(operator: Operator, sigma: Sigma | None, floor: float) -> White:
+def whiten(operator: Operator, sigma: Sigma, floor: float) -> White:
     """Operator for noise sigma, at least ``floor`` where that varies.
 
     The noise of the white measurements is the most there is but for outliers; how it is scaled
     changes no equation, but schedule and start are chosen by it. The least is that of all but
     `QUIET` of them.
     """
-    if sigma is None:
-        raise TypeError("sigma must be a real number or an array of them, got NoneType")
     if isinstance(sigma, float):
         return White(operator, None, sigma, sigma)
     sigma = np.maximum(sigma, floor)
