@@ -1,0 +1,1 @@
+"""The tables and figures of the documentation, each made of files in bench/results."""
