@@ -83,5 +83,6 @@ def test_packaged_files():
     assert package.joinpath("py.typed").is_file()
     assert package.joinpath("_core.pyi").is_file()
     assert package.joinpath("schedules.json").is_file()
+    assert package.joinpath("cli/report/page.html").is_file()
     for name in fastepll.list_models():
         assert package.joinpath(f"models/weights/{name}.npz").is_file()

@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for a mistake of the user, 130 after Ctrl-C."""
     try:
         arguments = build_parser().parse_args(argv)
+        arguments.argv = sys.argv[1:] if argv is None else argv
         code = arguments.run(arguments)
     except MISTAKES as error:
         return fail(describe(error))
@@ -81,6 +82,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         help="picture to write, in the format of its name, or a folder, for any number of IN",
     )
     add("--figure", metavar="PNG", help="before | after, as a picture (for OUT a folder: a folder)")
+    add("--report", metavar="HTML", help="before and after with a slider, as a page for a browser")
     add(
         "--data-range",
         type=data_range,

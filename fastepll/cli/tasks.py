@@ -45,11 +45,11 @@ def prepare_denoise(arguments: argparse.Namespace) -> Restore:
     """Denoising with these options."""
 
     def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
-        sigma, note = noise(frames, arguments)
+        sigma, facts = noise(frames, arguments)
         pixels = fastepll.denoise(
             pixels_of(frames), sigma, progress=progress, **options(frames, arguments)
         )
-        return result(frames, pixels, note)
+        return result(frames, pixels, facts)
 
     return restore
 
@@ -72,7 +72,7 @@ def prepare_deblur(arguments: argparse.Namespace) -> Restore:
     kernel = kernel_of(arguments)
 
     def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
-        sigma, note = noise(frames, arguments)
+        sigma, facts = noise(frames, arguments)
         pixels = fastepll.deblur(
             pixels_of(frames),
             kernel,
@@ -81,7 +81,7 @@ def prepare_deblur(arguments: argparse.Namespace) -> Restore:
             progress=progress,
             **options(frames, arguments),
         )
-        return result(frames, pixels, f"kernel {size_of(kernel)}, {note}")
+        return result(frames, pixels, {"kernel": size_of(kernel), **facts})
 
     return restore
 
@@ -122,8 +122,8 @@ def prepare_inpaint(arguments: argparse.Namespace) -> Restore:
             progress=progress,
             **options(frames, arguments),
         )
-        note = f"{np.mean(masks):.1%} unknown, sigma {arguments.sigma:.4g} (given)"
-        return result(frames, pixels, note, masks[:1])
+        facts = {"unknown": f"{np.mean(masks):.1%}", **given_noise(arguments)}
+        return result(frames, pixels, facts, masks[:1])
 
     return restore
 
@@ -150,8 +150,8 @@ def prepare_super_resolve(arguments: argparse.Namespace) -> Restore:
             progress=progress,
             **options(frames, arguments),
         )
-        note = f"{arguments.factor} times larger, sigma {arguments.sigma:.4g} (given)"
-        return result(frames, pixels, note, factor=arguments.factor)
+        facts = {"factor": str(arguments.factor), **given_noise(arguments)}
+        return result(frames, pixels, facts, factor=arguments.factor)
 
     return restore
 
@@ -231,10 +231,10 @@ def pixels_of(frames: Sequence[Picture]) -> NDArray[Any]:
 
 def noise(
     frames: Sequence[Picture], arguments: argparse.Namespace
-) -> tuple[float | NDArray[np.float64], str]:
+) -> tuple[float | NDArray[np.float64], dict[str, str]]:
     """Standard deviation of the noise, given or estimated in each picture, and the words for it."""
     if arguments.sigma is not None:
-        return arguments.sigma, f"sigma {arguments.sigma:.4g} (given)"
+        return arguments.sigma, given_noise(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the restoration has the same to say
         unused = {"quality", "backend"}
@@ -244,7 +244,12 @@ def noise(
     if least == 0:
         warnings.warn(f"{WHY_ZERO}; if it has noise, give --sigma", stacklevel=1)
     several = f"{least:.4g} to " * (len(frames) > 1)
-    return sigma, f"sigma {several}{most:.4g} (estimated)"
+    return sigma, {"sigma": f"{several}{most:.4g} (estimated)"}
+
+
+def given_noise(arguments: argparse.Namespace) -> dict[str, str]:
+    """The words for a standard deviation that was given."""
+    return {"sigma": f"{arguments.sigma:.4g} (given)"}
 
 
 def where(picture: Picture, value: float) -> NDArray[np.bool_]:
@@ -257,7 +262,7 @@ def where(picture: Picture, value: float) -> NDArray[np.bool_]:
 def result(
     frames: Sequence[Picture],
     pixels: NDArray[Any],
-    note: str,
+    facts: dict[str, str],
     between: Sequence[NDArray[Any]] = (),
     *,
     factor: int = 1,
@@ -266,7 +271,7 @@ def result(
     each = [pixels] if len(frames) == 1 else list(pixels)
     larger = frames if factor == 1 else [enlarge(one, factor) for one in frames]
     restored = [dataclasses.replace(one, pixels=new) for one, new in zip(larger, each, strict=True)]
-    return Result(restored, note, [frames[0].pixels, *between, each[0]])
+    return Result(restored, facts, [frames[0].pixels, *between, each[0]])
 
 
 def size_of(kernel: NDArray[Any]) -> str:
