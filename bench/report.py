@@ -1,8 +1,8 @@
 """Write figures into the documentation from bench/results: ``python bench/report.py [--check]``.
 
-What stands between ``<!-- NAME -->`` and ``<!-- end NAME -->`` in the README, in bench/README.md and
-in the pages of docs is a table (on lines of its own) or a figure in a sentence; nothing else is
-touched, nor is what has no result.
+What stands between ``<!-- NAME -->`` and ``<!-- end NAME -->`` in the README and in the pages of
+docs is a table (on lines of its own) or a figure in a sentence; nothing else is touched, nor is
+what has no result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ TABLES: tuple[Callable[[], str], ...] = (
     size.scaling,
     size.kernels,
     tasks.tasks,
-    tasks.tasks_all,
     threads.contention,
     threads.pieces,
 )
@@ -38,7 +37,7 @@ MARKED = re.compile(r"<!-- ([\w ]+) -->(\n?)(.*?)<!-- end \1 -->", re.DOTALL)
 
 def pages() -> list[Path]:
     """The files that may have figures."""
-    return [ROOT / "README.md", ROOT / "bench" / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 
 def filled(text: str) -> str:

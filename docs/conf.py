@@ -6,11 +6,15 @@ import sys
 import warnings
 from pathlib import Path
 
+import matplotlib as mpl
+
 import fastepll
 
+mpl.use("Agg")
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
 
+import slider  # noqa: E402
 from torch_peers import declare_torchvision_operators  # noqa: E402
 
 declare_torchvision_operators()  # for deepinv
@@ -51,7 +55,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "generated/gallery",
     "filename_pattern": r"/\w+\.py",
     "subsection_order": [f"gallery/{part}" for part in ("denoise", "restore", "libraries")],
-    "image_scrapers": ("matplotlib",),
+    "within_subsection_order": "FileNameSortKey",
     "capture_repr": ("_repr_html_", "__repr__"),
     "ignore_repr_types": r"matplotlib\.figure",
     "abort_on_example_error": True,
@@ -69,6 +73,7 @@ html_title = "fastepll"
 html_static_path = ["_static"]
 html_css_files = ["fastepll.css"]
 html_extra_path = ["generated/extra"]
+(HERE / "generated/extra").mkdir(parents=True, exist_ok=True)
 html_sidebars = {"index": [], "before_after": []}
 html_show_sourcelink = False
 html_theme_options = {
@@ -78,4 +83,10 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
     "show_prev_next": False,
+    "secondary_sidebar_items": {"index": [], "before_after": [], "**": ["page-toc"]},
 }
+
+
+def setup(app):
+    """Write the page with sliders before what lies beside the pages is copied."""
+    app.connect("builder-inited", lambda _: slider.write(HERE / "generated/extra/slider.html"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ def result(name: str) -> dict[str, Any]:
 
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """Markdown table."""
+    """Markdown table in which numbers and their units stay on one line."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    text = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return re.sub(r"(?<=\d) (?=(?:ms|s|dB|MB)\b|%)", "\u00a0", text)
 
 
 def digits(value: float) -> str:

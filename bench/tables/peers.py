@@ -64,8 +64,10 @@ def headline() -> str:
     ours, theirs, network = at["balanced"], at["EPLL, deepinv"], at["FFDNet, torch"]
 
     def beside_exact(row: dict[str, Any]) -> str:
-        return f"{row['psnr'] - row['psnr of exact']:+.2f} dB".replace("-", "−")
+        difference = round(row["psnr"] - row["psnr of exact"], 2) + 0.0  # no -0.00
+        return f"{difference:+.2f} dB".replace("-", "−")
 
+    machine = in_words(figures["machine"])
     rows = [
         [label, duration(row["seconds"]), f"{digits(row['time / balanced'])}×", beside_exact(row)]
         for label, row in (
@@ -77,7 +79,7 @@ def headline() -> str:
     ]
     return (
         table(["", "time", "time / `balanced`", "PSNR beside `exact`"], rows)
-        + f"\n\n481×321 pixels, sigma 25, {ours['threads']} threads, {in_words(figures['machine'])}; "
+        + f"\n\n481×321 pixels, sigma 25, {ours['threads']} threads, {machine}; "
         + f"first {ours['images']} images of `bsd68`, deepinv on the first {theirs['images']}. "
         + f"`python bench/pareto.py --images {ours['images']} --slow {theirs['images']} "
         + f"--threads {ours['threads']}`"

@@ -71,24 +71,25 @@ def peak_fraction() -> str:
 def megabytes(megapixels: float, quality: str = "balanced") -> str:
     """Extra memory of denoising an image of that size."""
     rows = [at for at in result("scaling")["rows"] if at.get("megapixels") == megapixels]
-    rows = [at for at in rows if at["quality"] == quality and at.get("task", "denoise") == "denoise"]
+    rows = [
+        at for at in rows if at["quality"] == quality and at.get("task", "denoise") == "denoise"
+    ]
     return f"{max(at['extra MB'] for at in rows):.0f}"
 
 
 def seconds(megapixels: float, quality: str = "balanced") -> str:
     """Time of denoising an image of that size with most threads."""
     rows = [at for at in result("scaling")["rows"] if at.get("megapixels") == megapixels]
-    rows = [at for at in rows if at["quality"] == quality and at.get("task", "denoise") == "denoise"]
+    rows = [
+        at for at in rows if at["quality"] == quality and at.get("task", "denoise") == "denoise"
+    ]
     return duration(max(rows, key=lambda at: at["threads"])["seconds"])
 
 
 PHRASES: dict[str, Callable[[], str]] = {
     "deepinv over balanced": lambda: times(of_peers()[DEEPINV][25]["time / balanced"]),
     "deepinv over exact": lambda: times(of_peers()[DEEPINV][25]["time / exact"]),
-    "deepinv time": lambda: duration(of_peers()[DEEPINV][25]["seconds"]),
     "exact over balanced": lambda: times(of_peers()["exact"][25]["time / balanced"]),
-    "exact time": lambda: duration(of_peers()["exact"][25]["seconds"]),
-    "balanced time": lambda: duration(of_peers()["balanced"][25]["seconds"]),
     "network gain": network_gain,
     "network over balanced": lambda: times(of_peers()[FFDNET][25]["time / balanced"]),
     "scales gain": scales_gain,
@@ -106,6 +107,8 @@ PHRASES: dict[str, Callable[[], str]] = {
     "time 100": lambda: seconds(100),
     "far": lambda: f"{row('far', task='denoise', megapixels=100.0)['far']:.2f}",
     "barbara high": lambda: f"{row('dip', picture='barbara', quality='high')['psnr']:.1f} dB",
-    "barbara balanced": lambda: f"{row('dip', picture='barbara', quality='balanced')['psnr']:.1f} dB",
+    "barbara balanced": lambda: (
+        f"{row('dip', picture='barbara', quality='balanced')['psnr']:.1f} dB"
+    ),
     "barbara network": lambda: f"{result('dip')['deep image prior, barbara']:.1f} dB",
 }

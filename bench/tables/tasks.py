@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Any
-
 from versions import in_words
 
 from .markdown import duration, result, table
 
 
 def tasks() -> str:
-    """PSNR of the restoration tasks on few images; of deblurring without a border, one kernel."""
-    shown = [row for row in result("tasks")["rows"] if row["images"] < 68]
-    rows = [row for row in shown if not re.match("valid levin[2-8]", row["task"])]
-    return tasks_of(rows)
-
-
-def tasks_all() -> str:
-    """PSNR of the restoration tasks."""
-    return tasks_of(result("tasks")["rows"])
-
-
-def tasks_of(figures: Sequence[dict[str, Any]]) -> str:
     """PSNR of the restoration tasks, beside the best setting of every peer."""
-    rows = []
+    figures, rows = result("tasks")["rows"], []
     for row in figures:
         rest = {k: v for k, v in row.items() if " " in k or k == "biharmonic"}
         peers: dict[str, float] = {}
