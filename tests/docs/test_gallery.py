@@ -1,0 +1,54 @@
+"""The gallery: every example runs and restores."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+mpl = pytest.importorskip("matplotlib")
+pytest.importorskip("PIL")
+pytest.importorskip("skimage")
+GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
+SCRIPTS = {f"{path.parent.name}/{path.stem}": path for path in sorted(GALLERY.glob("*/*.py"))}
+
+# dB that the last image must gain over the first of the size of the clean one
+GAINS = {
+    "denoise/colour": 9,
+    "denoise/gray": 8,
+    "denoise/noise_map": 8,
+    "denoise/poisson": 9,
+    "denoise/telescope": 14,
+    "libraries/calibrate": 7,
+    "libraries/plug_and_play": 5,
+    "restore/compressed_sensing": 10,
+    "restore/deblur": 10,
+    "restore/demosaic": 32,
+    "restore/devignette": 22,
+    "restore/inpaint_missing": 19,
+    "restore/inpaint_text": 28,
+    "restore/super_resolve": 1.5,
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_example_restores(name, request, monkeypatch):
+    if name == "libraries/plug_and_play":
+        request.getfixturevalue("deepinv")
+    monkeypatch.syspath_prepend(str(GALLERY.parent))
+    mpl.use("Agg")
+    found = runpy.run_path(str(SCRIPTS[name]))
+    panels = sys.modules.pop("panels")
+    panels.plt.close("all")
+    clean, images = found["clean"], found["images"]
+    same = [image for image in images.values() if np.shape(image) == clean.shape]
+    first, *_, last = (panels.psnr(image, clean) for image in same)
+    assert last > first + GAINS[name]
+
+
+@pytest.mark.skipif(not SCRIPTS, reason="no gallery beside the tests")
+def test_gains_are_of_these_examples():
+    assert set(GAINS) == set(SCRIPTS)
