@@ -75,8 +75,14 @@ def test_bar_on_a_terminal(run, tmp_path, monkeypatch):
     write_independently(tmp_path / "in.png", PICTURES["gray 8"])
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     _, _, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png")
-    assert "100%" in err
-    assert err.endswith("\r\033[K")
+    drawn = [line.strip() for line in err.split("\r")]
+    assert drawn[1].startswith("0%|")
+    assert drawn[-1] == ""  # cleared
+    _, _, err = run("denoise", tmp_path / "in.png", tmp_path / "b.png", "--quiet")
+    assert err == ""
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    code, _, err = run("denoise", tmp_path / "in.png", tmp_path / "c.png")
+    assert (code, err) == (0, "")
 
 
 def test_demo(run, tmp_path):

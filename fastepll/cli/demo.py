@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastepll
-from fastepll.cli.bar import Bar
+from fastepll.cli.bar import bar
 from fastepll.cli.batch import machinery
 from fastepll.cli.figure import side_by_side
 from fastepll.cli.pictures import INSTALL, Picture, PictureError, check_output, write_picture
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     noise = np.random.default_rng(0).standard_normal(clean.shape, dtype=np.float32)
     noisy = clean + np.float32(arguments.sigma / 255) * noise
     start = time.perf_counter()
-    with Bar(1, shown=sys.stderr.isatty()).of("camera") as progress:
+    with bar("camera") as progress:
         restored = fastepll.denoise(
             noisy,
             arguments.sigma / 255,
