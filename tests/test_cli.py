@@ -11,6 +11,7 @@ import pytest
 
 import fastepll
 from fastepll import cli
+from fastepll.cli import demo
 from fastepll.cli.pictures import read_picture
 from fastepll.typing import Quality
 
@@ -86,7 +87,6 @@ def test_bar_on_a_terminal(run, tmp_path, monkeypatch):
 
 
 def test_demo(run, tmp_path):
-    pytest.importorskip("skimage")
     target = tmp_path / "demo.png"
     code, out, _ = run("demo", "--out", target, "--sigma", 25)
     assert code == 0
@@ -98,6 +98,11 @@ def test_demo(run, tmp_path):
     clean, restored = panels[:, :512] / 255, panels[:, -512:] / 255
     assert -20 * np.log10(rms(restored - clean)) == pytest.approx(restored_db, abs=0.05)
     assert run("demo", "--out", target)[0] == 2
+
+
+def test_photograph_of_the_demo():
+    camera = pytest.importorskip("skimage.data").camera
+    np.testing.assert_array_equal(demo.photograph(), camera())
 
 
 def test_info(run):
