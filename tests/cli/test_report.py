@@ -1,0 +1,333 @@
+"""The page of `--report`: what is in it, and that a browser shows what it says."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from fastepll.cli.pictures import PictureError
+from fastepll.cli.report import MAX_CASES, Case, Page, write_report
+from fastepll.cli.report.page import PIXELS
+
+from ..scenes import rms
+from .picture_files import (
+    CLEAN,
+    GRAY,
+    PICTURES,
+    files,
+    imagecodecs,
+    read_independently,
+    tifffile,
+    write_independently,
+)
+
+
+class Read(HTMLParser):
+    """What a page holds: its pictures by name, its facts, its text, what it would fetch."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.pictures, self.facts, self.text, self.fetched, self.tag = {}, {}, [], [], None
+        self.feed(path.read_text("utf-8"))
+        self.close()
+        self.text = " ".join(" ".join(self.text).split())
+
+    def handle_starttag(self, tag, attributes):
+        known = dict(attributes)
+        self.tag = tag
+        if tag == "img":
+            kind, data = known["src"].split(",")
+            assert kind == "data:image/png;base64"
+            pixels = imagecodecs.png_decode(base64.b64decode(data))
+            assert pixels.shape[:2] == (int(known["height"]), int(known["width"]))
+            self.pictures.setdefault(known["alt"], []).append(pixels)
+        elif "src" in known or (known.get("href") or "#")[0] != "#":
+            self.fetched.append(attributes)
+
+    def handle_endtag(self, tag):
+        self.tag = None
+
+    def handle_data(self, data):
+        if self.tag == "dt":
+            self.name = data
+        elif self.tag == "dd":
+            self.facts.setdefault(self.name, []).append(data)
+        if self.tag not in ("style", "script"):
+            self.text.append(data)
+
+
+def restore(run, tmp_path, task, picture, *options):
+    """Restore a picture; the page, and the picture restored."""
+    source, page = tmp_path / "in.tif", tmp_path / "page.html"
+    write_independently(source, picture)
+    code, _, err = run(task, source, tmp_path / "out.tif", "--report", page, *options)
+    assert (code, err) == (0, "")
+    return Read(page), read_independently(tmp_path / "out.tif")
+
+
+@pytest.mark.parametrize("kind", ["gray 8", "gray 16", "rgb 8", "rgb 16"])
+def test_pictures_on_the_page(run, tmp_path, kind):
+    before = PICTURES[kind]
+    step = np.iinfo(before.dtype).max
+    page, after = restore(run, tmp_path, "denoise", before, "--sigma", 0.08 * step)
+    for name, pixels in (("before", before), ("after", after)):
+        np.testing.assert_array_equal(page.pictures[name][0], np.rint(pixels * (255 / step)))
+    times = float(re.search(r"times (\d+|0\.5);", page.text)[1])
+    change = after.astype(float) - before
+    shown = page.pictures["difference"][0].astype(float)
+    np.testing.assert_allclose(shown, (times * change / step * 255 + 127.5).clip(0, 255), atol=0.5)
+    assert 0.25 < np.quantile(np.abs(shown - 127.5), 0.99) / 127.5 <= 1 + 1e-9
+    assert f"Root mean square {rms(change):.4g}, largest {np.abs(change).max():.4g}" in page.text
+    assert f"After: mean {after.mean():.4g}, standard deviation {after.std():.4g}" in page.text
+    assert page.fetched == []
+
+
+def test_facts_on_the_page(run, tmp_path, prior_file):
+    page, _ = restore(run, tmp_path, "denoise", PICTURES["gray 8"], "--threads", 1)
+    assert re.fullmatch(r"\d+(\.\d+)? \(estimated\)", page.facts["sigma"][0])
+    assert page.facts["quality"] == ["balanced"]
+    assert page.facts["prior"] == [prior_file]
+    assert re.fullmatch(r"\d+\.\d\d s", page.facts["time"][0])
+    assert page.facts["restored"] == [f"{tmp_path}/out.tif, 56x40 gray, 8 bit"]
+    assert "1 threads" in page.facts["machine"][0]
+    assert page.facts["command"][0].startswith(f"fastepll denoise {tmp_path}/in.tif ")
+
+
+def test_floats_are_shown_by_their_data_range(run, tmp_path):
+    before = (2000 * GRAY).astype(np.float32)
+    page, after = restore(run, tmp_path, "denoise", before, "--sigma", 160, "--data-range", 2000)
+    np.testing.assert_array_equal(page.pictures["after"][0], np.rint(after * 255.0 / 2000))
+    assert "from 0 (left) to 2000 (right)" in page.text
+
+
+def test_larger_pictures_are_compared_with_enlarged_ones(run, tmp_path):
+    before = PICTURES["gray 8"]
+    page, after = restore(
+        run, tmp_path, "super-resolve", before, "--factor", 2, "--quality", "fast"
+    )
+    np.testing.assert_array_equal(page.pictures["before"][0], np.kron(before, np.ones((2, 2))))
+    np.testing.assert_array_equal(page.pictures["after"][0], after)
+    assert "before enlarged 2 times" in page.text
+    assert page.facts["factor"] == ["2"]
+
+
+def test_unknown_pixels(tmp_path):
+    before = np.where(np.arange(12).reshape(3, 4) == 5, np.nan, 0.25)
+    write_report(str(tmp_path / "a.html"), [Case("holes", before, np.full((3, 4), 0.25))])
+    page = Read(tmp_path / "a.html")
+    assert page.pictures["before"][0][1].tolist() == [64, 0, 64, 64]
+    assert "Root mean square 0, largest 0" in page.text
+    assert "Before: mean 0.25, standard deviation 0. After: mean 0.25" in page.text
+
+
+def test_the_same_pictures(tmp_path):
+    write_report(str(tmp_path / "a.html"), [Case("same", GRAY, GRAY)])
+    page = Read(tmp_path / "a.html")
+    assert "Difference: none." in page.text
+    assert (page.pictures["difference"][0] == 128).all()
+
+
+def test_large_pictures_are_reduced(tmp_path):
+    rng = np.random.default_rng(0)
+    before = rng.random((1100, 2300))
+    write_report(str(tmp_path / "a.html"), [Case("large", before, 1 - before)])
+    page = Read(tmp_path / "a.html")
+    whole, centre = page.pictures["before"]
+    mean = before[:1098, :2298].reshape(366, 3, 766, 3).mean((1, 3))
+    np.testing.assert_allclose(whole / 255, mean, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_array_equal(centre, np.rint(before[294:806, 894:1406] * 255.0))
+    assert "Shown at 1/3 of its width: each pixel is the mean of 3x3" in page.text
+    assert "The 512x512 pixels at the centre, unreduced." in page.text
+    write_report(str(tmp_path / "b.html"), 12 * [Case("large", before, 1 - before)])
+    limit = 3 * 1.25 * PIXELS * 4 / 3  # three pictures and their centres, in base64
+    assert (tmp_path / "b.html").stat().st_size < 1.02 * limit
+
+
+def test_many_inputs_are_on_one_page(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastepll.cli.batch.MAX_CASES", 3)
+    names = ["a.png", "<b> & 'c'.png", "bad.png", "last.png"]
+    for name in names:
+        write_independently(tmp_path / name, PICTURES["gray 8"])
+    (tmp_path / "bad.png").write_text("no picture")
+    (tmp_path / "out").mkdir()
+    paths = [tmp_path / name for name in names]
+    page = tmp_path / "page.html"
+    code, _, err = run("denoise", *paths, tmp_path / "out", "--report", page, "--sigma", 20)
+    assert (code, err.count("\n")) == (2, 1)
+    found = Read(page)
+    assert len(found.pictures["before"]) == 2
+    assert found.facts["file"] == [str(path) for path in paths[:2]]
+    assert found.facts["shown"] == ["the first 3 of 4 pictures"]
+    assert "<b>" not in page.read_text("utf-8")
+
+
+def test_names_that_cannot_be_written(run, tmp_path):
+    source, page = tmp_path / "line\nbreak\udcff.png", tmp_path / "page.html"
+    write_independently(source, PICTURES["gray 8"])
+    assert run("denoise", source, tmp_path / "out.png", "--report", page)[0] == 0
+    assert Read(page).facts["file"] == [f"{tmp_path}/line\\nbreak\\udcff.png"]
+
+
+def test_some_frames_of_a_stack(run, tmp_path):
+    frames = np.stack([PICTURES["gray 8"] // k for k in range(1, 7)])
+    tifffile.imwrite(tmp_path / "in.tif", frames, photometric="minisblack")
+    options = ("--stack", "--sigma", 20, "--report", tmp_path / "page.html")
+    assert run("denoise", tmp_path / "in.tif", tmp_path / "out.tif", *options)[0] == 0
+    page = Read(tmp_path / "page.html")
+    np.testing.assert_array_equal(page.pictures["before"], frames[[0, 2, 5]])
+    np.testing.assert_array_equal(
+        page.pictures["after"], tifffile.imread(tmp_path / "out.tif")[[0, 2, 5]]
+    )
+    assert "in.tif, frame 3 of 6" in page.text
+
+
+def test_nothing_is_computed_for_a_page_that_cannot_be_written(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastepll.denoise", lambda *_, **__: pytest.fail("computed"))
+    write_independently(tmp_path / "in.png", PICTURES["gray 8"])
+    (tmp_path / "old.html").write_text("precious")
+    before = files(tmp_path)
+    for name, words in (
+        ("old.html", "it exists"),
+        ("a.png", "must end in .html"),
+        ("no/a.html", ""),
+    ):
+        page = ("--report", tmp_path / name)
+        code, out, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png", *page)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert words in err
+    assert files(tmp_path) == before
+
+
+def test_arguments_of_write_report(tmp_path):
+    path = str(tmp_path / "a.html")
+    for cases in ([], (MAX_CASES + 1) * [Case("a", GRAY, GRAY)]):
+        with pytest.raises(ValueError, match=f"cases must be 1 to {MAX_CASES}, got {len(cases)}"):
+            write_report(path, cases)
+    with pytest.raises(ValueError, match="a: after must be a whole number of times larger"):
+        write_report(path, [Case("a", GRAY, GRAY[1:])])
+    write_report(path, [Case("a", GRAY, GRAY)], title="<T>", facts={"&": "<"})
+    page = Read(tmp_path / "a.html")
+    assert page.text.startswith("<T> ")
+    assert page.facts["&"] == ["<"]
+    with pytest.raises(PictureError, match="it exists"):
+        Page(1).write(path, "", {}, overwrite=False)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, or skip."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    program, driver = next(filter(None, found), None), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("no Chromium with chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for one in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):
+        options.add_argument(f"--{one}")
+    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as started:
+        yield started
+
+
+def resize(browser, width):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def seen(browser):
+    """The pixels of the slider's picture on the screen, without labels and edges."""
+    browser.execute_script("document.querySelector('.pair').scrollIntoView()")
+    shot = browser.find_element("css selector", ".pair").screenshot_as_png
+    return imagecodecs.png_decode(shot)[64:-4, :, 0].astype(int)
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    """A dark picture before and a light one after, 256x256, shown twice as large."""
+    before, after = np.full((256, 256), 0.2), np.full((256, 256), 0.8)
+    write_report(str(tmp_path / "page.html"), [Case("dark to light", before, after)])
+    resize(browser, 1280)
+    browser.get((tmp_path / "page.html").as_uri())
+    return browser.find_element("css selector", "input")
+
+
+def share(browser):
+    """The part of the picture that shows what was before, and that the rest shows what is after."""
+    pixels = seen(browser)
+    dark, light = np.abs(pixels - 51) < 3, np.abs(pixels - 204) < 3
+    columns = dark.all(axis=0)
+    assert (dark | light)[:, : columns.sum()].all()
+    assert light[:, columns.sum() + 8 :].all()  # between them is the line with its shadow
+    return columns.mean()
+
+
+def test_slider_by_keyboard(browser, page):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    assert share(browser) == pytest.approx(0.5, abs=0.02)
+    page.send_keys(keys.HOME)
+    assert share(browser) < 0.02
+    page.send_keys(keys.END)
+    assert share(browser) > 0.98
+    page.send_keys(*20 * [keys.ARROW_LEFT])  # half a percent each
+    assert share(browser) == pytest.approx(0.9, abs=0.02)
+    assert page.get_attribute("aria-valuetext") == "90 % before"
+
+
+@pytest.mark.parametrize("kind", ["mouse", "touch"])
+def test_slider_by_pointer(browser, page, kind):
+    actions = pytest.importorskip("selenium.webdriver.common.actions.action_builder")
+    pointer = pytest.importorskip("selenium.webdriver.common.actions.pointer_input").PointerInput
+    picture = browser.find_element("css selector", ".pair")
+    drag = actions.ActionBuilder(browser, mouse=pointer(kind, kind))
+    drag.pointer_action.move_to(picture, 0, 0).pointer_down().move_to(picture, 128, 5).pointer_up()
+    drag.perform()
+    assert share(browser) == pytest.approx(0.75, abs=0.02)
+    assert float(page.get_attribute("value")) == pytest.approx(75, abs=1)
+
+
+def test_page_fetches_nothing_and_is_labelled(browser, page):
+    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+    assert page.accessible_name.startswith("Drag across the picture, or move this")
+    assert browser.execute_script(
+        "return [...document.images].every(one => one.alt && one.complete && one.naturalWidth)"
+    )
+    assert [one for one in browser.get_log("browser") if one["level"] == "SEVERE"] == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_fits_the_screen(browser, tmp_path, width):
+    name = 60 * "long" + ".png"
+    cases = [
+        Case(name, np.kron(CLEAN, np.ones((n, n))), np.kron(CLEAN, np.ones((n, n))), {"file": name})
+        for n in (1, 20)
+    ]
+    write_report(str(tmp_path / "page.html"), cases, facts={"command": f"fastepll denoise {name}"})
+    resize(browser, width)
+    browser.get((tmp_path / "page.html").as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    assert (
+        browser.execute_script(
+            "return Math.max(...[...document.querySelectorAll('img, svg, input')]"
+            ".map(one => one.getBoundingClientRect().right))"
+        )
+        <= width - 16
+    )
+
+
+def test_without_scripts_both_pictures_are_seen(browser, page):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.refresh()
+        shown = [
+            browser.find_element("css selector", f".{name} img") for name in ("before", "after")
+        ]
+        left, right = (one.rect for one in shown)
+        assert left["x"] + left["width"] <= right["x"] or left["y"] + left["height"] <= right["y"]
+        assert not browser.find_element("css selector", "input").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
