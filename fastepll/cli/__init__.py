@@ -1,4 +1,4 @@
-"""The command line: fastepll denoise, deblur, inpaint, super-resolve, demo, train, study, ..."""
+"""The command line: fastepll denoise, deblur, inpaint, super-resolve, demo, train, priors, info."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 import fastepll
-from fastepll.cli import demo, laboratory, tasks
+from fastepll.cli import demo, prior_table, study, tasks
 from fastepll.cli.batch import MISTAKES, describe, run_batch
 from fastepll.cli.pictures import PictureError
 from fastepll.cli.say import fail
@@ -57,11 +57,11 @@ def build_parser() -> argparse.ArgumentParser:
     training = commands.add_parser("train", help="train a prior on a folder of pictures")
     command.add_arguments(training)
     training.set_defaults(run=run_train)
-    studying = commands.add_parser("study", help="run a study of patch priors, in a checkout")
-    laboratory.add_study_arguments(studying)
-    studying.set_defaults(run=laboratory.run_study)
+    studying = commands.add_parser("study", help="deprecated: python bench/study.py, in a checkout")
+    study.add_arguments(studying)
+    studying.set_defaults(run=study.run)
     listing = commands.add_parser("priors", help="patch priors, with their likelihood and PSNR")
-    listing.set_defaults(run=laboratory.run_priors)
+    listing.set_defaults(run=prior_table.run)
     commands.add_parser("info", help="what this installation uses").set_defaults(run=run_info)
     return parser
 

@@ -6,7 +6,6 @@ import argparse
 import os
 import platform
 import shlex
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 import fastepll
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.cli.bar import Bar
+from fastepll.cli.bar import bar
 from fastepll.cli.figure import side_by_side
 from fastepll.cli.pictures import (
     Picture,
@@ -66,14 +65,16 @@ def run_batch(
     if arguments.report is not None:
         check_output(arguments.report, overwrite=arguments.overwrite, suffixes=SUFFIXES)
     restore = prepare(arguments)
-    bar = Bar(len(jobs), shown=sys.stderr.isatty() and not arguments.quiet)
     page = Page(min(len(jobs), MAX_CASES) * (len(SHOWN) if arguments.stack else 1))
     code, done, start = 0, 0, time.perf_counter()
     for number, job in enumerate(jobs):
         shown = page if arguments.report is not None and number < MAX_CASES else None
         try:
-            with heard() as warned:
-                told = run_job(job, arguments, restore, bar, shown)
+            with (
+                heard() as warned,
+                bar(job.source, number, len(jobs), quiet=arguments.quiet) as progress,
+            ):
+                told = run_job(job, arguments, restore, progress, shown)
         except MISTAKES as error:
             tell(job, warned)
             code = fail(prefixed(job.source, describe(error)))
@@ -96,28 +97,31 @@ def run_batch(
 
 
 def run_job(
-    job: Job, arguments: argparse.Namespace, restore: Restore, bar: Bar, page: Page | None
+    job: Job,
+    arguments: argparse.Namespace,
+    restore: Restore,
+    progress: Poll | None,
+    page: Page | None,
 ) -> str:
     """Read, restore, write; what is to say of it. What should be known of it is warned of."""
-    with bar.of(job.source) as progress:
-        frames = read_frames(job.source)
-        if len(frames) > 1 and not arguments.stack:
-            raise PictureError(
-                f"cannot restore {job.source}: it has {len(frames)} pictures; --stack restores each"
-            )
-        lost = rehearse(job.target, frames, getattr(arguments, "factor", 1))
-        start = time.perf_counter()
-        result = restore(frames, progress)
-        seconds = time.perf_counter() - start
-        write_frames(job.target, result.frames, overwrite=arguments.overwrite)
-        if lost:
-            warnings.warn(f"not kept: {', '.join(lost)}", stacklevel=1)
-        if frames[0].extra is not None and frames[0].alpha is None:
-            n = frames[0].extra.shape[-1]
-            warnings.warn(f"{n} extra channels are not restored, but kept", stacklevel=1)
-        if job.figure is not None:
-            figure = side_by_side(result.panels, arguments.data_range)
-            write_picture(job.figure, Picture(figure), overwrite=arguments.overwrite)
+    frames = read_frames(job.source)
+    if len(frames) > 1 and not arguments.stack:
+        raise PictureError(
+            f"cannot restore {job.source}: it has {len(frames)} pictures; --stack restores each"
+        )
+    lost = rehearse(job.target, frames, getattr(arguments, "factor", 1))
+    start = time.perf_counter()
+    result = restore(frames, progress)
+    seconds = time.perf_counter() - start
+    write_frames(job.target, result.frames, overwrite=arguments.overwrite)
+    if lost:
+        warnings.warn(f"not kept: {', '.join(lost)}", stacklevel=1)
+    if frames[0].extra is not None and frames[0].alpha is None:
+        n = frames[0].extra.shape[-1]
+        warnings.warn(f"{n} extra channels are not restored, but kept", stacklevel=1)
+    if job.figure is not None:
+        figure = side_by_side(result.panels, arguments.data_range)
+        write_picture(job.figure, Picture(figure), overwrite=arguments.overwrite)
     count = f"{len(frames)} times " if len(frames) > 1 else ""
     size = f"{count}{result.frames[0]}"
     if page is not None:

@@ -14,6 +14,7 @@ from fastepll.cli.pictures import PictureError
 from fastepll.cli.report import MAX_CASES, Case, Page, write_report
 from fastepll.cli.report.page import PIXELS
 
+from ..scenes import rms
 from .picture_files import (
     CLEAN,
     GRAY,
@@ -24,7 +25,6 @@ from .picture_files import (
     tifffile,
     write_independently,
 )
-from .scenes import rms
 
 
 class Read(HTMLParser):
