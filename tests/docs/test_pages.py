@@ -71,8 +71,10 @@ def test_every_table_and_figure_has_a_page(report):
     assert shown == set(report.WRITERS)
 
 
-def test_every_mark_is_closed(report):
+def test_every_mark_is_closed_and_is_no_block_of_html(report):
     for page in report.pages():
+        begun = re.search(r"^ *<!-- [\w ]+ -->[^\n]", page.read_text(), re.MULTILINE)
+        assert begun is None, page  # with a mark before them the words of a line are not Markdown
         left = report.MARKED.sub("", page.read_text())
         assert not re.search(r"<!-- (end )?[\w ]+ -->", left), page
 
