@@ -1,8 +1,7 @@
 """Fast, exact EPLL image restoration with Gaussian-mixture patch priors."""
 
-from typing import TYPE_CHECKING
-
 from fastepll._info import show_config
+from fastepll._version import __version__, refuse_to_hide_a_core
 from fastepll.anscombe import denoise_poisson
 from fastepll.denoiser import Denoiser
 from fastepll.denoising import denoise
@@ -32,14 +31,4 @@ __all__ = [
     "super_resolve",
 ]
 
-if TYPE_CHECKING:
-    from fastepll._version import __version__
-else:
-
-    def __getattr__(name):
-        """Look the version up when it is asked for: that takes as long as all the rest here."""
-        if name != "__version__":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from fastepll._version import __version__
-
-        return __version__
+refuse_to_hide_a_core()
