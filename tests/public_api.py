@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,18 @@ DOCUMENTED = {  # public elsewhere
 
 
 def modules(package: Path) -> Iterator[str]:
-    """Modules that users could have imported; the command line is one for its commands alone."""
+    """Modules that users could have imported.
+
+    Not those of the command line, whose commands are public, and none that a function hides, which
+    has the same name.
+    """
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts
         if not any(part.startswith("_") or part == "cli" for part in parts):
-            yield ".".join(parts)
+            module = importlib.import_module(".".join(parts))
+            if reduce(getattr, parts[1:], importlib.import_module(parts[0])) is module:
+                yield module.__name__
 
 
 def lines_of(name: str, thing: Any) -> Iterator[str]:

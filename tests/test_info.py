@@ -10,7 +10,7 @@ import pytest
 import fastepll
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.settings import Pass
+from fastepll.backends.passes import Pass
 
 
 def test_sections():
