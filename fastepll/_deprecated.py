@@ -23,6 +23,7 @@ MOVED = {
     "fastepll.denoising": ("fastepll.restoration.denoise",),
     "fastepll.epll": ("fastepll.solver.half_quadratic", "fastepll.solver.multiscale"),
     "fastepll.inverse": ("fastepll.restoration.restore",),
+    "fastepll.measured": ("fastepll.restoration.measurement",),
     "fastepll.mosaic": ("fastepll.restoration.mosaic",),
     "fastepll.priors.adapted": ("fastepll.models.adapted",),
     "fastepll.priors.gradient": ("fastepll.models.gradient",),
@@ -33,7 +34,9 @@ MOVED = {
         "fastepll.solver.denoise_schedule",
         "fastepll.backends.passes",
     ),
+    "fastepll.stacks": ("fastepll.images.batch",),
     "fastepll.tasks": ("fastepll.restoration.tasks",),
+    "fastepll.uneven": ("fastepll.solver.noise_map",),
 }
 """Modules of version 0.1 by what they are now; they go with version 0.3."""
 

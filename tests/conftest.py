@@ -42,8 +42,15 @@ def levels() -> list[str]:
 
 
 def pytest_sessionstart() -> None:
-    if os.environ.get("FASTEPLL_REQUIRE_CORE") == "1" and "native" not in BACKENDS:
-        pytest.exit(f"FASTEPLL_REQUIRE_CORE: {PACKAGE}: {why_not('native')}", returncode=1)
+    """Refuse to test sources without a core, unless that is wanted: most tests would not run."""
+    sources = PACKAGE.parent == Path(__file__).parents[1].resolve()
+    required = os.environ.get("FASTEPLL_REQUIRE_CORE", str(int(sources)))
+    if required != "0" and (reason := why_not("native")):
+        pytest.exit(
+            f"{PACKAGE}: {reason}; build the core with pip install -e . , or test without one with "
+            "FASTEPLL_REQUIRE_CORE=0",
+            returncode=1,
+        )
 
 
 def pytest_report_header() -> list[str]:
