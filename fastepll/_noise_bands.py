@@ -111,7 +111,9 @@ def inspect(
         return numpy_steps.inspect(plane, corners, bands.shape, bands.high, side)
     from fastepll import _core
 
-    return _core.inspect(plane, corners, *bands.shape, bands.high, side, level(), n_threads)
+    return _core.patch_statistics(
+        plane, corners, *bands.shape, bands.high, side, native_isa(), n_threads
+    )
 
 
 def evidence(
@@ -122,11 +124,13 @@ def evidence(
         return numpy_steps.evidence(energies, precisions, offsets, n_low)
     from fastepll import _core
 
-    return _core.evidence(energies, precisions, offsets, n_low, level(), n_threads)
+    return _core.conditional_log_probs(
+        energies, precisions, offsets, n_low, native_isa(), n_threads
+    )
 
 
-def level() -> str:
-    """Instruction-set level of the core in use."""
+def native_isa() -> str:
+    """Instruction set of the core in use."""
     from fastepll.backends.native import backend
 
-    return backend.level()
+    return backend.isa()

@@ -201,7 +201,7 @@ def test_candidates_of_a_large_image_are_bounded():
 
 
 @NATIVE
-def test_inspection_is_that_of_the_definition(level, n_threads):
+def test_inspection_is_that_of_the_definition(isa, n_threads):
     from fastepll import _core
 
     rng = np.random.default_rng(0)
@@ -216,7 +216,7 @@ def test_inspection_is_that_of_the_definition(level, n_threads):
         corners = noise.candidates(shape, (p, q), 2000)
         for side in (2, 3, 6, 16):
             expected = _patch_noise.inspect(plane, corners, (p, q), high, side)
-            found = _core.inspect(plane, corners, p, q, high, side, level, n_threads)
+            found = _core.patch_statistics(plane, corners, p, q, high, side, isa, n_threads)
             np.testing.assert_array_equal(np.isinf(found), np.isinf(expected))
             np.testing.assert_array_equal(found[:, 2], expected[:, 2])
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -231,7 +231,7 @@ def test_constant_squares():
 
 
 @NATIVE
-def test_evidence_is_that_of_the_definition(level, n_threads):
+def test_evidence_is_that_of_the_definition(isa, n_threads):
     bands = bands_of(fastepll.load_model("gray-8x8-200"))
     rng = np.random.default_rng(0)
     patches = 0.1 * rng.standard_normal((100, 8, 8))
@@ -246,7 +246,7 @@ def test_evidence_is_that_of_the_definition(level, n_threads):
 
 
 @NATIVE
-def test_levels_agree_with_the_definition(level, monkeypatch):
+def test_levels_agree_with_the_definition(isa, monkeypatch):
     bands = bands_of(fastepll.load_model("gray-8x8-200"))
     planes = [noisy(LARGE, s, i).astype(np.float32) for i, s in enumerate((0.01, 0.1, 0.3))]
     found = [noise.channel_sigma(plane, bands, 1.0, 2) for plane in planes]

@@ -59,7 +59,7 @@ def test_one_channel_is_an_axis_of_its_own(backend):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_bits_do_not_depend_on_threads(level, n_threads, step):
+def test_bits_do_not_depend_on_threads(isa, n_threads, step):
     backend = get_backend("native")
     model, image = smooth_mixture(8, 3), coloured(3).astype(np.float32)
     one = backend.prior_pass(image, model, step, n_threads=1)
