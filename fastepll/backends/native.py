@@ -124,7 +124,7 @@ class NativeBackend:
         self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
     ) -> NDArray[np.float64]:
         """See `fastepll.backends.Backend.log_probs`."""
-        full = Pass(noise_var=noise_var, selection="cascade", screen_dims=1, refine_dims=model.d)
+        full = Pass(noise_var=noise_var, selection="cascade", n_screen=1, n_refine=model.d)
         return _core.log_probs(image, self.prepare(model, full, n_threads), n_threads)
 
     def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
@@ -162,14 +162,14 @@ class NativeBackend:
         wanted = (
             step.noise_var,
             exact,
-            8 if exact else step.screen_dims,
-            32 if exact else step.refine_dims,
+            8 if exact else step.n_screen,
+            32 if exact else step.n_refine,
             0.0 if exact else step.margin,
             0.0 if exact else step.middle_margin,
-            step.estimator == "mean",
+            step.estimator == "top_mean",
             step.weighting == "confidence",
             step.rank_tolerance,
-            step.window,
+            step.window_decay,
         )
         with self._lock:
             kept = self._kept.setdefault(model, {}).setdefault(isa, Kept())

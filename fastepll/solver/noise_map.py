@@ -10,7 +10,7 @@ import numpy as np
 
 from fastepll.operators._outliers import level_of, outliers, settled
 from fastepll.solver.half_quadratic import denoise_plane
-from fastepll.solver.multiscale import coarser, n_scales, split
+from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.typing import FloatArray, Poll
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def denoise_uneven(
     levels = series(local)
     place = places(local, levels)
     pieces = [rows_of(place, k, model.patch_shape[0]) for k in range(len(levels))]
-    coarse = n_scales(noisy.shape, model, settings) > 1
+    coarse = count_scales(noisy.shape, model, settings) > 1
     steps = [*enumerate(settings.blend)]
     if found is not None:
         steps.insert(0, (0, 0.0))  # outliers alone follow it

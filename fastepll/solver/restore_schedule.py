@@ -47,7 +47,7 @@ MASK_PASSES: dict[Quality, int] = {
 }  # of kind "mask", for which more help and cost little else
 CHOICE: dict[Quality, dict[str, Any]] = {
     "high": {"selection": "exact"},
-    "balanced": {"screen_dims": 16, "margin": 6.0},
+    "balanced": {"n_screen": 16, "margin": 6.0},
 }
 """How these levels choose components here: more carefully than in denoising, since what a pass puts
 into a hole in the wrong direction stays there. Regular textures gain 1 to 3 dB by it."""

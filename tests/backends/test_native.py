@@ -25,13 +25,13 @@ FAST = Pass(
     stride=3,
     shift=(1, 2),
     selection="cascade",
-    screen_dims=3,
-    refine_dims=11,
+    n_screen=3,
+    n_refine=11,
     margin=4.0,
-    estimator="mean",
+    estimator="top_mean",
     weighting="confidence",
     rank_tolerance=0.1,
-    window=0.7,
+    window_decay=0.7,
 )
 
 
@@ -77,10 +77,10 @@ def test_exact_selection_agrees_with_reference(isa, noise_var, patch_shape, k, s
     [
         {},
         {"estimator": "map", "weighting": "uniform"},
-        {"estimator": "map", "screen_dims": 1, "refine_dims": 1, "stride": 1, "shift": (0, 0)},
-        {"screen_dims": 5, "refine_dims": 1000, "stride": 4, "shift": (3, 0)},
-        {"screen_dims": 1, "refine_dims": 1000, "margin": 1e6, "middle_margin": 1.0},
-        {"screen_dims": 6, "refine_dims": 32, "margin": 1e6, "middle_margin": 1e6},
+        {"estimator": "map", "n_screen": 1, "n_refine": 1, "stride": 1, "shift": (0, 0)},
+        {"n_screen": 5, "n_refine": 1000, "stride": 4, "shift": (3, 0)},
+        {"n_screen": 1, "n_refine": 1000, "margin": 1e6, "middle_margin": 1.0},
+        {"n_screen": 6, "n_refine": 32, "margin": 1e6, "middle_margin": 1e6},
         {"selection": "exact", "rank_tolerance": 0.0},
         {"selection": "exact", "estimator": "map", "stride": 2, "shift": (1, 1)},
         {"weighting": "uniform", "rank_tolerance": 100.0, "margin": 0.0, "stride": 5},
@@ -110,8 +110,8 @@ def test_stages_of_the_cascade_agree_with_reference(isa, head, refine):
         step = replace(
             FAST,
             noise_var=1e-2,
-            screen_dims=head,
-            refine_dims=refine,
+            n_screen=head,
+            n_refine=refine,
             middle_margin=middle_margin,
         )
         choices.append(assert_pass_agrees(native.backend, image, model, step, atol=4e-6))
@@ -219,7 +219,7 @@ def test_the_core_refuses_what_python_should_have_checked():
     with pytest.raises(ValueError, match="at most the patch side"):
         run(good, Pass(noise_var=1e-2, stride=5))
     with pytest.raises(ValueError, match="n_screen"):
-        run(good, replace(FAST, screen_dims=12))
+        run(good, replace(FAST, n_screen=12))
     for name in ("margin", "middle_margin"):
         with pytest.raises(ValueError, match="margins"):
             run(good, replace(FAST, **{name: -1.0}))
