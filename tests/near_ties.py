@@ -75,7 +75,7 @@ def watching() -> Iterator[list[Seen]]:
 def fragile(image: Array, model: GaussianMixture, step: Pass) -> Array:
     """Patches, (rows, columns) of the grid, whose estimate may jump if costs err a little.
 
-    Another component may be the best; of the "top_mean", others may be taken; of a cascade, others may
+    Another component may be the best; of a top mean, others may be taken; of a cascade, others may
     be considered.
     """
     rows, cols = reference.grid(image, model, step)

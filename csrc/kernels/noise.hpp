@@ -1,4 +1,4 @@
-// noise: what patches tell of it. The definition is fastepll/_patch_noise.py.
+// noise: what patches tell of it. The definition is fastepll/noise/patches.py.
 #pragma once
 #include <cmath>
 

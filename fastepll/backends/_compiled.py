@@ -173,8 +173,8 @@ def exact(t: Triangular, block: Block, order: IntArray) -> None:
 
 
 @jit
-def energies(stage: Structured, block: Block) -> None:
-    """Energy of the coordinates in each band of a stage."""
+def band_squared_norms(stage: Structured, block: Block) -> None:
+    """Of the coordinates in each band of a stage."""
     block.squared_norms[:] = 0
     for band in range(len(stage.edges) - 1):
         for i in range(stage.edges[band], stage.edges[band + 1]):
@@ -198,7 +198,7 @@ def structured_cost(stage: Structured, block: Block, k: int) -> None:
 @jit
 def narrow(stage: Structured, block: Block, margin: float, flat: float) -> None:
     """Costs of a stage for the components considered so far; leaves those within the margin."""
-    energies(stage, block)
+    band_squared_norms(stage, block)
     limit = np.full(LANES, np.inf, np.float32)
     for k in range(len(block.costs)):
         costs = block.costs[k]
@@ -223,7 +223,7 @@ def cascade(t: Tables, block: Block, margins: tuple[float, float], flat: float) 
     narrow(t.screen, block, margins[0], flat)
     if len(t.middle.edges) > 0:
         narrow(t.middle, block, margins[1], flat)
-    energies(t.refine, block)
+    band_squared_norms(t.refine, block)
     for k in range(len(block.costs)):
         if (block.costs[k] < np.inf).any():
             structured_cost(t.refine, block, k)

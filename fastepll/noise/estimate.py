@@ -18,7 +18,7 @@ from fastepll._warnings import warn
 from fastepll.images.batch import colours_and_alpha
 from fastepll.images.channels import channels_last
 from fastepll.models import GaussianMixture, load_model
-from fastepll.noise.bands import Bands, bands_of, inspect
+from fastepll.noise.bands import Bands, bands_of, patch_statistics
 from fastepll.noise.clipped import unclipped
 from fastepll.priors.choice import Model, check_model
 from fastepll.typing import DataRange, FloatArray, IntArray
@@ -116,8 +116,8 @@ def estimate_sigma(
     Notes
     -----
     Of about 40000 patches all over the image (the same image gives the same answer) the 512 with
-    the least energy in the low DCT frequencies z_L are kept, and sigma maximises the likelihood of
-    their high frequencies z_H under the mixture, given the low ones::
+    the least squared norm of the low DCT frequencies z_L are kept, and sigma maximises the
+    likelihood of their high frequencies z_H under the mixture, given the low ones::
 
         Σ log p(z_H | z_L; σ) = Σ log p(z; σ) - log p(z_L; σ),   p(z; σ) = Σₖ wₖ N(z; 0, Dₖ + σ²I)
 
@@ -212,14 +212,14 @@ def channel_sigma(
         return 0.0
     sigma /= span
     patches = sliding_window_view(plane, bands.shape)[corners[:, 0], corners[:, 1]]
-    energies = bands.energies(patches) / span**2
+    squared_norms = bands.squared_norms(patches) / span**2
 
     grid = sigma * 1.1 ** np.arange(-11.0, 3.0)  # texture makes the first guess too large
-    best = int(bands.log_likelihood(energies[::4], grid, n_threads).argmax())
+    best = int(bands.log_likelihood(squared_norms[::4], grid, n_threads).argmax())
     ratio, middle = 1.05, grid[best]
     for _ in range(4):
         fine = middle * ratio ** np.arange(-2.0, 3.0)
-        values = bands.log_likelihood(energies, fine, n_threads)
+        values = bands.log_likelihood(squared_norms, fine, n_threads)
         best = int(values.argmax())
         if 0 < best < 4:
             break
@@ -277,8 +277,8 @@ def inspected(
     n_threads: int,
     unknown: NDArray[np.bool_] | None,
 ) -> FloatArray:
-    """What `inspect` finds; patches of two values, say, are no noise either."""
-    found = inspect(plane, corners, bands, side, n_threads)
+    """What `patch_statistics` finds; patches of two values, say, are no noise either."""
+    found = patch_statistics(plane, corners, bands, side, n_threads)
     if unknown is not None:
         before = np.pad(np.cumsum(np.cumsum(unknown, axis=0), axis=1), ((1, 0), (1, 0)))
         (top, left), (bottom, right) = corners.T, (corners + bands.shape).T
@@ -318,7 +318,7 @@ def smoothest(found: FloatArray, most_ties: float) -> Indices:
 
 
 def guess(found: FloatArray, bands: Bands) -> float:
-    """Sigma if there were no texture, by the median of the high energy."""
+    """Sigma if there were no texture, by the median of the high frequencies."""
     return math.sqrt(float(np.median(found[:, 1])) / (len(bands.high) - 2 / 3))
 
 
