@@ -233,7 +233,7 @@ def kernels() -> str:
     ]  # fmt: skip
     peak = ", ".join(f"{rate:.0f} GF/s with {n} thread(s)" for n, rate in peaks.items())
     return (
-        table(["kernel", "instructions", "threads", "GF/s", "of the peak"], rows)
+        table(["kernel", "isa", "threads", "GF/s", "of the peak"], rows)
         + f"\n\nMultiply-add peak: {peak}; {in_words(machine)}. Command: `python bench/kernels.py`."
     )
 
