@@ -50,12 +50,12 @@ std::shared_ptr<Mixture> Mixture::make(const KernelTable& kernels, std::size_t k
               sizeof(double) * (k + m.n_coefs + m.eigenvalues_.size() + m.basis_.size());
   const std::size_t pitch = round_up(d, kPad), size = 4 * pitch * pitch;
   n_threads = static_cast<int>(std::min<std::size_t>(n_threads, m.groups()));
-  const Buffer<double> columns(d * pitch), scratch(size * n_threads, true);
-  for (std::size_t i = 0; i < d * d; ++i) columns.get()[i % d * pitch + i / d] = basis[i];
+  const Buffer<double> basis_columns(d * pitch), scratch(size * n_threads, true);
+  for (std::size_t i = 0; i < d * d; ++i) basis_columns.get()[i % d * pitch + i / d] = basis[i];
   const Tables tables = m.tables();
   const MixtureParameters parameters = m.parameters();
   const auto rotate = [&](std::size_t group, int thread) {
-    kernels.rotate(parameters, eigenvectors, columns.get(), pitch, group, tables,
+    kernels.rotate(parameters, eigenvectors, basis_columns.get(), pitch, group, tables,
                    scratch.get() + size * thread);
   };
   if (!parallel_for(m.groups(), n_threads, rotate, poll, 0, 0)) return nullptr;

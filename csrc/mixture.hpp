@@ -15,10 +15,10 @@ struct PatchShape {
   std::size_t size() const { return height * width * channels; }
 };
 
-// What does not depend on the noise. All inputs are row-major float64: weights (k),
-// eigenvalues (k, d) descending, eigenvectors (k, d, d) as columns, and basis (d, d), the
-// orthonormal rows in which patches are written, the first of them constant. The d values of a
-// patch come channel by channel.
+// What does not depend on the noise. All inputs are row-major float64: weights (k), eigenvalues
+// (k, d) descending, eigenvectors (k, d, d) as columns, and basis (d, d), the orthonormal rows in
+// which patches are written, the first of them constant. The d values of a patch come channel by
+// channel.
 class Mixture {
  public:
   // Returns null if poll stopped it.

@@ -1,4 +1,5 @@
-// What patches tell of the noise in an image: the steps of fastepll/noise/estimate.py that take long.
+// What patches tell of the noise in an image: the steps of fastepll/noise/estimate.py that take
+// long.
 #pragma once
 #include <cstddef>
 #include <cstdint>

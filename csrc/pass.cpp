@@ -70,7 +70,7 @@ class Pass {
   std::size_t n_chunks() const { return partition_.chunks.size(); }
   std::size_t chunk_capacity() const { return partition_.chunk_capacity; }
 
-  // Weights that scratch needs capacity for: those of the tallest strip.
+  // Weights that scratch needs room for: those of the tallest strip.
   std::size_t n_strip_weights() const {
     std::size_t rows = 0;
     for (std::size_t b = 0; b < partition_.n_slabs; ++b)

@@ -12,8 +12,7 @@ namespace fastepll {
 // A piece of memory from the process's pool, which it goes back to in the end.
 class Workspace {
  public:
-  // Of the arrays for which `for_each_array(reserve)` calls reserve(pointer, n); they hold
-  // anything.
+  // Of the arrays that `for_each_array(reserve)` calls reserve(pointer, n) for; they hold anything.
   template <class ForEachArray>
   explicit Workspace(const ForEachArray& for_each_array) {
     const auto bytes = [](auto* array, std::size_t n) {

@@ -38,8 +38,9 @@ inline void multiply_transposed(const double* a, const double* b, std::size_t n,
     }
 }
 
-void rotate(const MixtureParameters& parameters, const double* vectors, const double* columns,
-            std::size_t pitch, std::size_t group, const Tables& tables, double* scratch) {
+void rotate(const MixtureParameters& parameters, const double* eigenvectors,
+            const double* basis_columns, std::size_t pitch, std::size_t group, const Tables& tables,
+            double* scratch) {
   const std::size_t d = tables.d, first = group * kDoubleLanes;
   double *own = scratch, *rotated = own + pitch * pitch, *scaled = rotated + pitch * pitch,
          *covariance = scaled + pitch * pitch;
@@ -47,14 +48,14 @@ void rotate(const MixtureParameters& parameters, const double* vectors, const do
   for (std::size_t i = 0; i < pitch * pitch; ++i) own[i] = 0;
   for (std::size_t lane = 0; lane < kDoubleLanes && first + lane < tables.k; ++lane) {
     const std::size_t c = first + lane;
-    const double* its = vectors + c * d * d;
+    const double* its = eigenvectors + c * d * d;
     float* rows = tables.eigenvectors + c * tables.eigenvectors_stride;
     for (std::size_t i = 0; i < d; ++i)
       for (std::size_t j = 0; j < d; ++j) {
         own[i * pitch + j] = its[i * d + j];
         rows[j * tables.d_pad + i] = static_cast<float>(its[i * d + j]);
       }
-    multiply_transposed(own, columns, d, pitch, false, rotated);  // row j: eigenvector j
+    multiply_transposed(own, basis_columns, d, pitch, false, rotated);  // row j: eigenvector j
     for (std::size_t j = 0; j < d; ++j)
       for (std::size_t a = 0; a < pitch; ++a)
         scaled[j * pitch + a] = parameters.eigenvalues[c * d + j] * rotated[j * pitch + a];
