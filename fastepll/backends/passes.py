@@ -8,7 +8,7 @@ from fastepll.typing import PassEstimator, Selection, Weighting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class PassOptions:
     """What `fastepll.Settings` and each `Pass` of them have in common; described there."""
 
     stride: int = 1
@@ -24,7 +24,7 @@ class Kind:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pass(Kind):
+class Pass(PassOptions):
     """One pass of the prior; what the fields mean is written in `fastepll.backends.reference`.
 
     Attributes

@@ -47,14 +47,14 @@ def restore_plane(
         return denoise_plane(
             noisy, model, sigma, settings, out=out, work=work, spare=spare, **options
         )
-    restored = denoise_uneven(noisy, model, sigma, settings, room=[out, work], **options)
+    restored = denoise_with_map(noisy, model, sigma, settings, room=[out, work], **options)
     if out is None or restored is out:
         return restored
     out[...] = restored
     return out
 
 
-def denoise_uneven(
+def denoise_with_map(
     noisy: FloatArray,
     model: PatchModel,
     sigma: FloatArray,
@@ -132,7 +132,7 @@ def denoise_uneven(
         small = np.empty((*noisy.shape[:-2], *half.shape), noisy.dtype)
         for plane, target in zip(split(noisy), split(small), strict=True):
             backend.halve(plane, target, n_threads=n_threads)
-        restored = denoise_uneven(
+        restored = denoise_with_map(
             small,
             model,
             np.sqrt(backend.halve(variance, half, n_threads=n_threads)) / 2,

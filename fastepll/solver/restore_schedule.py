@@ -28,7 +28,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
-from fastepll.backends.passes import Kind
+from fastepll.backends.passes import PassOptions
 from fastepll.operators import Operator
 from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.settings import Settings
@@ -152,7 +152,7 @@ def n_passes(quality: Quality, kind: str) -> int:
 
 def grid_of(settings: Settings) -> dict[str, Any]:
     """The fields that settings share with a pass."""
-    return {field.name: getattr(settings, field.name) for field in fields(Kind)}
+    return {field.name: getattr(settings, field.name) for field in fields(PassOptions)}
 
 
 def plan_for(kind: str, sigma: float) -> Plan:

@@ -11,7 +11,7 @@ from fastepll._deprecated import older_keywords
 from fastepll._validation.arguments import check_choice, check_count, check_number, check_numbers
 from fastepll._validation.images import check_stride
 from fastepll._warnings import warn
-from fastepll.backends.passes import Kind, Pass
+from fastepll.backends.passes import Pass, PassOptions
 from fastepll.typing import HasPatches, PassEstimator, Quality, Selection, Weighting
 
 BETAS = (1.0, 4.0, 8.0, 16.0, 32.0)
@@ -34,7 +34,7 @@ OLDER = {
 
 @older_keywords(OLDER)
 @dataclass(frozen=True, kw_only=True)
-class Settings(Kind):
+class Settings(PassOptions):
     """Every number that decides what `fastepll.denoise` computes, and how fast.
 
     Parameters
@@ -157,8 +157,8 @@ def _pass(settings: Settings, i: int, sigma: float, top: int, left: int) -> Pass
         (int(settings.stride * (share % 1.0)) - start) % settings.stride
         for share, start in zip(shares, (top, left), strict=True)
     )
-    kind = {field.name: getattr(settings, field.name) for field in fields(Kind)}
-    return Pass(noise_var=settings.noise[i] * (sigma * sigma), shift=(row, col), **kind)
+    options = {field.name: getattr(settings, field.name) for field in fields(PassOptions)}
+    return Pass(noise_var=settings.noise[i] * (sigma * sigma), shift=(row, col), **options)
 
 
 def _schedule(betas: Sequence[float]) -> dict[str, Any]:
