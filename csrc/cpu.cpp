@@ -45,19 +45,19 @@ std::uint64_t saved_state() {
 
 }  // namespace
 
-bool cpu_supports(std::string_view level) {
-  if (level == "baseline") return true;
+bool cpu_supports(std::string_view isa) {
+  if (isa == "baseline") return true;
   const Leaf one = cpuid(1), seven = cpuid(7);
   const std::uint64_t saved = saved_state();
   const bool avx2 = (saved & 0x6) == 0x6 && (one.c >> 12 & 1) /* FMA */ && (seven.b >> 5 & 1);
-  if (level == "avx2") return avx2;
-  return level == "avx512" && avx2 && (saved & 0xe6) == 0xe6 && (seven.b >> 16 & 1) /* F */;
+  if (isa == "avx2") return avx2;
+  return isa == "avx512" && avx2 && (saved & 0xe6) == 0xe6 && (seven.b >> 16 & 1) /* F */;
 }
 
 }  // namespace fastepll
 
 #else
 
-bool fastepll::cpu_supports(std::string_view level) { return level == "baseline"; }
+bool fastepll::cpu_supports(std::string_view isa) { return isa == "baseline"; }
 
 #endif
