@@ -60,7 +60,8 @@ def core_is_old(checkout: Path, folders: list[Path]) -> bool:
 
 def in_words(machine: dict[str, Any]) -> str:
     """Machine, instruction set, version and commit of a result."""
-    words = f"{machine['cpu']}, {machine['level']}; "
+    isa = machine.get("isa") or machine["level"]  # as older results call it
+    words = f"{machine['cpu']}, {isa}; "
     if not machine.get("commit"):
         known = machine["fastepll"] != "0+unknown"  # results from before commits were recorded
         return words + (f"fastepll {machine['fastepll']}" if known else "version not recorded")

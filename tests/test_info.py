@@ -36,17 +36,17 @@ def test_mode_is_checked():
         fastepll.show_config("dicts")
 
 
-def test_level(level):
-    assert fastepll.show_config("dict")["simd"]["in use"] == level
+def test_isa(isa):
+    assert fastepll.show_config("dict")["simd"]["in use"] == isa
 
 
 @pytest.mark.skipif(get_backend().name != "native", reason="needs the native core")
 @pytest.mark.parametrize("wanted", ["sse9", "AVX2", "neon "])
-def test_bad_level(monkeypatch, wanted):
+def test_bad_isa(monkeypatch, wanted):
     monkeypatch.setenv("FASTEPLL_SIMD", wanted)
     simd = fastepll.show_config("dict")["simd"]
     assert simd["in use"] is None
-    assert f"FASTEPLL_SIMD: instruction-set level '{wanted}' is unknown" in simd["error"]
+    assert f"FASTEPLL_SIMD: instruction set '{wanted}' is unknown" in simd["error"]
     model = fastepll.GaussianMixture.from_covariances([1.0], [np.eye(9)], (3, 3))
     image = np.zeros((5, 5), np.float32)
     with pytest.raises(ValueError, match=r"FASTEPLL_SIMD.*supported: baseline"):

@@ -64,8 +64,9 @@ def plain_extra() -> str:
 def peak_fraction() -> str:
     """Share of the multiply-add peak that the selection reaches."""
     rows = [at for at in result("kernels")["rows"] if at["kernel"] != "peak"]
-    best = max(at["level"] != "baseline" for at in rows)
-    return percent([at["fraction of peak"] for at in rows if (at["level"] != "baseline") == best])
+    isas = [at.get("isa") or at["level"] for at in rows]  # as older results call it
+    widest = [at for at, isa in zip(rows, isas, strict=True) if isa != "baseline"]
+    return percent([at["fraction of peak"] for at in widest or rows])
 
 
 def megabytes(megapixels: float, quality: str = "balanced") -> str:

@@ -49,13 +49,13 @@ def kernels() -> str:
     figures = result("kernels")
     peaks, machine = figures["peak GF/s"], figures["machine"]
     rows = [
-        [row["kernel"], row["level"], row["threads"], f"{row['GF/s']:.0f}",
+        [row["kernel"], row.get("isa") or row["level"], row["threads"], f"{row['GF/s']:.0f}",
          f"{100 * row['fraction of peak']:.0f} %"]
         for row in figures["rows"]
         if row["kernel"] != "peak"
     ]  # fmt: skip
     peak = ", ".join(f"{rate:.0f} GF/s with {n} thread(s)" for n, rate in peaks.items())
     return (
-        table(["kernel", "level", "threads", "GF/s", "of the peak"], rows)
+        table(["kernel", "isa", "threads", "GF/s", "of the peak"], rows)
         + f"\n\nMultiply-add peak: {peak}; {in_words(machine)}. Command: `python bench/kernels.py`."
     )

@@ -111,7 +111,7 @@ def run_info(arguments: argparse.Namespace) -> None:
     print("models:")
     for name in fastepll.list_models():
         model = fastepll.load_model(name)
-        print(f"  {name}: {model.k} components, patch shape {model.patch_shape}")
+        print(f"  {name}: {model.n_components} components, patch shape {model.patch_shape}")
 
 
 def run_train(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from fastepll.backends import prior_passes
 from fastepll.operators._fourier import transforms_on
 from fastepll.operators.pixels import Pixelwise
-from fastepll.solver.multiscale import Size, half_size, n_scales, split
+from fastepll.solver.multiscale import Size, count_scales, half_size, split
 from fastepll.typing import FloatArray, Overlap, Poll
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def denoise_plane(
     if settings.selection == "exact" and settings.stride == 1:
         p, q = model.patch_shape[:2]
         full.hints = np.full((noisy.shape[-2] - p + 1, noisy.shape[-1] - q + 1), -1, np.int32)
-    sizes, count = [full], n_scales(noisy.shape, model, settings)
+    sizes, count = [full], count_scales(noisy.shape, model, settings)
     if count > 1 and noisy.size <= TOGETHER:
         room = (np.empty_like(noisy) if spare is None else spare).reshape(-1)
         while len(sizes) < count:  # three planes of a quarter of the size each time
