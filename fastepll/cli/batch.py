@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from fastepll.cli.bar import bar
-from fastepll.cli.compared import compare, page_for, write
 from fastepll.cli.figure import side_by_side
 from fastepll.cli.frames import Restore, Result
 from fastepll.cli.machine import machinery
@@ -23,6 +22,7 @@ from fastepll.cli.pictures import (
 )
 from fastepll.cli.plan import Job, plan
 from fastepll.cli.report import MAX_CASES, SUFFIXES
+from fastepll.cli.report.command import compare, page_for, write
 from fastepll.cli.say import fail, heard, say, warn
 from fastepll.typing import Poll
 

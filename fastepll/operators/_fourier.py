@@ -18,8 +18,8 @@ from fastepll.typing import FloatArray
 SMALL = 1e-3
 """τ below which (AᵀA + τI)⁻¹ amplifies the rounding of float32 too much: then in float64."""
 
-LARGE = 2**16
-"""Values of a grid from which SciPy's transform is worth importing, and threads worth starting."""
+LARGE = 2**19
+"""Values of a grid from which SciPy's transforms save more than their import takes."""
 
 _n_threads: ContextVar[int | None] = ContextVar("n_threads", default=None)
 

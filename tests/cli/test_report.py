@@ -150,7 +150,7 @@ def test_large_pictures_are_reduced(tmp_path):
 
 def test_many_inputs_are_on_one_page(run, tmp_path, monkeypatch):
     monkeypatch.setattr("fastepll.cli.batch.MAX_CASES", 3)
-    monkeypatch.setattr("fastepll.cli.compared.MAX_CASES", 3)
+    monkeypatch.setattr("fastepll.cli.report.command.MAX_CASES", 3)
     names = ["a.png", "<b> & 'c'.png", "bad.png", "last.png"]
     for name in names:
         write_independently(tmp_path / name, PICTURES["gray 8"])

@@ -24,6 +24,11 @@ OPERATORS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def small_grids_are_large(monkeypatch):
+    monkeypatch.setattr(_fourier, "LARGE", 2**16)
+
+
 def answers(operator, dtype, n_threads=1):
     """What it makes of random planes: forward, adjoint, a system solved."""
     rng = np.random.default_rng(0)
@@ -100,7 +105,7 @@ def test_scipy_is_imported_when_a_large_grid_wants_it(python):
     process = python(
         "import sys, numpy as np\n"
         "from fastepll.operators import Blur\n"
-        "for n in (255, 256):\n"
+        "for n in (724, 725):\n"
         "    Blur([[0.5, 0.5]], (n, n)).forward(np.zeros((n, n), np.float32))\n"
         "    print('scipy.fft' in sys.modules)\n"
     )
@@ -113,7 +118,7 @@ def test_transforms_after_a_fork(python):
         "import os, warnings, numpy as np\n"
         "warnings.simplefilter('ignore')  # of forks beside threads\n"
         "from fastepll.operators import Blur, _fourier\n"
-        "blur, x = Blur([[0.5, 0.5]], (300, 300)), np.ones((300, 300))\n"
+        "blur, x = Blur([[0.5, 0.5]], (800, 800)), np.ones((800, 800))\n"
         "with _fourier.transforms_on(3):\n"
         "    before = blur.forward(x)\n"
         "    child = os.fork()\n"

@@ -9,7 +9,8 @@ import shlex
 from fastepll.cli.frames import Result
 from fastepll.cli.machine import machine
 from fastepll.cli.plan import Job
-from fastepll.cli.report import MAX_CASES, Case, Page
+from fastepll.cli.report.page import MAX_CASES, Page
+from fastepll.cli.report.section import Case
 
 SHOWN = (0, 0.5, 1)
 """Frames of a stack that a page shows: the first, that in the middle, the last."""
