@@ -50,7 +50,7 @@ def section(case: Case, n_pixels: int) -> str:
     """HTML of a case that shows up to so many pixels."""
     factor = len(case.after) // max(len(case.before), 1)
     before = case.before.repeat(factor, axis=0).repeat(factor, axis=1)
-    if before.shape[:2] != case.after.shape[:2] or not before.size:
+    if before.shape != case.after.shape or not before.size:
         raise ValueError(
             f"{case.title}: after must be a whole number of times larger than before, got shapes "
             f"{case.before.shape} and {case.after.shape}"
