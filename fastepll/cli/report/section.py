@@ -49,7 +49,9 @@ class Case:
 def section(case: Case, n_pixels: int) -> str:
     """HTML of a case that shows up to so many pixels."""
     factor = len(case.after) // max(len(case.before), 1)
-    before = case.before.repeat(factor, axis=0).repeat(factor, axis=1)
+    before = case.before
+    if factor > 1:
+        before = before.repeat(factor, axis=0).repeat(factor, axis=1)
     if before.shape != case.after.shape or not before.size:
         raise ValueError(
             f"{case.title}: after must be a whole number of times larger than before, got shapes "
