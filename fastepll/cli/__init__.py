@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import get_args
 
 import fastepll
 from fastepll.cli import demo, prior_table, study, tasks
 from fastepll.cli.batch import MISTAKES, describe, run_batch
+from fastepll.cli.options import add_engine, add_files
 from fastepll.cli.pictures import PictureError
 from fastepll.cli.say import fail
 from fastepll.train import command
-from fastepll.typing import BackendName, Quality
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,11 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     showing.set_defaults(run=demo.run)
 
     for one in (*restoring, showing):
-        add = one.add_argument
-        add("--model", default="gray-8x8-200", help="name or file of the prior (%(default)s)")
-        add("--quality", choices=get_args(Quality), default="balanced", help="(%(default)s)")
-        add("--backend", choices=get_args(BackendName), help="(the fastest installed)")
-        add("--threads", type=int, metavar="N", help="(all processors)")
+        add_engine(one)
 
     training = commands.add_parser("train", help="train a prior on a folder of pictures")
     command.add_arguments(training)
@@ -64,39 +59,6 @@ def build_parser() -> argparse.ArgumentParser:
     listing.set_defaults(run=prior_table.run)
     commands.add_parser("info", help="what this installation uses").set_defaults(run=run_info)
     return parser
-
-
-def add_files(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that all restorations of picture files share."""
-    add = parser.add_argument
-    add(
-        "inputs",
-        metavar="IN",
-        nargs="+",
-        help="PNG, JPEG or TIFF, gray or RGB, of 1 to 16 bit (1 to 7 are stretched to 8, 9 to 15 "
-        "to 16), TIFF of other integers and floats too; alpha channels stay as they are",
-    )
-    add(
-        "output",
-        metavar="OUT",
-        help="picture to write, in the format of its name, or a folder, for any number of IN",
-    )
-    add("--figure", metavar="PNG", help="before | after, as a picture (for OUT a folder: a folder)")
-    add("--report", metavar="HTML", help="before and after with a slider, as a page for a browser")
-    add(
-        "--data-range",
-        type=data_range,
-        metavar="STEP",
-        help="from black to white (255, 65535; 1 for floats), or auto, to take it from the values",
-    )
-    add("--stack", action="store_true", help="restore every page or frame of a TIFF")
-    add("--overwrite", action="store_true", help="replace what exists")
-    add("--quiet", action="store_true", help="print nothing but warnings and errors")
-
-
-def data_range(text: str) -> float | str:
-    """The number, or auto."""
-    return text if text == "auto" else float(text)
 
 
 def run_task(arguments: argparse.Namespace) -> int:

@@ -1,24 +1,16 @@
-"""Picture files in, restored ones out: where they go, what is told, what a mistake costs."""
+"""Picture files in, restored ones out: what is told, and what a mistake costs."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import shlex
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
 
-from numpy.typing import NDArray
-
-import fastepll
-from fastepll._threads import resolve_threads
-from fastepll.backends import get_backend
 from fastepll.cli.bar import bar
 from fastepll.cli.figure import side_by_side
+from fastepll.cli.frames import Restore, Result
+from fastepll.cli.machine import machinery
 from fastepll.cli.pictures import (
     Picture,
     PictureError,
@@ -29,28 +21,13 @@ from fastepll.cli.pictures import (
     write_picture,
 )
 from fastepll.cli.plan import Job, plan
-from fastepll.cli.report import MAX_CASES, SUFFIXES, Case, Page
+from fastepll.cli.report import MAX_CASES, SUFFIXES
+from fastepll.cli.report.command import compare, page_for, write
 from fastepll.cli.say import fail, heard, say, warn
 from fastepll.typing import Poll
 
 MISTAKES = (PictureError, OSError, ValueError, TypeError)
 """What goes wrong by what the user gave: told in one line, without a traceback."""
-
-
-SHOWN = (0, 0.5, 1)
-"""Frames of a stack that a page shows: the first, that in the middle, the last."""
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """The restored pictures of a file, what is to say of them, and the panels of its figure."""
-
-    frames: Sequence[Picture]
-    facts: Mapping[str, str]
-    panels: Sequence[NDArray[Any]]
-
-
-Restore: TypeAlias = Callable[[Sequence[Picture], "Poll | None"], Result]
 
 
 def run_batch(
@@ -65,16 +42,17 @@ def run_batch(
     if arguments.report is not None:
         check_output(arguments.report, overwrite=arguments.overwrite, suffixes=SUFFIXES)
     restore = prepare(arguments)
-    page = Page(min(len(jobs), MAX_CASES) * (len(SHOWN) if arguments.stack else 1))
+    page = None if arguments.report is None else page_for(len(jobs), arguments)
     code, done, start = 0, 0, time.perf_counter()
     for number, job in enumerate(jobs):
-        shown = page if arguments.report is not None and number < MAX_CASES else None
         try:
             with (
                 heard() as warned,
                 bar(job.source, number, len(jobs), quiet=arguments.quiet) as progress,
             ):
-                told = run_job(job, arguments, restore, progress, shown)
+                result, seconds = run_job(job, arguments, restore, progress)
+                if page is not None and number < MAX_CASES:
+                    compare(page, job, result, seconds, arguments)
         except MISTAKES as error:
             tell(job, warned)
             code = fail(prefixed(job.source, describe(error)))
@@ -82,14 +60,11 @@ def run_batch(
             done += 1
             tell(job, warned)
             if not arguments.quiet:
-                say(told)
-    if page.sections:
-        page.write(
-            arguments.report,
-            f"fastepll {arguments.command}: before and after",
-            facts_of(arguments, len(jobs)),
-            overwrite=arguments.overwrite,
-        )
+                say(
+                    f"{job.target}: {result.size}; {', '.join(map(' '.join, result.facts.items()))}"
+                )
+    if page is not None and page.sections:
+        write(page, len(jobs), arguments)
     if done and not arguments.quiet:
         count = f"{done} of {len(jobs)} pictures, " if len(jobs) > 1 else ""
         say(f"{count}{time.perf_counter() - start:.2f} s, {machinery(arguments)}")
@@ -97,13 +72,9 @@ def run_batch(
 
 
 def run_job(
-    job: Job,
-    arguments: argparse.Namespace,
-    restore: Restore,
-    progress: Poll | None,
-    page: Page | None,
-) -> str:
-    """Read, restore, write; what is to say of it. What should be known of it is warned of."""
+    job: Job, arguments: argparse.Namespace, restore: Restore, progress: Poll | None
+) -> tuple[Result, float]:
+    """Read, restore, write; what came out, and in how many seconds."""
     frames = read_frames(job.source)
     if len(frames) > 1 and not arguments.stack:
         raise PictureError(
@@ -122,59 +93,13 @@ def run_job(
     if job.figure is not None:
         figure = side_by_side(result.panels, arguments.data_range)
         write_picture(job.figure, Picture(figure), overwrite=arguments.overwrite)
-    count = f"{len(frames)} times " if len(frames) > 1 else ""
-    size = f"{count}{result.frames[0]}"
-    if page is not None:
-        facts = {"file": job.source, "restored": f"{job.target}, {size}", **result.facts}
-        facts |= {
-            "quality": arguments.quality,
-            "prior": arguments.model,
-            "time": f"{seconds:.2f} s",
-        }
-        for case in cases(frames, result.frames, facts, arguments.data_range):
-            page.add(case)
-    return f"{job.target}: {size}; {', '.join(f'{k} {v}' for k, v in result.facts.items())}"
-
-
-def cases(
-    before: Sequence[Picture],
-    after: Sequence[Picture],
-    facts: Mapping[str, str],
-    data_range: float | str | None,
-) -> Iterator[Case]:
-    """What to compare on a page: a picture, or some frames of a stack."""
-    name, last = os.path.basename(facts["file"]), len(before) - 1
-    for k in sorted({round(part * last) for part in SHOWN}):
-        title = f"{name}, frame {k + 1} of {len(before)}" if last else name
-        yield Case(title, before[k].pixels, after[k].pixels, facts, data_range)
-
-
-def facts_of(arguments: argparse.Namespace, n_pictures: int) -> dict[str, str]:
-    """What holds for all pictures of a page."""
-    facts = {"command": shlex.join(["fastepll", *arguments.argv]), "machine": machine(arguments)}
-    if n_pictures > MAX_CASES:
-        facts["shown"] = f"the first {MAX_CASES} of {n_pictures} pictures"
-    return facts
+    return result, seconds
 
 
 def tell(job: Job, known: Sequence[str]) -> None:
     """Tell what should be known of a file."""
     for message in known:
         warn(job.target if message.startswith("not kept") else job.source, message)
-
-
-def machinery(arguments: argparse.Namespace) -> str:
-    """Threads and backend that the arguments lead to."""
-    engine = get_backend(arguments.backend)
-    level = (
-        f" ({fastepll.show_config('dict')['simd']['in use']})" if engine.name == "native" else ""
-    )
-    return f"{resolve_threads(arguments.threads)} threads, {engine.name} backend{level}"
-
-
-def machine(arguments: argparse.Namespace) -> str:
-    """The machine and what the arguments use of it."""
-    return f"{platform.platform()}, {os.cpu_count()} processors; {machinery(arguments)}"
 
 
 def describe(error: Exception) -> str:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import fastepll
 from fastepll.cli.bar import bar
-from fastepll.cli.batch import machinery
 from fastepll.cli.figure import side_by_side
+from fastepll.cli.machine import machinery
 from fastepll.cli.pictures import Picture, check_output, read_picture, write_picture
 from fastepll.cli.say import say
 

@@ -1,4 +1,4 @@
-"""fastepll study, which is now ``python bench/study.py`` in a checkout; it goes with version 0.3."""
+"""fastepll study, now ``python bench/study.py`` in a checkout; it goes with version 0.3."""
 
 from __future__ import annotations
 

@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll._portable import Portable
-from fastepll._threads import resolve_threads
 from fastepll.typing import FloatArray
 
 SMALL = 1e-3
 """τ below which (AᵀA + τI)⁻¹ amplifies the rounding of float32 too much: then in float64."""
 
-LARGE = 2**16
-"""Values of a grid from which SciPy's transform is worth importing, and threads worth starting."""
+LARGE = 2**19
+"""Values of a grid from which SciPy's transforms save more than their import takes."""
 
-_n_threads: ContextVar[int | None] = ContextVar("n_threads", default=None)
+_n_threads: ContextVar[int] = ContextVar("n_threads", default=1)
 
 
 class Fourier(Portable):
@@ -83,7 +82,7 @@ def half_spectrum(x: FloatArray) -> NDArray[Any]:
     library = scipy_fft() if x.size >= LARGE else None
     if library is None:
         return np.fft.rfft2(x, norm="ortho")
-    spectrum: NDArray[Any] = library.rfft2(x, norm="ortho", workers=workers())
+    spectrum: NDArray[Any] = library.rfft2(x, norm="ortho", workers=_n_threads.get())
     return spectrum
 
 
@@ -93,7 +92,7 @@ def from_half_spectrum(spectrum: NDArray[Any], shape: Sequence[int]) -> NDArray[
     if library is None:
         return np.fft.irfft2(spectrum, shape, norm="ortho")
     x: NDArray[Any] = library.irfft2(
-        spectrum, shape, norm="ortho", workers=workers(), overwrite_x=True
+        spectrum, shape, norm="ortho", workers=_n_threads.get(), overwrite_x=True
     )
     return x
 
@@ -110,17 +109,12 @@ def scipy_fft() -> Any:
 
 @contextmanager
 def transforms_on(n_threads: int) -> Iterator[None]:
-    """Let the transforms in a block, in this thread, use so many threads."""
+    """Let the transforms of this thread use so many threads in a block; elsewhere they use one."""
     token = _n_threads.set(n_threads)
     try:
         yield
     finally:
         _n_threads.reset(token)
-
-
-def workers() -> int:
-    """Threads of a transform here: those of the block it is in, else as many as any call has."""
-    return resolve_threads(_n_threads.get())
 
 
 def fast_length(n: int) -> int:

@@ -1,10 +1,9 @@
-"""The page of `--report`: what is in it, and that a browser shows what it says."""
+"""The page of `--report`: what is in it."""
 
 from __future__ import annotations
 
 import base64
 import re
-import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,7 +15,6 @@ from fastepll.cli.report.page import PIXELS
 
 from ..scenes import rms
 from .picture_files import (
-    CLEAN,
     GRAY,
     PICTURES,
     files,
@@ -83,7 +81,7 @@ def test_pictures_on_the_page(run, tmp_path, kind):
     np.testing.assert_allclose(shown, (times * change / step * 255 + 127.5).clip(0, 255), atol=0.5)
     assert 0.25 < np.quantile(np.abs(shown - 127.5), 0.99) / 127.5 <= 1 + 1e-9
     assert f"Root mean square {rms(change):.4g}, largest {np.abs(change).max():.4g}" in page.text
-    assert f"After: mean {after.mean():.4g}, standard deviation {after.std():.4g}" in page.text
+    assert f"from 0 (left) to {step} (right)" in page.text
     assert page.fetched == []
 
 
@@ -122,7 +120,19 @@ def test_unknown_pixels(tmp_path):
     page = Read(tmp_path / "a.html")
     assert page.pictures["before"][0][1].tolist() == [64, 0, 64, 64]
     assert "Root mean square 0, largest 0" in page.text
-    assert "Before: mean 0.25, standard deviation 0. After: mean 0.25" in page.text
+
+
+def test_histograms(tmp_path):
+    before = np.repeat([0.0, 0.25, 0.5], [20, 60, 20]).reshape(10, 10)
+    write_report(str(tmp_path / "a.html"), [Case("three values", before, np.full((10, 10), 0.75))])
+    page = (tmp_path / "a.html").read_text("utf-8")
+    found = [re.search(f'class="{name}" points="([^"]*)"', page)[1] for name in ("first", "second")]
+    first, second = (np.array([p.split(",") for p in one.split()], float) for one in found)
+    for points, wanted in ((first[1:-1], {0: 0.2, 32: 0.6, 64: 0.2}), (second, {96: 1.0})):
+        heights = 100 - points.reshape(128, 2, 2)[:, :, 1]  # of both ends of each bin
+        expected = np.zeros(128)
+        expected[list(wanted)] = list(wanted.values())
+        np.testing.assert_allclose(heights, 95 * np.stack([expected] * 2, 1), atol=0.1)
 
 
 def test_the_same_pictures(tmp_path):
@@ -150,6 +160,7 @@ def test_large_pictures_are_reduced(tmp_path):
 
 def test_many_inputs_are_on_one_page(run, tmp_path, monkeypatch):
     monkeypatch.setattr("fastepll.cli.batch.MAX_CASES", 3)
+    monkeypatch.setattr("fastepll.cli.report.command.MAX_CASES", 3)
     names = ["a.png", "<b> & 'c'.png", "bad.png", "last.png"]
     for name in names:
         write_independently(tmp_path / name, PICTURES["gray 8"])
@@ -216,118 +227,3 @@ def test_arguments_of_write_report(tmp_path):
     assert page.facts["&"] == ["<"]
     with pytest.raises(PictureError, match="it exists"):
         Page(1).write(path, "", {}, overwrite=False)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium, or skip."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    program, driver = next(filter(None, found), None), shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("no Chromium with chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for one in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):
-        options.add_argument(f"--{one}")
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as started:
-        yield started
-
-
-def resize(browser, width):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
-def seen(browser):
-    """The pixels of the slider's picture on the screen, without labels and edges."""
-    browser.execute_script("document.querySelector('.pair').scrollIntoView()")
-    shot = browser.find_element("css selector", ".pair").screenshot_as_png
-    return imagecodecs.png_decode(shot)[64:-4, :, 0].astype(int)
-
-
-@pytest.fixture
-def page(browser, tmp_path):
-    """A dark picture before and a light one after, 256x256, shown twice as large."""
-    before, after = np.full((256, 256), 0.2), np.full((256, 256), 0.8)
-    write_report(str(tmp_path / "page.html"), [Case("dark to light", before, after)])
-    resize(browser, 1280)
-    browser.get((tmp_path / "page.html").as_uri())
-    return browser.find_element("css selector", "input")
-
-
-def share(browser):
-    """The part of the picture that shows what was before, and that the rest shows what is after."""
-    pixels = seen(browser)
-    dark, light = np.abs(pixels - 51) < 3, np.abs(pixels - 204) < 3
-    columns = dark.all(axis=0)
-    assert (dark | light)[:, : columns.sum()].all()
-    assert light[:, columns.sum() + 8 :].all()  # between them is the line with its shadow
-    return columns.mean()
-
-
-def test_slider_by_keyboard(browser, page):
-    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
-    assert share(browser) == pytest.approx(0.5, abs=0.02)
-    page.send_keys(keys.HOME)
-    assert share(browser) < 0.02
-    page.send_keys(keys.END)
-    assert share(browser) > 0.98
-    page.send_keys(*20 * [keys.ARROW_LEFT])  # half a percent each
-    assert share(browser) == pytest.approx(0.9, abs=0.02)
-    assert page.get_attribute("aria-valuetext") == "90 % before"
-
-
-@pytest.mark.parametrize("kind", ["mouse", "touch"])
-def test_slider_by_pointer(browser, page, kind):
-    actions = pytest.importorskip("selenium.webdriver.common.actions.action_builder")
-    pointer = pytest.importorskip("selenium.webdriver.common.actions.pointer_input").PointerInput
-    picture = browser.find_element("css selector", ".pair")
-    drag = actions.ActionBuilder(browser, mouse=pointer(kind, kind))
-    drag.pointer_action.move_to(picture, 0, 0).pointer_down().move_to(picture, 128, 5).pointer_up()
-    drag.perform()
-    assert share(browser) == pytest.approx(0.75, abs=0.02)
-    assert float(page.get_attribute("value")) == pytest.approx(75, abs=1)
-
-
-def test_page_fetches_nothing_and_is_labelled(browser, page):
-    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
-    assert page.accessible_name.startswith("Drag across the picture, or move this")
-    assert browser.execute_script(
-        "return [...document.images].every(one => one.alt && one.complete && one.naturalWidth)"
-    )
-    assert [one for one in browser.get_log("browser") if one["level"] == "SEVERE"] == []
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_page_fits_the_screen(browser, tmp_path, width):
-    name = 60 * "long" + ".png"
-    cases = [
-        Case(name, np.kron(CLEAN, np.ones((n, n))), np.kron(CLEAN, np.ones((n, n))), {"file": name})
-        for n in (1, 20)
-    ]
-    write_report(str(tmp_path / "page.html"), cases, facts={"command": f"fastepll denoise {name}"})
-    resize(browser, width)
-    browser.get((tmp_path / "page.html").as_uri())
-    assert browser.execute_script("return document.documentElement.scrollWidth") == width
-    assert (
-        browser.execute_script(
-            "return Math.max(...[...document.querySelectorAll('img, svg, input')]"
-            ".map(one => one.getBoundingClientRect().right))"
-        )
-        <= width - 16
-    )
-
-
-def test_without_scripts_both_pictures_are_seen(browser, page):
-    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
-        browser.refresh()
-        shown = [
-            browser.find_element("css selector", f".{name} img") for name in ("before", "after")
-        ]
-        left, right = (one.rect for one in shown)
-        assert left["x"] + left["width"] <= right["x"] or left["y"] + left["height"] <= right["y"]
-        assert not browser.find_element("css selector", "input").is_displayed()
-    finally:
-        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastepll.cli.figure import eight_bits, limits
 from fastepll.cli.pictures import Picture
 from fastepll.cli.pictures.png import encode_png
-from fastepll.cli.report.compare import difference, histograms, views
+from fastepll.cli.report.views import difference, histograms, views
 from fastepll.cli.say import plain
 
 SMALL = 512  # pixels of width up to which pictures are shown enlarged
@@ -49,34 +49,29 @@ class Case:
 def section(case: Case, n_pixels: int) -> str:
     """HTML of a case that shows up to so many pixels."""
     factor = len(case.after) // max(len(case.before), 1)
-    before = case.before.repeat(factor, axis=0).repeat(factor, axis=1)
-    if before.shape[:2] != case.after.shape[:2] or not before.size:
+    before = case.before
+    if factor > 1:
+        before = before.repeat(factor, axis=0).repeat(factor, axis=1)
+    if before.shape != case.after.shape or not before.size:
         raise ValueError(
             f"{case.title}: after must be a whole number of times larger than before, got shapes "
             f"{case.before.shape} and {case.after.shape}"
         )
     black, white = limits(case.before, case.data_range)
-    shown = [view(a, b, black, white, note) for a, b, note in views(before, case.after, n_pixels)]
-    note = f"before enlarged {factor} times, pixel by pixel" if factor > 1 else ""
-    return "\n".join(
-        (
-            f"<h2>{text(case.title)}</h2>",
-            described(case.facts),
-            note and f'<p class="note">{note}</p>',
-            *shown,
-            histograms(case.before, case.after, black, white),
-        )
-    )
+    parts = [f"<h2>{text(case.title)}</h2>", described(case.facts)]
+    if factor > 1:
+        parts.append(f'<p class="note">before enlarged {factor} times, pixel by pixel</p>')
+    parts += [view(a, b, black, white, note) for a, b, note in views(before, case.after, n_pixels)]
+    return "\n".join([*parts, histograms(case.before, case.after, black, white)])
 
 
 def view(before: NDArray[Any], after: NDArray[Any], black: float, white: float, note: str) -> str:
     """The slider over two pictures of one size, and their difference."""
     width = before.shape[1]
     zoom = max(1, SMALL // width)
-    sort = ' class="enlarged"' if zoom > 1 else ""
     change, words = difference(before, after, white - black)
     shown = [
-        picture(eight_bits(one, black, white), sort, name)
+        picture(eight_bits(one, black, white), name, zoom)
         for one, name in ((before, "before"), (after, "after"))
     ]
     return f"""{f"<h3>{note}</h3>" if note else ""}
@@ -87,17 +82,18 @@ def view(before: NDArray[Any], after: NDArray[Any], black: float, white: float, 
 </div>
 <label class="control"><span>Drag across the picture, or move this: before on the left, after on the
 right</span><input type="range" min="0" max="100" step="0.5" value="50"></label></div>
-<figure class="change">{picture(change, sort, "difference")}
+<figure class="change">{picture(change, "difference", zoom)}
 <figcaption>{words}</figcaption></figure>
 </div>"""
 
 
-def picture(pixels: NDArray[np.uint8], sort: str, name: str) -> str:
+def picture(pixels: NDArray[np.uint8], name: str, zoom: int) -> str:
     """The tag with the pixels in it."""
     data = base64.b64encode(encode_png([Picture(pixels)], [])).decode()
     height, width = pixels.shape[:2]
+    kind = ' class="enlarged"' if zoom > 1 else ""
     return (
-        f'<img{sort} alt="{name}" width="{width}" height="{height}" '
+        f'<img{kind} alt="{name}" width="{width}" height="{height}" '
         f'src="data:image/png;base64,{data}">'
     )
 

@@ -37,10 +37,13 @@ def views(
 
 def reduced(pixels: NDArray[Any], factor: int) -> NDArray[np.float64]:
     """Means of squares of so many pixels a side; what is left over at the end is cut off."""
-    height, width = (max(n // factor, 1) for n in pixels.shape[:2])
-    whole = pixels[: height * factor, : width * factor].astype(np.float64)
-    parts = whole.reshape(height, len(whole) // height, width, -1, *pixels.shape[2:])
-    mean: NDArray[np.float64] = parts.mean(axis=(1, 3))
+    rows, columns = (min(factor, n) for n in pixels.shape[:2])
+    height, width = (n // min(factor, n) for n in pixels.shape[:2])
+    mean = np.zeros((height, width, *pixels.shape[2:]))  # large pictures need no copy
+    for i in range(rows):
+        for j in range(columns):
+            mean += pixels[i : height * rows : rows, j : width * columns : columns]
+    mean /= rows * columns
     return mean
 
 
@@ -86,15 +89,5 @@ aria-label="Histograms of the values before and after">
 <polyline class="second" points="{second}"/>
 <path class="axis" d="M0 100H{2 * BINS}"/></svg>
 <figcaption>How often values occur, from {black:g} (left) to {white:g} (right):
-<span class="key first"></span> before <span class="key second"></span> after.
-Before: {moments(before)}. After: {moments(after)}.</figcaption></figure>"""
-
-
-def moments(pixels: NDArray[Any]) -> str:
-    """Mean and standard deviation in words."""
-    known = pixels[np.isfinite(pixels)].astype(np.float64)
-    return (
-        f"mean {known.mean():.4g}, standard deviation {known.std():.4g}"
-        if known.size
-        else "no value"
-    )
+<span class="key first"></span> before, <span class="key second"></span> after.</figcaption>
+</figure>"""
