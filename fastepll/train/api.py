@@ -63,7 +63,10 @@ def train_mixture(
         `floor` (0.3 gray levels) is the standard deviation added to every direction before that;
         components lighter than `min_weight` (0.001) are re-seeded during the warm start and the
         first half of the passes; `refresh` (5), `margin` (12 nats) and `drop` (1e-4) bound the
-        approximation of the E-step, see `fastepll.train.em`.
+        approximation of the E-step, see `fastepll.train.em`; `prior_weight` (0) is the number of
+        patches that a prior of each covariance counts for, which draws it to the pooled covariance
+        at its own contrast; `redraw` (0: never) is the number of warm steps after which
+        `n_patches` others are drawn.
 
     Returns
     -------

@@ -25,6 +25,8 @@ HELP = {
     "margin": "nats below the best within which a component is a candidate",
     "drop": "responsibility below which a moment leaves a patch out",
     "min_weight": "weight below which a component is re-seeded",
+    "prior_weight": "patches that the prior of each covariance counts for",
+    "redraw": "warm steps after which other patches are drawn (0: never)",
     "seed": "seed of everything random",
 }
 

@@ -30,6 +30,7 @@ def fit_mixture(
     batch: int | None = None,
     iterations: int = 20,
     min_weight: float = 1e-3,
+    prior_weight: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
 ) -> GaussianMixture:
@@ -56,6 +57,9 @@ def fit_mixture(
         Of EM over all patches.
     min_weight : float
         Components of less weight are too light.
+    prior_weight : float
+        Patches that a prior of each covariance counts for: it draws the covariance to the pooled
+        one at the contrast of the component.
     seed : int
         The same seed gives the same mixture.
     device : str
@@ -92,6 +96,7 @@ def fit_mixture(
         iterations=iterations,
         finish=0,
         min_weight=min_weight,
+        prior_weight=prior_weight,
         seed=seed,
     )
     trainer = Trainer(array, options, device)

@@ -26,6 +26,8 @@ class TrainOptions:
     margin: float = 12.0
     drop: float = 1e-4
     min_weight: float = 1e-3
+    prior_weight: float = 0.0
+    redraw: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -39,6 +41,7 @@ class TrainOptions:
             iterations=0,
             finish=0,
             refresh=1,
+            redraw=0,
             seed=0,
         )
         for name, least in lower.items():
@@ -52,6 +55,7 @@ class TrainOptions:
             ("margin", 1.0, math.inf),
             ("drop", 0.0, 0.1),
             ("min_weight", 0.0, 0.5),
+            ("prior_weight", 0.0, 1e9),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

@@ -72,6 +72,7 @@ def stream_patches(
     n_patches: int,
     *,
     seed: int = 0,
+    draw: int = 0,
     dequantise: bool = True,
     flips: bool = False,
     remove_mean: bool = True,
@@ -88,6 +89,9 @@ def stream_patches(
         Total count. Positions of one image are distinct until all of them are used.
     seed : int
         Image i draws from ``numpy.random.default_rng([seed, 0, i])``.
+    draw : int
+        Other patches, independent for every number: where it isn't 0 it is a fourth word of the
+        seed.
     dequantise : bool
         Add uniform noise in [0, 1) on the 0..255 scale, which makes the density of 8-bit
         data well defined and keeps every covariance above (1/12)/255².
@@ -109,7 +113,8 @@ def stream_patches(
     share, extra = divmod(n_patches, len(paths))
 
     def read(i: int) -> NDArray[np.float32]:
-        rng, count = np.random.default_rng([seed, 0, i]), share + (i < extra)
+        words = [seed, 0, i, draw] if draw else [seed, 0, i]
+        rng, count = np.random.default_rng(words), share + (i < extra)
         return image_patches(
             paths[i],
             patch_shape,
