@@ -57,16 +57,22 @@ def train_mixture(
     **settings
         Fields of `TrainOptions`. `n_components` (200), `patch_shape` ((8, 8), or (8, 8, 3) for
         patches of red, green and blue), `n_patches` (2 000 000), `holdout` (images kept for the
-        held-out likelihood, 0), `flips` (mirrored patches, True), `seed` (0); schedule:
-        `warm_steps` (300) mini-batches of `batch` (200 000) patches, then `iterations` (150)
-        passes over all 8-bit patches, then `finish` (10) passes over the dequantised ones;
-        `floor` (0.3 gray levels) is the standard deviation added to every direction before that;
-        components lighter than `min_weight` (0.001) are re-seeded during the warm start and the
-        first half of the passes; `refresh` (5), `margin` (12 nats) and `drop` (1e-4) bound the
-        approximation of the E-step, see `fastepll.train.em`; `prior_weight` (0) is the number of
-        patches that a prior of each covariance counts for, which draws it to the pooled covariance
-        at its own contrast; `redraw` (0: never) is the number of warm steps after which
-        `n_patches` others are drawn.
+        held-out likelihood, 0), `seed` (0).
+
+        What is seen: `flips` (mirrored patches, True), `shrink` (factor by which images are made
+        smaller first, 1), `detail` (0: every patch is as likely as another; else in proportion to
+        its standard deviation, up to so many gray levels), `redraw` (warm steps after which
+        `n_patches` others are drawn; 0: never).
+
+        Schedule: `warm_steps` (300) mini-batches of `batch` (200 000) patches, then `iterations`
+        (150) passes over all 8-bit patches, then `finish` (10) passes over the dequantised ones.
+
+        Components: `floor` (0.3 gray levels) is the standard deviation added to every direction
+        before the finishing passes; those lighter than `min_weight` (0.001) are re-seeded during
+        the warm start and the first half of the passes; `prior_weight` (0) is the number of
+        patches that a prior counts for which draws the correlations of each component to the
+        pooled ones; `refresh` (5), `margin` (12 nats) and `drop` (1e-4) bound the approximation
+        of the E-step, see `fastepll.train.em`.
 
     Returns
     -------

@@ -14,6 +14,8 @@ HELP = {
     "n_components": "components of the mixture",
     "patch_shape": "rows and columns of a patch, and 3 for one of red, green and blue",
     "n_patches": "patches sampled from the folder",
+    "shrink": "factor by which images are made smaller before patches are cut",
+    "detail": "gray levels of deviation below which patches are drawn less often (0: none are)",
     "holdout": "images kept out for the held-out likelihood",
     "flips": "mirror patches at random",
     "warm_steps": "mini-batch steps before the full passes",
@@ -25,7 +27,7 @@ HELP = {
     "margin": "nats below the best within which a component is a candidate",
     "drop": "responsibility below which a moment leaves a patch out",
     "min_weight": "weight below which a component is re-seeded",
-    "prior_weight": "patches that the prior of each covariance counts for",
+    "prior_weight": "patches that the prior of correlations counts for",
     "redraw": "warm steps after which other patches are drawn (0: never)",
     "seed": "seed of everything random",
 }

@@ -58,8 +58,8 @@ def fit_mixture(
     min_weight : float
         Components of less weight are too light.
     prior_weight : float
-        Patches that a prior of each covariance counts for: it draws the covariance to the pooled
-        one at the contrast of the component.
+        Patches that a prior counts for which draws the correlations of each component to the
+        pooled ones.
     seed : int
         The same seed gives the same mixture.
     device : str

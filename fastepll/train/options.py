@@ -15,6 +15,8 @@ class TrainOptions:
     n_components: int = 200
     patch_shape: tuple[int, ...] = (8, 8)
     n_patches: int = 2_000_000
+    shrink: int = 1
+    detail: float = 0.0
     holdout: int = 0
     flips: bool = True
     warm_steps: int = 300
@@ -35,6 +37,7 @@ class TrainOptions:
         lower = dict(
             n_components=1,
             n_patches=10 * self.n_components,
+            shrink=1,
             holdout=0,
             warm_steps=0,
             batch=1,
@@ -51,6 +54,7 @@ class TrainOptions:
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         for name, low, high in (
+            ("detail", 0.0, 255.0),
             ("floor", 0.0, 64.0),
             ("margin", 1.0, math.inf),
             ("drop", 0.0, 0.1),

@@ -110,7 +110,15 @@ class Trainer:
         o, done = self.options, 0
         z = torch.empty(n, self.basis.shape[1], device=self.device)
         for block in stream_patches(
-            paths, o.patch_shape, n, seed=o.seed, draw=draw, dequantise=dequantise, flips=o.flips
+            paths,
+            o.patch_shape,
+            n,
+            seed=o.seed,
+            draw=draw,
+            shrink=o.shrink,
+            detail=o.detail,
+            dequantise=dequantise,
+            flips=o.flips,
         ):
             z[done : done + len(block)] = torch.from_numpy(block).to(self.device) @ self.basis
             done += len(block)
