@@ -14,8 +14,9 @@ from protocol import add_noise, bsd68, write_result
 
 import fastepll
 from fastepll.backends import get_backend, reference, why_not
-from fastepll.epll import denoise_plane
-from fastepll.settings import BETAS, EXACT, Pass
+from fastepll.backends.passes import Pass
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.settings import BETAS, EXACT
 
 TIE = 1e-3
 

@@ -16,9 +16,9 @@ from protocol import data_dir, write_result
 import fastepll
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.color import dct_matrix
-from fastepll.epll import denoise_plane
-from fastepll.settings import EXACT
+from fastepll.images.channels import dct_matrix
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.settings import EXACT
 
 LUMINANCE = (0.4, 3**-0.5, 0.75, 1.0)
 CHROMA = (0.35, 3**-0.5, 1.0, 2.0, 4.0, 8.0)

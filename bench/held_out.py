@@ -16,7 +16,7 @@ import numpy as np
 from protocol import add_noise, data_dir, psnr, write_result
 
 import fastepll
-from fastepll.color import dct_matrix
+from fastepll.images.channels import dct_matrix
 
 
 def main() -> None:

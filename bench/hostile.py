@@ -190,7 +190,7 @@ CALLS: dict[str, Callable[[Rng], Any]] = {
     "expected_patch_log_likelihood": lambda r: fastepll.expected_patch_log_likelihood(
         array(r), **options(r, "model", "sigma", "channel_axis", "data_range", "n_threads")
     ),
-    "energy": lambda r: fastepll.energy(
+    "objective": lambda r: fastepll.objective(
         array(r), array(r), operator(r), number(r), **options(r, "model", "channel_axis")
     ),
     "GaussianMixture": lambda r: fastepll.GaussianMixture(

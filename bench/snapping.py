@@ -13,7 +13,7 @@ import numpy as np
 from protocol import add_noise, bsd68, psnr, write_result
 
 import fastepll
-from fastepll.noise import STEP
+from fastepll.noise.estimate import STEP
 
 SIGMAS = (5, 10, 15, 25, 50, 75)
 OFFSETS = {"too small": 1 / math.sqrt(STEP), "too large": math.sqrt(STEP)}

@@ -19,8 +19,9 @@ from threadpoolctl import threadpool_limits
 
 import fastepll
 from fastepll.backends import Backend, get_backend, why_not
-from fastepll.epll import denoise_plane
-from fastepll.settings import EXACT, Pass
+from fastepll.backends.passes import Pass
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.settings import EXACT
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -2,7 +2,8 @@
 
 For each level and sigma a pattern search over log noise, logit blend and coarse maximises the mean
 PSNR of crops of ``bsds300/train``; sigma by sigma, from the solution before. Deterministic: crops,
-noise, starting points and the order of the search are fixed. Writes ``fastepll/schedules.json``.
+noise, starting points and the order of the search are fixed. Writes
+``fastepll/solver/denoise_schedule.json``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from protocol import Image, add_noise, data_dir, psnr, read_colour, read_gray
 
 import fastepll
 from fastepll import GaussianMixture
-from fastepll.settings import Settings
+from fastepll.solver.settings import Settings
 
-SCHEDULES = Path(__file__).parents[1] / "fastepll" / "schedules.json"
+SCHEDULES = Path(__file__).parents[1] / "fastepll" / "denoise_schedule.json"
 SIGMAS = (25.0, 50.0, 100.0, 15.0, 7.0, 2.0)  # 15 continues from 25
 SIDE = 240  # of a crop
 CASCADE = {"selection": "cascade", "estimator": "map", "weighting": "uniform"}

@@ -2,8 +2,8 @@
 
 For each kind of operator and sigma the pattern search of ``bench/tune.py`` maximises the mean PSNR
 of crops of ``bsds300/train``, restored at quality "balanced", over the numbers of
-`fastepll.schedule.Plan`. The operator changes from crop to crop; noise, sigma times its scale, and
-crops are fixed. Writes ``fastepll/passes.json``.
+`fastepll.solver.restore_schedule.Plan`. The operator changes from crop to crop; noise, sigma times
+its scale, and crops are fixed. Writes ``fastepll/solver/restore_schedule.json``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from tasks import falling_gain, levin, words
 from tune import search
 
 from fastepll.backends import get_backend
-from fastepll.epll import restorations
 from fastepll.models import load_model
 from fastepll.operators import (
     Blur,
@@ -33,10 +32,11 @@ from fastepll.operators import (
     Operator,
     bicubic_kernel,
 )
-from fastepll.schedule import CHOICE, FLOOR, LEVEL, Plan, n_passes, plan_for
-from fastepll.settings import settings_for
+from fastepll.solver.denoise_schedule import settings_for
+from fastepll.solver.half_quadratic import restorations
+from fastepll.solver.restore_schedule import CHOICE, FLOOR, LEVEL, Plan, n_passes, plan_for
 
-TABLE = Path(__file__).parents[1] / "fastepll" / "passes.json"
+TABLE = Path(__file__).parents[1] / "fastepll" / "restore_schedule.json"
 SIDE = 144  # of a crop
 SIGMAS = {
     "blur": (0.5, 2.55, 10.0),

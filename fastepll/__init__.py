@@ -2,16 +2,18 @@
 
 from typing import TYPE_CHECKING
 
+from fastepll._deprecated import import_moved_modules
 from fastepll._info import show_config
-from fastepll.anscombe import denoise_poisson
-from fastepll.denoiser import Denoiser
-from fastepll.denoising import denoise
-from fastepll.energy import energy, expected_patch_log_likelihood
-from fastepll.inverse import restore
+from fastepll._warnings import warn
 from fastepll.models import GaussianMixture, list_models, load_model
-from fastepll.noise import estimate_sigma
-from fastepll.settings import Settings
-from fastepll.tasks import deblur, inpaint, super_resolve
+from fastepll.noise.estimate import estimate_sigma
+from fastepll.restoration.denoise import denoise
+from fastepll.restoration.denoiser import Denoiser
+from fastepll.restoration.objective import expected_patch_log_likelihood, objective
+from fastepll.restoration.poisson import denoise_poisson
+from fastepll.restoration.restore import restore
+from fastepll.restoration.tasks import deblur, inpaint, super_resolve
+from fastepll.solver.settings import Settings
 
 __all__ = [
     "Denoiser",
@@ -21,12 +23,12 @@ __all__ = [
     "deblur",
     "denoise",
     "denoise_poisson",
-    "energy",
     "estimate_sigma",
     "expected_patch_log_likelihood",
     "inpaint",
     "list_models",
     "load_model",
+    "objective",
     "restore",
     "show_config",
     "super_resolve",
@@ -38,8 +40,14 @@ else:
 
     def __getattr__(name):
         """Look the version up when it is asked for: that takes as long as all the rest here."""
-        if name != "__version__":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from fastepll._version import __version__
+        if name == "__version__":
+            from fastepll._version import __version__
 
-        return __version__
+            return __version__
+        if name == "energy":
+            warn("fastepll.energy is now fastepll.objective", DeprecationWarning)
+            return objective
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+import_moved_modules()

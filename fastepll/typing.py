@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +25,11 @@ DataRange: TypeAlias = "float | Literal['auto'] | None"
 
 Poll: TypeAlias = Callable[[float], object]
 """Called with the fraction done, in [0, 1], a few times a second; what it raises stops the work."""
+
+
+class HasPatches(Protocol):
+    """A model of patches, as far as the shape of an image has to fit it."""
+
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """Shape of a patch, ``(8, 8)``, or ``(8, 8, 3)``."""

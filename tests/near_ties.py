@@ -18,8 +18,8 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 
 from fastepll.backends import Backend, PassCall, get_backend, reference
+from fastepll.backends.passes import Pass
 from fastepll.models import GaussianMixture
-from fastepll.settings import Pass
 
 from .conftest import BACKENDS
 from .scenes import rms

@@ -33,7 +33,7 @@ sys.modules["numba"] = None
 import numpy as np
 import fastepll
 from fastepll.backends import get_backend
-from fastepll.settings import Pass
+from fastepll.backends.passes import Pass
 assert get_backend().name == "reference"
 try:
     get_backend("native")
@@ -82,6 +82,6 @@ def test_packaged_files():
     package = files("fastepll")
     assert package.joinpath("py.typed").is_file()
     assert package.joinpath("_core.pyi").is_file()
-    assert package.joinpath("schedules.json").is_file()
+    assert package.joinpath("solver/denoise_schedule.json").is_file()
     for name in fastepll.list_models():
         assert package.joinpath(f"models/weights/{name}.npz").is_file()

@@ -13,7 +13,7 @@ import fastepll
 from fastepll import _version
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
-from fastepll.settings import Pass
+from fastepll.backends.passes import Pass
 
 
 def test_sections():

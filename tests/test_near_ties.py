@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from fastepll.backends import reference
-from fastepll.epll import denoise_plane
+from fastepll.backends.passes import Pass
 from fastepll.models import GaussianMixture
-from fastepll.settings import EXACT, Pass, Settings
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.settings import EXACT, Settings
 
 from .near_ties import assert_alike, assert_pass_agrees, fragile
 from .scenes import noisy, scene, smooth_mixture

@@ -12,6 +12,8 @@ import pytest
 
 import fastepll
 from fastepll import priors
+from fastepll.backends.passes import Pass
+from fastepll.models.adapted import adapt
 from fastepll.operators import (
     Blur,
     Diagonal,
@@ -22,8 +24,6 @@ from fastepll.operators import (
     from_linear_operator,
 )
 from fastepll.operators.weighted import whiten
-from fastepll.priors.adapted import adapt
-from fastepll.settings import Pass
 
 from .scenes import noisy, scene, smooth_mixture
 
@@ -49,7 +49,7 @@ class Own(Operator):
         return 0.25 * y[::-1]
 
 
-def states() -> list[fastepll.inverse.Iteration]:
+def states() -> list[fastepll.restoration.restore.Iteration]:
     history: list = []
     fastepll.restore(Y, Blur(KERNEL, SHAPE), 0.1, history=history, **QUICK)
     return history
@@ -129,7 +129,7 @@ OBJECTS = {
     "own": (Own, operator),
     "Iteration": (
         lambda: states()[-1],
-        lambda s: [s.iteration, s.n_iterations, s.beta, s.image, s.energy],
+        lambda s: [s.iteration, s.n_iterations, s.beta, s.image, s.objective],
     ),
     "adapted": (lambda: adapt(prior("student-t-mixture")), patches),
     **{kind: (lambda kind=kind: prior(kind), patches) for kind in priors.KINDS},

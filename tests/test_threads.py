@@ -25,7 +25,7 @@ SETUP = """
 import numpy as np
 import fastepll
 from fastepll.backends import get_backend
-from fastepll.settings import Pass
+from fastepll.backends.passes import Pass
 rng = np.random.default_rng(0)
 model = fastepll.GaussianMixture(
     weights=np.full(100, 0.01),

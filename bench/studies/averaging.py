@@ -18,7 +18,7 @@ from protocol import Image, psnr
 from recipes import SHIPPED
 
 import fastepll
-from fastepll.settings import BETAS, Settings
+from fastepll.solver.settings import BETAS, Settings
 
 PRIORS = {"gaussian": "Gaussian", "gsm": "Gaussian scale mixture", SHIPPED: "mixture of 200"}
 METHODS = {"apart": "side by side", "averaged": "averaged", "epll": "EPLL"}

@@ -15,7 +15,7 @@ from measures import epll, noisy_patches, patch_psnr, patches
 from recipes import SHIPPED
 
 from fastepll.priors.map_iteration import iterate_map, log_posterior
-from fastepll.settings import BETAS, Settings
+from fastepll.solver.settings import BETAS, Settings
 
 SIGMAS = (5, 10, 15, 25, 50, 75, 100)
 NAMES = {

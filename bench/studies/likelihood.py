@@ -23,7 +23,7 @@ from recipes import RECIPES, SHIPPED
 
 import fastepll
 from fastepll.priors import PatchPrior
-from fastepll.settings import EXACT, Settings
+from fastepll.solver.settings import EXACT, Settings
 
 SIGMAS = (15, 25, 50)
 PAPERS = (

@@ -23,7 +23,7 @@ from protocol import Image, add_noise, data_dir, psnr, read_gray
 
 import fastepll
 from fastepll.priors import PatchPrior
-from fastepll.settings import EXACT, Settings
+from fastepll.solver.settings import EXACT, Settings
 from fastepll.train.patches import list_images, stream_patches
 
 Patches = NDArray[np.float64]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from measures import SHAPE
 
+from fastepll.images.cosines import dct_basis
 from fastepll.models import GaussianMixture
-from fastepll.models._cosines import dct_basis
 
 ANGLES = np.linspace(0, 180, 24, endpoint=False)
 OFFSETS = np.linspace(-3.5, 3.5, 15)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
-    from fastepll.priors.adapted import PatchModel
-    from fastepll.settings import Pass
+    from fastepll.backends.passes import Pass
+    from fastepll.models.adapted import PatchModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class Backend(Protocol):
 
     Images are (height, width), or (channels, height, width) for a model of patches with channels,
     C-contiguous, finite, of ``dtype``, with intensities scaled to [0, 1], and at least as large as
-    a patch: callers have checked (`fastepll._check`). Models that are no Gaussian mixture come to
-    what `backend_for` gives for them alone.
+    a patch: callers have checked (`fastepll._validation`). Models that are no Gaussian mixture come
+    to what `backend_for` gives for them alone.
     """
 
     @property
@@ -84,7 +84,7 @@ class Backend(Protocol):
         """
 
     def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
-        """See `fastepll.scales.halve`."""
+        """See `fastepll.backends.scales.halve`."""
 
     def add_coarse(
         self,
@@ -95,7 +95,7 @@ class Backend(Protocol):
         *,
         n_threads: int,
     ) -> None:
-        """See `fastepll.scales.add_coarse`."""
+        """See `fastepll.backends.scales.add_coarse`."""
 
 
 def prior_passes(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fastepll.backends.passes import Pass
 from fastepll.backends.reference import average, extract, grid, strips
-from fastepll.settings import Pass
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from fastepll.backends import Backend
-    from fastepll.priors.adapted import Adapted, PatchModel
+    from fastepll.models.adapted import Adapted, PatchModel
 
 Float64 = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastepll import _core
 from fastepll.backends import PassCall
 from fastepll.backends._basis import planar_order, principal_axes
-from fastepll.settings import Pass
+from fastepll.backends.passes import Pass
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class NativeBackend:
         return _core.log_probs(image, self.prepare(model, full, n_threads), n_threads)
 
     def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
-        """See `fastepll.scales.halve`."""
+        """See `fastepll.backends.scales.halve`."""
         _core.halve(image, out, n_threads)
         return out
 
@@ -141,7 +141,7 @@ class NativeBackend:
         *,
         n_threads: int,
     ) -> None:
-        """See `fastepll.scales.add_coarse`."""
+        """See `fastepll.backends.scales.add_coarse`."""
         _core.add_coarse(image, coarse, weight, scratch, n_threads)
 
     def level(self) -> str:

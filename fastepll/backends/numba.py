@@ -23,12 +23,12 @@ from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
 from fastepll.backends._triangular import STEP
 from fastepll.backends.reference import MOST, bands, fall_off, grid
 from fastepll.backends.reference import backend as reference
-from fastepll.scales import add_coarse, halve
+from fastepll.backends.scales import add_coarse, halve
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
+    from fastepll.backends.passes import Pass
     from fastepll.models import GaussianMixture
-    from fastepll.settings import Pass
 
 Tile = tuple[IntArray, Float32, Float32]
 

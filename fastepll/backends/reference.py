@@ -1,7 +1,8 @@
 """The definition of correct: one prior pass in float64 NumPy, written to be read.
 
 A pass takes an image x and a noise variance s² to an average of estimates of its patches. With the
-defaults of `fastepll.settings.Pass` it is the step of Zoran & Weiss (ICCV 2011) with s² = 1/beta::
+defaults of `fastepll.backends.passes.Pass` it is the step of Zoran & Weiss (ICCV 2011) with
+s² = 1/beta::
 
     extract   z = P_i x - mean(P_i x)                         every overlapping patch
     costs     c_k = -2 log w_k + log|S_k + s²I| + zᵀ(S_k + s²I)⁻¹z
@@ -25,15 +26,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from fastepll.backends._basis import principal_axes
-from fastepll.scales import add_coarse, halve
-from fastepll.settings import Pass
+from fastepll.backends.passes import Pass
+from fastepll.backends.scales import add_coarse, halve
 from fastepll.typing import BackendName, Estimator, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fastepll.models import GaussianMixture
-    from fastepll.priors.adapted import PatchModel
+    from fastepll.models.adapted import PatchModel
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll._check_operator import check_kernel
+from fastepll._validation.measurements import check_kernel
 from fastepll.cli.pictures import PictureError, read_picture
 
 

@@ -17,7 +17,7 @@ import fastepll
 from fastepll.cli.batch import Restore, Result
 from fastepll.cli.inputs import read_kernel, read_mask
 from fastepll.cli.pictures import Picture, enlarge
-from fastepll.noise import WHY_ZERO
+from fastepll.noise.estimate import WHY_ZERO
 from fastepll.typing import Boundary, Poll
 
 SIGMA = (

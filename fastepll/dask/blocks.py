@@ -12,22 +12,23 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll import _check
-from fastepll._as_array import as_array
-from fastepll._check import Model
-from fastepll._check_range import (
+from fastepll._validation.arguments import check_backend, check_flag
+from fastepll._validation.array_like import as_array
+from fastepll._validation.images import check_image
+from fastepll._validation.intensities import (
     Response,
     Values,
     check_data_range,
     check_intensities,
     sample_of,
 )
-from fastepll._check_sigma import check_sigma, scale_sigma
+from fastepll._validation.sigma import check_sigma, scale_sigma
 from fastepll.backends import get_backend
-from fastepll.color import from_planes, planes_for, to_plane
+from fastepll.images.channels import from_planes, planes_for, to_plane
 from fastepll.models import load_model
-from fastepll.priors.adapted import PatchModel
-from fastepll.settings import Settings
+from fastepll.models.adapted import PatchModel
+from fastepll.priors.choice import Model, check_model
+from fastepll.solver.settings import Settings
 from fastepll.typing import BackendName, DataRange, FloatArray
 
 Chunks = tuple[tuple[int, ...], tuple[int, ...]]
@@ -180,7 +181,7 @@ class Colours:
         if any(np.isnan(size) for size in image.shape):
             raise ValueError(f"{name} must have known chunk sizes, got shape {image.shape}")
         stand_in = np.broadcast_to(np.zeros((), image.dtype), image.shape)
-        _check.check_image(stand_in, channel_axis, name, stack=_check.check_flag("stack", stack))
+        check_image(stand_in, channel_axis, name, stack=check_flag("stack", stack))
         self.dtype, self.axis = image.dtype, channel_axis
         moved = image[..., None, :, :]
         if channel_axis is not None:
@@ -197,7 +198,7 @@ class Colours:
             sigma=float(sigma),
             response=response,
             weights=self.opponent.analysis / self.span,
-            dtype=get_backend(_check.check_backend(backend)).dtype,
+            dtype=get_backend(check_backend(backend)).dtype,
         )
 
     def join(self, planes: da.Array, chunks: Any) -> da.Array:
@@ -278,6 +279,6 @@ def check_level(sigma: float, span: float) -> float:
 
 def for_workers(model: Model) -> tuple[PatchModel, Any]:
     """The mixture, and what tells it to workers: a name, or one task that all others share."""
-    mixture = _check.check_model(model)
+    mixture = check_model(model)
     known = isinstance(model, str) and "." not in model and load_model(model) is mixture
     return mixture, model if known else dask.delayed(mixture, traverse=False)

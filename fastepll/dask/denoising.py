@@ -9,8 +9,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from fastepll import _check
-from fastepll._check import Model
+from fastepll._validation.images import check_fit
 from fastepll.backends import backend_for, get_backend
 from fastepll.dask.blocks import (
     Colours,
@@ -24,10 +23,12 @@ from fastepll.dask.blocks import (
     rechunked,
     within,
 )
-from fastepll.denoiser import NEGLIGIBLE, Denoiser
-from fastepll.epll import coarser, denoise_plane, n_scales, split
-from fastepll.priors.adapted import PatchModel
-from fastepll.settings import Settings
+from fastepll.models.adapted import PatchModel
+from fastepll.priors.choice import Model, check_model
+from fastepll.restoration.denoiser import NEGLIGIBLE, Denoiser
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.multiscale import coarser, n_scales, split
+from fastepll.solver.settings import Settings
 from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 
@@ -106,7 +107,7 @@ def denoise(
     )
     level = colours.level
     mix, shape = colours.opponent, colours.planes.shape
-    _check.check_fit((*shape[-2:], shape[-3]), mixture)
+    check_fit((*shape[-2:], shape[-3]), mixture)
     ours = Denoiser(
         model=mixture,
         channel_axis=-1,
@@ -182,7 +183,7 @@ def _passes(
     common: Model,
 ) -> FloatArray:
     """A block restored, corrected by the coarse one, which has one pixel more around it."""
-    mixture = _check.check_model(common)
+    mixture = check_model(common)
     engine = backend_for(mixture, job.backend)
     outer, inner = job.core(at)
     edge = grown(inner, 2, outer)

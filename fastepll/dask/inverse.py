@@ -11,9 +11,10 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll import _check, operators
-from fastepll._as_array import as_array
-from fastepll._check import Model
+from fastepll import operators
+from fastepll._validation.arguments import check_betas, real_array
+from fastepll._validation.array_like import as_array
+from fastepll._validation.images import check_fit
 from fastepll.backends import backend_for, get_backend
 from fastepll.dask.blocks import (
     Colours,
@@ -27,11 +28,13 @@ from fastepll.dask.blocks import (
     within,
 )
 from fastepll.dask.denoising import reach
-from fastepll.epll import joined, restorations, split
 from fastepll.operators._fill import HALO, fill, refine, shrink
 from fastepll.operators.pixels import Pixelwise
-from fastepll.schedule import FLOOR, TaskSettings, task_settings
-from fastepll.settings import Settings, check_settings
+from fastepll.priors.choice import Model, check_model
+from fastepll.solver.half_quadratic import joined, restorations
+from fastepll.solver.multiscale import split
+from fastepll.solver.restore_schedule import FLOOR, TaskSettings, task_settings
+from fastepll.solver.settings import Settings, check_settings
 from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 SINGLE = 1 << 20  # pixels, at most, of a coarse image that is guessed in one block
@@ -128,10 +131,10 @@ def restore(
         stack=stack,
     )
     level, shape = colours.level, colours.planes.shape[-2:]
-    _check.check_fit((*shape, colours.planes.shape[-3]), mixture)
+    check_fit((*shape, colours.planes.shape[-3]), mixture)
     gain, kind = gains(operator, shape, get_backend(backend).dtype)
     check_settings(quality, mixture)
-    weights = None if betas is None else _check.check_betas(betas)
+    weights = None if betas is None else check_betas(betas)
     settings = task_settings(quality, kind, level, mixture.patch_shape, weights)
     mix = colours.opponent
     sigmas = tuple(max(level * float(mix.gains[group[0]]), FLOOR) for group in mix.groups)
@@ -192,7 +195,7 @@ def _known(unknown: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) ->
 
 def _finite(gain: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> FloatArray:
     """Gain of a block."""
-    gain = _check.real_array("gain", gain)
+    gain = real_array("gain", gain)
     if not np.isfinite(gain).all():
         raise ValueError("gain must be finite, got NaN or infinite values")
     return gain.astype(np.float64).astype(dtype)
@@ -280,7 +283,7 @@ def _passes(
 ) -> FloatArray:
     """A block restored."""
     outer, inner = job.core(at)
-    core, mixture = within(inner, outer), _check.check_model(common)
+    core, mixture = within(inner, outer), check_model(common)
     shape = [here.stop - here.start for here in core]
     result = np.empty((*y.shape[:-2], *shape), y.dtype)
     start = y if start is None else start

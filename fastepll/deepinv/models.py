@@ -8,15 +8,14 @@ import deepinv
 import numpy as np
 import torch
 
-from fastepll import _check
-from fastepll._check import Model
-from fastepll._check_range import check_data_range
+from fastepll._validation.intensities import check_data_range
 from fastepll.deepinv._tensors import as_array, one_each, without_gradient
 from fastepll.deepinv.physics import check_physics, from_physics, mask_of_channels
-from fastepll.denoising import denoise
-from fastepll.inverse import restore
-from fastepll.settings import Settings
-from fastepll.tasks import inpaint
+from fastepll.priors.choice import Model, check_model
+from fastepll.restoration.denoise import denoise
+from fastepll.restoration.restore import restore
+from fastepll.restoration.tasks import inpaint
+from fastepll.solver.settings import Settings
 from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 
@@ -63,7 +62,7 @@ class Denoiser(deepinv.models.Denoiser):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._options: dict[str, Any] = {
-            "model": _check.check_model(model),
+            "model": check_model(model),
             "quality": quality,
             "data_range": check_data_range(data_range),
             "n_threads": n_threads,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from fastepll import _check, _check_operator
+from fastepll._validation.arguments import check_count
+from fastepll._validation.measurements import check_plane, check_sides
 from fastepll.operators import Identity, Mask, Operator
 from fastepll.typing import FloatArray
 
@@ -65,11 +66,11 @@ def from_physics(
     channels = 1
     if len(sides) == 3:
         channels, *rest = sides
-        channels = _check.check_count("in_shape", channels, 1, 1 << 20)
+        channels = check_count("in_shape", channels, 1, 1 << 20)
         sides = tuple(rest)
-    height, width = _check_operator.check_sides("in_shape", sides)
-    count = _check.check_count("n_images", n_images, 1, 1 << 20)
-    which = _check.check_count("image", image, 0, count - 1)
+    height, width = check_sides("in_shape", sides)
+    count = check_count("n_images", n_images, 1, 1 << 20)
+    which = check_count("image", image, 0, count - 1)
     operator = Physical(physics, channels, (height, width), which, count)
     names = names_of(physics)
     if "Denoising" in names:
@@ -116,13 +117,13 @@ class Physical(Operator):
 
     def forward(self, x: FloatArray) -> FloatArray:
         """A x."""
-        x = _check_operator.check_plane("x", x, self.in_shape)
+        x = check_plane("x", x, self.in_shape)
         image = self._tensor(x).expand(1, self.channels, -1, -1)
         return self._plane(self._measure(image), self.out_shape, x.dtype)
 
     def adjoint(self, y: FloatArray) -> FloatArray:
         """Aᵀ y."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         measured = self._tensor(y).expand(1, self.channels, *self.out_shape)
         image = self._adjoint(measured.reshape(self._measured))
         return self._plane(image, self.in_shape, y.dtype)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 
 if TYPE_CHECKING:
     from fastepll.models.mixture import GaussianMixture

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 
 UNIT = 1 << 15  # of the integers
 _BATCH = 4  # bases worked on together

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from fastepll.models._arrays import JSON, real_array
+from fastepll._validation.model_arrays import JSON, real_array
+from fastepll.models._matlab import read_zoran_weiss
+from fastepll.models._moments import Means, square_patch_shape, zero_mean
 from fastepll.models._npz import naming, read_arrays
 from fastepll.models.mixture import GaussianMixture, StrPath
-
-Means: TypeAlias = Literal["error", "fold"]
-_SMALL_MEAN = 0.01  # of the component's root total variance
 
 
 def from_sklearn(
@@ -62,15 +60,14 @@ def from_sklearn(
         )
     if not hasattr(mixture, "covariances_"):
         raise ValueError("mixture must be fitted first")
-    return _assemble(
+    weights, covariances = zero_mean(
         mixture.weights_,
         mixture.means_,
         mixture.covariances_,
-        patch_shape,
         means=means,
         remove_patch_mean=remove_patch_mean,
-        metadata=metadata,
     )
+    return GaussianMixture.from_covariances(weights, covariances, patch_shape, metadata)
 
 
 def from_deepinv(
@@ -120,16 +117,15 @@ def from_deepinv(
     order = np.arange(d)
     if len(shape) == 3 and math.prod(shape) == d:
         order = order.reshape(shape[2], shape[0], shape[1]).transpose(1, 2, 0).ravel()
-    return _assemble(
+    weights, covariances = zero_mean(
         found["_weights"],
         found["mu"],
         found["_cov"],
-        shape,
         order=order,
         means=means,
         remove_patch_mean=remove_patch_mean,
-        metadata=metadata,
     )
+    return GaussianMixture.from_covariances(weights, covariances, shape, metadata)
 
 
 def load_zoran_weiss(
@@ -159,31 +155,9 @@ def load_zoran_weiss(
     ValueError
         Not such a file; the message names it.
     """
-    from fastepll.models._matlab import read_struct
-
     with open(path, "rb") as file, naming(path):
-        fields = read_struct(file, "GS", ("covs", "mixweights"), ("dim", "nmodels", "means"))
-        weights = real_array("GS.mixweights", fields["mixweights"]).ravel()
-        covs = real_array("GS.covs", fields["covs"])
-        k, d = weights.size, covs.shape[0] if covs.ndim else 0
-        if covs.size != d * d * k:
-            raise ValueError(f"GS.covs must have shape (d, d, {k}), got {covs.shape}")
-        for name, value in (("dim", d), ("nmodels", k)):
-            if name in fields and np.any(np.asarray(fields[name]) != value):
-                raise ValueError(f"GS.{name} must be {value}, got {fields[name]}")
-        mu = real_array("GS.means", fields.get("means", np.zeros((d, k))))
-        shape = tuple(patch_shape) if patch_shape is not None else square_patch_shape(d)
-        if len(shape) != 2 or math.prod(shape) != d:
-            raise ValueError(f"patch_shape must be two numbers with product {d}, got {shape}")
-        return _assemble(
-            weights,
-            mu.reshape(d, k).T,
-            np.moveaxis(covs.reshape(d, d, k), 2, 0),
-            shape,
-            order=np.arange(d).reshape(shape[::-1]).T.ravel(),
-            means=means,
-            metadata=metadata,
-        )
+        parts = read_zoran_weiss(file, patch_shape, means)
+        return GaussianMixture.from_covariances(*parts, metadata)
 
 
 def load_covariances(
@@ -201,56 +175,3 @@ def load_covariances(
         d = arrays["covs"].shape[-1] if arrays["covs"].ndim else 0
         shape = tuple(patch_shape) if patch_shape is not None else square_patch_shape(d)
         return GaussianMixture.from_covariances(arrays["weights"], arrays["covs"], shape, metadata)
-
-
-def square_patch_shape(d: int) -> tuple[int, ...]:
-    """Return the square patch of 1 or 3 channels that has d values.
-
-    Examples
-    --------
-    >>> square_patch_shape(64), square_patch_shape(108)
-    ((8, 8), (6, 6, 3))
-    """
-    for channels in (1, 3):
-        p = math.isqrt(d // channels)
-        if p > 0 and p * p * channels == d:
-            return (p, p) if channels == 1 else (p, p, channels)
-    raise ValueError(f"patch_shape must be given: {d} values are no square patch")
-
-
-def _assemble(
-    weights: ArrayLike,
-    mu: ArrayLike,
-    covariances: ArrayLike,
-    patch_shape: Sequence[int],
-    *,
-    order: NDArray[np.intp] | None = None,
-    means: Means,
-    remove_patch_mean: bool = False,
-    metadata: Mapping[str, JSON] | None,
-) -> GaussianMixture:
-    """Reorder the pixels, fold in the means, drop empty components."""
-    if means not in ("error", "fold"):
-        raise ValueError(f"means must be 'error' or 'fold', got {means!r}")
-    w = real_array("weights", weights)
-    m, s = real_array("means", mu), real_array("covariances", covariances)
-    if w.ndim != 1 or m.shape[:1] != w.shape or m.ndim != 2 or s.shape != (*m.shape, m.shape[1]):
-        raise ValueError(
-            "weights, means and covariances must have shapes (k,), (k, d) and (k, d, d), "
-            f"got {w.shape}, {m.shape} and {s.shape}"
-        )
-    w, m, s = w[w != 0], m[w != 0], s[w != 0]
-    if order is not None:
-        m, s = m[:, order], s[:, order[:, None], order]
-    energy = np.einsum("kd,kd->k", m, m) / np.maximum(np.einsum("kdd->k", s), 1e-300)
-    if means == "error" and energy.max(initial=0) > _SMALL_MEAN**2:
-        raise ValueError(
-            "means must be 0: components here have mean zero, and component "
-            f"{energy.argmax()} has one of {math.sqrt(energy.max()):.3g} of its root total "
-            "variance; means='fold' adds them to the covariances"
-        )
-    s = s + m[:, :, None] * m[:, None, :]
-    if remove_patch_mean:
-        s = s - s.mean(axis=1, keepdims=True)
-        s -= s.mean(axis=2, keepdims=True)
-    return GaussianMixture.from_covariances(w, s, patch_shape, metadata)

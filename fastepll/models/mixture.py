@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll._portable import Portable, kept
-from fastepll.models import _arrays, _density
-from fastepll.models._arrays import JSON, Array
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import JSON, Array
+from fastepll.models import _density
+from fastepll.models._npz import naming
+from fastepll.models.storage import read_npz, save_npz
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -73,17 +76,17 @@ class GaussianMixture(Portable):
 
     def __post_init__(self) -> None:
         """Check, copy and freeze the fields."""
-        weights = _arrays.check_weights(self.weights)
-        values = _arrays.check_eigenvalues(self.eigenvalues, len(weights))
-        shape = _arrays.check_patch_shape(self.patch_shape, values.shape[1])
-        vectors = _arrays.check_eigenvectors(self.eigenvectors, *values.shape)
+        weights = model_arrays.check_weights(self.weights)
+        values = model_arrays.check_eigenvalues(self.eigenvalues, len(weights))
+        shape = model_arrays.check_patch_shape(self.patch_shape, values.shape[1])
+        vectors = model_arrays.check_eigenvectors(self.eigenvectors, *values.shape)
         for array in (weights, values, vectors):
             array.flags.writeable = False
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "eigenvalues", values)
         object.__setattr__(self, "eigenvectors", vectors)
         object.__setattr__(self, "patch_shape", shape)
-        object.__setattr__(self, "metadata", _arrays.check_metadata(self.metadata))
+        object.__setattr__(self, "metadata", model_arrays.check_metadata(self.metadata))
 
     @classmethod
     def from_covariances(
@@ -113,16 +116,16 @@ class GaussianMixture(Portable):
         >>> model.eigenvalues
         array([[4., 1.]])
         """
-        shares = _arrays.real_array("weights", weights)
-        covs = _arrays.real_array("covariances", covariances)
+        shares = model_arrays.real_array("weights", weights)
+        covs = model_arrays.real_array("covariances", covariances)
         k, d = shares.size, covs.shape[-1] if covs.ndim else 0
-        if shares.ndim != 1 or not 1 <= k <= _arrays.MAX_K:
+        if shares.ndim != 1 or not 1 <= k <= model_arrays.MAX_K:
             raise ValueError(
-                f"weights must have shape (k,), 1 <= k <= {_arrays.MAX_K}, got {shares.shape}"
+                f"weights must have shape (k,), 1 <= k <= {model_arrays.MAX_K}, got {shares.shape}"
             )
-        if covs.shape != (k, d, d) or not 1 <= d <= _arrays.MAX_D:
+        if covs.shape != (k, d, d) or not 1 <= d <= model_arrays.MAX_D:
             raise ValueError(
-                f"covariances must have shape ({k}, d, d), 1 <= d <= {_arrays.MAX_D}, "
+                f"covariances must have shape ({k}, d, d), 1 <= d <= {model_arrays.MAX_D}, "
                 f"got {covs.shape}"
             )
         if abs(shares.sum() - 1) > 1e-3:
@@ -145,9 +148,10 @@ class GaussianMixture(Portable):
     @classmethod
     def fit(cls, patches: ArrayLike, **options: Any) -> GaussianMixture:
         """Fit a mixture to patches (n, d) by EM; see `fastepll.train.fit_mixture` (needs torch)."""
-        from fastepll.train import fit_mixture
+        from fastepll.train.fit import fit_arrays
 
-        return fit_mixture(patches, **options)
+        learnt, metadata = fit_arrays(patches, **options)
+        return cls(*learnt, metadata)
 
     @classmethod
     def load(cls, path: StrPath) -> GaussianMixture:
@@ -161,15 +165,14 @@ class GaussianMixture(Portable):
             A ``.mat`` file of version 7.3 and no h5py installed.
         """
         suffix = os.path.splitext(os.fspath(path))[1].lower()
-        if suffix == ".npz":
-            from fastepll.models.storage import load_npz
+        if suffix not in (".npz", ".mat"):
+            raise ValueError(f"path must end in .npz or .mat, got {os.fspath(path)!r}")
+        with open(path, "rb") as file, naming(path):
+            if suffix == ".npz":
+                return cls(*read_npz(file))
+            from fastepll.models._matlab import read_zoran_weiss
 
-            return load_npz(path)
-        if suffix == ".mat":
-            from fastepll.models.foreign import load_zoran_weiss
-
-            return load_zoran_weiss(path)
-        raise ValueError(f"path must end in .npz or .mat, got {os.fspath(path)!r}")
+            return cls.from_covariances(*read_zoran_weiss(file))
 
     def save(
         self,
@@ -203,8 +206,6 @@ class GaussianMixture(Portable):
         ...     dict(GaussianMixture.load(os.path.join(folder, "tiny.npz")).metadata)
         {'seed': 0}
         """
-        from fastepll.models.storage import save_npz
-
         save_npz(self, path, overwrite=overwrite, precision=precision)
 
     @property
@@ -315,7 +316,7 @@ class GaussianMixture(Portable):
         >>> model.sample(3, rng=0).shape
         (3, 4)
         """
-        return _density.draw(self, *_arrays.check_draw(n, rng))
+        return _density.draw(self, *model_arrays.check_draw(n, rng))
 
     def __repr__(self) -> str:
         """Sizes, not arrays."""
@@ -328,7 +329,10 @@ class GaussianMixture(Portable):
 
     def _inputs(self, patches: ArrayLike, sigma: float) -> tuple[Array, float]:
         """Check patches and sigma; return them as (n, d) float64 and a variance."""
-        z, variance = _arrays.check_patches(patches, self.d), _arrays.check_sigma(sigma) ** 2
+        z, variance = (
+            model_arrays.check_patches(patches, self.d),
+            model_arrays.check_sigma(sigma) ** 2,
+        )
         _density.common_support(self, variance)
         return z, variance
 

@@ -80,7 +80,7 @@ def _packaged(path: str, checksum: str) -> GaussianMixture:
     if found != checksum:
         raise ValueError(f"packaged model {path} has sha256 {found}, expected {checksum}")
     with naming(path):
-        return read_npz(io.BytesIO(data))
+        return GaussianMixture(*read_npz(io.BytesIO(data)))
 
 
 @lru_cache(maxsize=2)  # no more: what is kept here, with its tables, stays when users let go of it

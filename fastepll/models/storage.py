@@ -13,13 +13,13 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll.models._arrays import MAX_D, MAX_K, Array
-from fastepll.models._npz import naming, read_arrays
+from fastepll._validation.model_arrays import MAX_D, MAX_K, Array
+from fastepll.models._npz import read_arrays
 from fastepll.models._reflectors import pack, unpack
 
 if TYPE_CHECKING:
@@ -65,22 +65,24 @@ def save_npz(
     write_file(target, buffer.getbuffer(), overwrite=overwrite)
 
 
-def load_npz(path: str | os.PathLike[str]) -> GaussianMixture:
-    """Read a model written by `save_npz`; ValueError if the file is anything else."""
-    with open(path, "rb") as file, naming(path):
-        return read_npz(file)
+class Parts(NamedTuple):
+    """The arguments of `GaussianMixture`, not checked yet."""
+
+    weights: Array
+    eigenvectors: Array
+    eigenvalues: Array
+    patch_shape: tuple[int, ...]
+    metadata: dict[str, Any]
 
 
-def read_npz(file: BinaryIO) -> GaussianMixture:
-    """Read a model from an open file."""
-    from fastepll.models.mixture import GaussianMixture
-
+def read_npz(file: BinaryIO) -> Parts:
+    """Read a file written by `save_npz`; any Exception if it is anything else."""
     arrays = read_arrays(file, ("header", *_ARRAYS))
     header = _parse_header(arrays.pop("header"))
     stored = header.pop("sha256")
     if stored != checksum(header, arrays):
         raise ValueError("its checksum does not match its contents")
-    return GaussianMixture(
+    return Parts(
         arrays["weights"],
         _bases(arrays["eigenvectors"], arrays["eigenvalues"], header["format_version"]),
         arrays["eigenvalues"],

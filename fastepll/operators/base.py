@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fastepll import _check_operator
 from fastepll._portable import Portable, kept
+from fastepll._validation.measurements import check_plane
 from fastepll.operators._fill import laplacian
 from fastepll.operators._fourier import SMALL
 from fastepll.typing import FloatArray
@@ -64,7 +64,7 @@ class Operator(Portable, ABC):
     """Whether this class is known to have the right adjoint, so that `restore` need not check."""
 
     kind: str = "any"
-    """Whose passes `restore` makes: a key of `fastepll/passes.json`."""
+    """Whose passes `restore` makes: a key of `fastepll/solver/restore_schedule.json`."""
 
     @kept
     def scale(self) -> float:
@@ -124,7 +124,7 @@ class Operator(Portable, ABC):
         numpy.ndarray
             x, to a residual of about 1e-5 (float32) or 1e-10 (float64) of the right-hand side.
         """
-        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
+        rhs = check_plane("rhs", rhs, self.in_shape)
         return conjugate_gradients(lambda x: self.adjoint(self.forward(x)) + tau * x, rhs, start)
 
     def step(
@@ -177,7 +177,7 @@ class Operator(Portable, ABC):
         Here the minimiser of ‖Ax - y‖² + μ‖∇x‖², μ = (sigma / `GRADIENT`)² but at least `LEAST_MU`,
         after at most 30 steps from the constant that fits best.
         """
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         rhs = self.adjoint(y)
         flat = self.adjoint(self.forward(np.ones(self.in_shape, y.dtype)))
         level = float(rhs.sum(dtype=np.float64) / max(flat.sum(dtype=np.float64), 1e-12))

@@ -8,10 +8,10 @@ from typing import Any, SupportsIndex, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll import _check, _check_operator
-from fastepll._check_operator import check_kernel, told_sum
 from fastepll._portable import kept
-from fastepll._told import quietly
+from fastepll._validation.arguments import check_choice
+from fastepll._validation.measurements import check_kernel, check_plane, check_sides, told_sum
+from fastepll._warnings import quietly
 from fastepll.operators._fourier import SMALL, Fourier, fast_length, precise
 from fastepll.operators.base import GRADIENT, PULL, ROUGH, Operator, conjugate_gradients
 from fastepll.typing import Boundary, FloatArray
@@ -69,8 +69,8 @@ class Blur(Operator):
     def __init__(
         self, kernel: ArrayLike, shape: Sequence[int], boundary: Boundary = "periodic"
     ) -> None:
-        _check.check_choice("boundary", boundary, get_args(Boundary))
-        height, width = _check_operator.check_sides("shape", shape)
+        check_choice("boundary", boundary, get_args(Boundary))
+        height, width = check_sides("shape", shape)
         self.kernel = told_sum(check_kernel(kernel, (height, width)))
         self.boundary = boundary
         p, q = self.kernel.shape
@@ -111,14 +111,14 @@ class Blur(Operator):
 
     def forward(self, x: FloatArray) -> FloatArray:
         """Kernel * x."""
-        x = _check_operator.check_plane("x", x, self.in_shape)
+        x = check_plane("x", x, self.in_shape)
         if self.boundary == "reflect":
             x = np.pad(x, tuple(zip(self._before, self._after, strict=True)), mode="symmetric")
         return self._fourier.convolve(self._widen(x))[self._window]
 
     def adjoint(self, y: FloatArray) -> FloatArray:
         """Correlation of y with the kernel, folded back at the border."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         height, width = self.in_shape
         x = self._fourier.correlate(self._embed(y))
         if self.boundary == "reflect":
@@ -131,7 +131,7 @@ class Blur(Operator):
 
     def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
         """See `Operator.solve` and the notes above."""
-        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
+        rhs = check_plane("rhs", rhs, self.in_shape)
         if self.boundary == "reflect" and not self._even:
             return self._near_periodic(rhs, tau, start)
         return self._divide(rhs, tau, 0.0, start).astype(rhs.dtype, copy=False)
@@ -165,7 +165,7 @@ class Blur(Operator):
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """Minimise ‖Ax - y‖² + (sigma / `GRADIENT`)²‖∇x‖²; see `Operator.guess`."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         if self.boundary == "reflect" and not self._even:
             return super().guess(y, sigma)
         start = None

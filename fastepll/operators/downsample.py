@@ -8,10 +8,15 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll import _check_operator
-from fastepll._check_operator import check_kernel, told_sum
 from fastepll._portable import kept
-from fastepll._told import quietly
+from fastepll._validation.measurements import (
+    check_factor,
+    check_kernel,
+    check_plane,
+    check_sides,
+    told_sum,
+)
+from fastepll._warnings import quietly
 from fastepll.operators._fourier import Fourier, multiply, precise
 from fastepll.operators.base import GRADIENT, PULL, Operator
 from fastepll.typing import FloatArray
@@ -57,8 +62,8 @@ class Downsample(Operator):
     kind = "downsample"
 
     def __init__(self, kernel: ArrayLike, shape: Sequence[int], factor: int) -> None:
-        self.factor = f = _check_operator.check_factor(factor)
-        height, width = _check_operator.check_sides("shape", shape)
+        self.factor = f = check_factor(factor)
+        height, width = check_sides("shape", shape)
         if height % f or width % f:
             raise ValueError(
                 f"shape must have multiples of the factor {f}, got {height}x{width} pixels"
@@ -85,7 +90,7 @@ class Downsample(Operator):
 
     def forward(self, x: FloatArray) -> FloatArray:
         """The small image."""
-        x = _check_operator.check_plane("x", x, self.in_shape)
+        x = check_plane("x", x, self.in_shape)
         spectrum = np.fft.rfft2(x, norm="ortho") * self._fourier.transfer(x.dtype)
         # Folded, the spectrum is that of every f-th row.
         rows = spectrum.reshape(self.factor, self.out_shape[0], -1).sum(axis=0)
@@ -96,7 +101,7 @@ class Downsample(Operator):
 
     def adjoint(self, y: FloatArray) -> FloatArray:
         """Y with zeros between its pixels, correlated with the kernel."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         thin = np.zeros((self.out_shape[0], self.in_shape[1]), y.dtype)
         thin[:, :: self.factor] = y
         rows = np.fft.rfft2(thin, norm="ortho")
@@ -106,7 +111,7 @@ class Downsample(Operator):
 
     def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
         """See `Operator.solve` and the notes above."""
-        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
+        rhs = check_plane("rhs", rhs, self.in_shape)
         r = precise(rhs, tau)
         small = self._fourier_small(self._aliased + tau, self.forward(r))
         return ((r - self.adjoint(small)) / tau).astype(rhs.dtype, copy=False)
@@ -124,7 +129,7 @@ class Downsample(Operator):
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """Minimise ‖Ax - y‖² + (sigma / `GRADIENT`)²‖∇x‖²; see `Operator.guess`."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         mu = max((sigma / GRADIENT) ** 2, PULL)
         inverse = 1 / (mu * (self._fourier.laplacian() + PULL))
         middle = 1 + self._alias(self._fourier.power * inverse)
@@ -162,7 +167,7 @@ def bicubic_kernel(factor: int) -> NDArray[np.float64]:
     ----------
     factor : {2, 3, 4}
     """
-    f = _check_operator.check_factor(factor)
+    f = check_factor(factor)
     reach = 2 * f + f // 2
     t = np.abs((np.arange(reach, -reach - 1, -1) - (f - 1) / 2) / f)
     near, far = (1.5 * t - 2.5) * t**2 + 1, ((2.5 - 0.5 * t) * t - 4) * t + 2

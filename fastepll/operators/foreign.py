@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastepll import _check_operator
+from fastepll._validation.measurements import check_plane, check_sides
 from fastepll.operators.base import Operator
 from fastepll.typing import FloatArray
 
@@ -54,7 +54,7 @@ def from_linear_operator(
     if np.issubdtype(getattr(operator, "dtype", None) or np.float64, np.complexfloating):
         raise TypeError(f"operator must be real, got dtype {operator.dtype}")
     rows, columns = operator.shape
-    height, width = _check_operator.check_sides("in_shape", in_shape)
+    height, width = check_sides("in_shape", in_shape)
     if height * width != columns:
         raise ValueError(
             f"in_shape must have the operator's {columns} columns, got {(height, width)}"
@@ -74,12 +74,12 @@ class Foreign(Operator):
 
     def forward(self, x: FloatArray) -> FloatArray:
         """A x."""
-        x = _check_operator.check_plane("x", x, self.in_shape)
+        x = check_plane("x", x, self.in_shape)
         y = np.asarray(self.operator.matvec(x.ravel()))
         return y.reshape(self.out_shape).astype(x.dtype, copy=False)
 
     def adjoint(self, y: FloatArray) -> FloatArray:
         """Aᵀ y."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         x = np.asarray(self.operator.rmatvec(y.ravel()))
         return x.reshape(self.in_shape).astype(y.dtype, copy=False)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll import _check_operator
 from fastepll._portable import kept
+from fastepll._validation.measurements import check_gain, check_mask, check_plane, check_sides
 from fastepll.operators._fill import HALO, fill, refine, shrink
 from fastepll.operators.base import GRADIENT, Operator
 from fastepll.typing import FloatArray
@@ -29,16 +29,16 @@ class Pixelwise(Operator):
 
     def forward(self, x: FloatArray) -> FloatArray:
         """Gain times x."""
-        x = _check_operator.check_plane("x", x, self.in_shape)
+        x = check_plane("x", x, self.in_shape)
         return x * self.gain_of(slice(0, len(x)), x.dtype)
 
     def adjoint(self, y: FloatArray) -> FloatArray:
         """Gain times y."""
-        return self.forward(_check_operator.check_plane("y", y, self.out_shape))
+        return self.forward(check_plane("y", y, self.out_shape))
 
     def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
         """See `Operator.solve`; closed form."""
-        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
+        rhs = check_plane("rhs", rhs, self.in_shape)
         return rhs / (self.gain_of(slice(0, len(rhs)), rhs.dtype) ** 2 + rhs.dtype.type(tau))
 
     def settle(self, average: FloatArray, y: FloatArray, tau: float) -> None:
@@ -56,7 +56,7 @@ class Pixelwise(Operator):
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """What is known, and a smooth fill from coarse to fine; a few rows at a time."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         mu, (height, width) = self.prior_weight(sigma), y.shape
 
         def moments(rows: slice) -> tuple[FloatArray, FloatArray]:
@@ -95,7 +95,7 @@ class Identity(Pixelwise):
     response = (0.0, 1.0)
 
     def __init__(self, shape: Sequence[int]) -> None:
-        shape = _check_operator.check_sides("shape", shape)
+        shape = check_sides("shape", shape)
         super().__init__(shape, shape)
 
     def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
@@ -104,7 +104,7 @@ class Identity(Pixelwise):
 
     def guess(self, y: FloatArray, sigma: float) -> FloatArray:
         """The measurement."""
-        return _check_operator.check_plane("y", y, self.out_shape).copy()
+        return check_plane("y", y, self.out_shape).copy()
 
 
 class Diagonal(Pixelwise):
@@ -124,7 +124,7 @@ class Diagonal(Pixelwise):
     kind = "diagonal"
 
     def __init__(self, gain: ArrayLike) -> None:
-        self.gain = _check_operator.check_gain(gain)
+        self.gain = check_gain(gain)
         super().__init__(self.gain.shape, self.gain.shape)
 
     @property
@@ -171,12 +171,12 @@ class Mask(Pixelwise):
     response = (0.0, 1.0)
 
     def __init__(self, unknown: ArrayLike) -> None:
-        self.unknown = _check_operator.check_mask(unknown)
+        self.unknown = check_mask(unknown)
         super().__init__(self.unknown.shape, self.unknown.shape)
 
     def forward(self, x: FloatArray) -> FloatArray:
         """X without the unknown pixels, whatever they hold."""
-        x = _check_operator.check_plane("x", x, self.in_shape)
+        x = check_plane("x", x, self.in_shape)
         return np.where(self.unknown, x.dtype.type(0), x)
 
     def gain_of(self, rows: slice, dtype: np.dtype[np.floating[Any]]) -> FloatArray:

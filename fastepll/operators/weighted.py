@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll import _check_operator
-from fastepll._check_sigma import Sigma
+from fastepll._validation.measurements import check_plane
+from fastepll._validation.sigma import Sigma
 from fastepll.operators._outliers import largest, level_of, outliers
 from fastepll.operators.base import Operator, conjugate_gradients
 from fastepll.operators.pixels import Pixelwise
@@ -73,12 +73,12 @@ class Weighted(Operator):
 
     def adjoint(self, y: FloatArray) -> FloatArray:
         """Aᵀ of weight times y."""
-        y = _check_operator.check_plane("y", y, self.out_shape)
+        y = check_plane("y", y, self.out_shape)
         return self.inner.adjoint(y * self.weight.astype(y.dtype, copy=False))
 
     def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
         """See `Operator.solve`; conjugate gradients, that A with the mean weight helps."""
-        rhs = _check_operator.check_plane("rhs", rhs, self.in_shape)
+        rhs = check_plane("rhs", rhs, self.in_shape)
         mean = float(np.mean(np.square(self.weight)))
         closed = type(self.inner).solve is not Operator.solve
         return conjugate_gradients(

@@ -12,7 +12,8 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from fastepll.models import GaussianMixture
-from fastepll.priors.base import PatchPrior, Prior
+from fastepll.models.protocol import PatchPrior
+from fastepll.priors.base import Prior
 
 if TYPE_CHECKING:
     from fastepll.priors.gaussian import Gaussian

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll._portable import kept
-from fastepll.models import GaussianMixture, _arrays
-from fastepll.models._arrays import JSON, Array
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import JSON, Array
+from fastepll.models import GaussianMixture
 from fastepll.models._density import log_sum, posterior
 from fastepll.priors.base import Prior, check_parameter
 from fastepll.typing import Estimator
@@ -106,7 +107,7 @@ class EllipticalMixture(Prior):
         covariances: ArrayLike,
     ) -> None:
         super().__init__(patch_shape, metadata)
-        self.weights = _arrays.check_weights(weights)
+        self.weights = model_arrays.check_weights(weights)
         self.weights.flags.writeable = False
         shape = (len(self.weights), self.q, self.q)
         self.covariances = check_parameter("covariances", covariances, shape)

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 from fastepll.priors._elliptical import FiniteScales
 
 SHAPES = np.arange(6, 41) / 20  # 0.3 to 2

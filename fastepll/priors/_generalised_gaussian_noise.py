@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 from fastepll.priors._generalised_gaussian import SHAPES, excess_kurtosis, scale_table
 
 GAUSSIAN = 0.2  # excess kurtosis under noise below which an axis is taken as Gaussian

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 
 
 def covariances(dictionary: Array, d: Array) -> Array:
@@ -50,7 +50,7 @@ def draw(
     *,
     rng: np.random.Generator,
 ) -> Draw:
-    """Draw s from its posterior by perturbing and correcting; see `fastepll.priors._gibbs`."""
+    """Draw s from its posterior by perturbing and correcting; see `_inference.gibbs`."""
     (n, q), m = x.shape, dictionary.shape[1]
     noisy = covariance.copy()
     noisy[:, np.arange(q), np.arange(q)] += noise[:, None]

@@ -8,11 +8,14 @@ are those of the series, by going through it backwards.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
+
+if TYPE_CHECKING:
+    from fastepll.priors._inference.hmc import Likelihood
 
 RADIUS = 12.0  # largest |M/2| of one stage: terms up to 2e4 times the result cost 4 digits
 WILD = 40.0  # largest |g|: variances of exp(±40)
@@ -128,3 +131,18 @@ def noisy_log_density(u: Array, noise: Array, g: Array, b: Array) -> Noisy:
     filtered = np.eye(q) - noise @ inverse
     signal = (filtered * np.swapaxes(filtered, 1, 2)).sum(axis=(1, 2)) / q
     return Noisy(value, in_g, u - solved @ noise, signal)
+
+
+def fisher_information(vectors: Array, weights: Array) -> Array:
+    """½ trace(Mᵢ Mⱼ) of the matrices of the latents, (l, l): the curvature of the likelihood."""
+    return np.asarray(0.5 * weights @ (vectors.T @ vectors) ** 2 @ weights.T)
+
+
+def likelihood_of(u: Array, vectors: Array, weights: Array, offset: Array) -> Likelihood:
+    """Log N(u; 0, C(y)) as a function of y, with its gradient."""
+
+    def likelihood(y: Array) -> tuple[Array, Array]:
+        value, in_g = log_density(u, offset + y @ weights, vectors)
+        return value, in_g @ weights.T
+
+    return likelihood

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 from fastepll.priors.base import check_parameter
 from fastepll.typing import Estimator
 

@@ -9,7 +9,7 @@ from typing import ClassVar, SupportsIndex, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 from fastepll.priors.base import Prior
 
 State = TypeVar("State")

@@ -6,67 +6,19 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Protocol, SupportsIndex, TypeVar, get_args, runtime_checkable
+from typing import Any, ClassVar, SupportsIndex, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll._portable import Portable
-from fastepll.models import GaussianMixture, _arrays
-from fastepll.models._arrays import JSON, Array
-from fastepll.models._cosines import dct_basis
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import JSON, Array
+from fastepll.images.cosines import dct_basis
+from fastepll.models import GaussianMixture
 from fastepll.typing import Estimator
 
 Self = TypeVar("Self", bound="Prior")
-
-
-class PatchDenoiser(Protocol):
-    """The least that restoration can do with: an estimator of patches."""
-
-    @property
-    def patch_shape(self) -> tuple[int, ...]:
-        """Shape of a patch, ``(8, 8)``."""
-
-    def denoise(self, patches: Array, sigma: float, estimator: Estimator, /) -> ArrayLike:
-        """Estimate clean mean-free patches (n, d)."""
-
-
-class PatchDensity(Protocol):
-    """The other least: a density with its gradient, of which MAP estimates are found."""
-
-    @property
-    def patch_shape(self) -> tuple[int, ...]:
-        """Shape of a patch, ``(8, 8)``."""
-
-    def log_prob(self, patches: Array, /) -> ArrayLike:
-        """Log density of each patch, (n,), up to a constant."""
-
-    def score(self, patches: Array, /) -> ArrayLike:
-        """Its gradient, (n, d)."""
-
-
-@runtime_checkable
-class PatchPrior(Protocol):
-    """A density of mean-free patches, as `fastepll.restore` takes one.
-
-    Patches are rows (n, d), d the product of ``patch_shape``, on the [0, 1] scale. The mean of a
-    patch has no part in any of this: densities are those of its d - 1 coordinates in an
-    orthonormal basis of the patches without mean, in nats, and estimates and samples are free of
-    mean. `fastepll.GaussianMixture` is one, if its covariances have no variance along the mean.
-    """
-
-    @property
-    def patch_shape(self) -> tuple[int, ...]:
-        """Shape of a patch, ``(8, 8)``."""
-
-    def log_prob(self, patches: ArrayLike) -> Array:
-        """Log density of each patch, (n,)."""
-
-    def sample(self, n: SupportsIndex, rng: np.random.Generator | int) -> Array:
-        """Draw n patches, (n, d)."""
-
-    def denoise(self, patches: ArrayLike, sigma: float, estimator: Estimator = "map") -> Array:
-        """Estimate clean patches (n, d) from ones with white noise of deviation sigma."""
 
 
 class Prior(Portable, ABC):
@@ -95,13 +47,13 @@ class Prior(Portable, ABC):
         self, patch_shape: Sequence[int], metadata: Mapping[str, JSON] | None = None
     ) -> None:
         shape = tuple(patch_shape)
-        self.patch_shape = _arrays.check_patch_shape(shape, int(np.prod(shape)))
-        if len(shape) not in (2, 3) or not 2 <= self.d <= _arrays.MAX_D:
+        self.patch_shape = model_arrays.check_patch_shape(shape, int(np.prod(shape)))
+        if len(shape) not in (2, 3) or not 2 <= self.d <= model_arrays.MAX_D:
             raise ValueError(
-                f"patch_shape must be (p, q) or (p, q, channels) of 2 to {_arrays.MAX_D} values, "
-                f"got {shape}"
+                f"patch_shape must be (p, q) or (p, q, channels) of 2 to {model_arrays.MAX_D} "
+                f"values, got {shape}"
             )
-        self.metadata = _arrays.check_metadata(metadata or {})
+        self.metadata = model_arrays.check_metadata(metadata or {})
         self.basis = dct_basis(self.patch_shape)
         self.basis.flags.writeable = False
 
@@ -142,7 +94,7 @@ class Prior(Portable, ABC):
         """Estimate (m, q) from noisy coordinates; here MAP by gradient."""
         if estimator != "map":
             raise ValueError(f"estimator must be 'map' for {type(self).__name__}, got 'mean'")
-        from fastepll.priors.gradient import map_by_gradient
+        from fastepll.models.gradient import map_by_gradient
 
         return map_by_gradient(c, sigma, lambda x: self._log_prob(x, rng), self._score)
 
@@ -170,7 +122,7 @@ class Prior(Portable, ABC):
 
     def sample(self, n: SupportsIndex, rng: np.random.Generator | int) -> Array:
         """Draw n patches without mean, (n, d); `rng` is a NumPy generator or the seed of one."""
-        count, generator = _arrays.check_draw(n, rng)
+        count, generator = model_arrays.check_draw(n, rng)
         return np.asarray(self._sample(count, generator) @ self.basis.T)
 
     def denoise(self, patches: ArrayLike, sigma: float, estimator: Estimator = "map") -> Array:
@@ -190,7 +142,7 @@ class Prior(Portable, ABC):
         numpy.ndarray
             (n, d), free of mean. The same for the same patches: what is random has a fixed seed.
         """
-        level = _arrays.check_sigma(sigma)
+        level = model_arrays.check_sigma(sigma)
         if level == 0:
             raise ValueError("sigma must be > 0, got 0")
         if estimator not in get_args(Estimator):
@@ -227,7 +179,7 @@ class Prior(Portable, ABC):
 
     def _coordinates(self, patches: ArrayLike) -> Array:
         """Checked patches in the basis, (n, q)."""
-        return np.asarray(_arrays.check_patches(patches, self.d) @ self.basis)
+        return np.asarray(model_arrays.check_patches(patches, self.d) @ self.basis)
 
     def _chunks(self, n: int) -> Iterator[tuple[slice, np.random.Generator]]:
         """Slices of n rows, each with random numbers of its own."""
@@ -238,7 +190,7 @@ class Prior(Portable, ABC):
 def training_coordinates(patches: ArrayLike, patch_shape: Sequence[int]) -> Array:
     """Coordinates (n, q) of patches (n, d) to fit a prior to, in the cosine basis."""
     basis = dct_basis(tuple(patch_shape))
-    array = _arrays.check_patches(patches, len(basis))
+    array = model_arrays.check_patches(patches, len(basis))
     if len(array) < 2:
         raise ValueError(f"patches must be at least 2, got {len(array)}")
     return np.asarray(array @ basis)
@@ -246,7 +198,7 @@ def training_coordinates(patches: ArrayLike, patch_shape: Sequence[int]) -> Arra
 
 def check_parameter(name: str, value: Any, shape: Sequence[int | None]) -> Array:
     """Return a read-only float64 copy of an array of that shape (None: any length)."""
-    array = _arrays.real_array(name, value, copy=True)
+    array = model_arrays.real_array(name, value, copy=True)
     if array.ndim != len(shape) or any(
         wanted not in (None, have) for wanted, have in zip(shape, array.shape, strict=True)
     ):

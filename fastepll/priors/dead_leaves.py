@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll.models import _arrays
-from fastepll.models._arrays import Array
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import Array
 
 DISKS = 1024  # drawn together
 PIXELS = 2**20  # of disks, worked on together
@@ -72,10 +72,10 @@ def dead_leaves(
         raise ValueError(f"exponent must be finite and >= 0, got {exponent}")
     if not isinstance(supersample, (int, np.integer)) or not 1 <= supersample <= 16:
         raise ValueError(f"supersample must be an integer from 1 to 16, got {supersample!r}")
-    grays = None if levels is None else _arrays.real_array("levels", levels)
+    grays = None if levels is None else model_arrays.real_array("levels", levels)
     if grays is not None and (grays.ndim != 1 or not len(grays)):
         raise ValueError(f"levels must have shape (n,), n >= 1, got {grays.shape}")
-    generator = _arrays.check_draw(1, rng)[1]
+    generator = model_arrays.check_draw(1, rng)[1]
     k = int(supersample)
     height, width = k * size[0], k * size[1]
     image = np.full(height * width, np.nan)
@@ -140,7 +140,7 @@ def dead_leaves_patches(
     >>> dead_leaves_patches(100, rng=0, image_shape=(64, 64), r_max=20).shape
     (100, 64)
     """
-    count, generator = _arrays.check_draw(n, rng)
+    count, generator = model_arrays.check_draw(n, rng)
     p, q = patch_shape
     if p > image_shape[0] or q > image_shape[1]:
         raise ValueError(f"image_shape must hold a {p}x{q} patch, got {image_shape}")

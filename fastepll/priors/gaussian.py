@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll._portable import kept
+from fastepll._validation.model_arrays import JSON, Array
 from fastepll.models import GaussianMixture
-from fastepll.models._arrays import JSON, Array
 from fastepll.priors.base import Prior, check_parameter, training_coordinates
 from fastepll.typing import Estimator
 

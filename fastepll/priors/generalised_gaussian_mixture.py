@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll.models import GaussianMixture, _arrays
-from fastepll.models._arrays import JSON, Array
-from fastepll.models._cosines import dct_basis
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import JSON, Array
+from fastepll.images.cosines import dct_basis
+from fastepll.models import GaussianMixture
 from fastepll.models._density import log_sum, posterior
 from fastepll.priors import _generalised_gaussian as one
 from fastepll.priors._generalised_gaussian_noise import Tables
@@ -78,9 +79,9 @@ class GeneralisedGaussianMixture(Prior):
         shapes: ArrayLike,
     ) -> None:
         super().__init__(patch_shape, metadata)
-        self.weights = _arrays.check_weights(weights)
+        self.weights = model_arrays.check_weights(weights)
         k, q = len(self.weights), self.q
-        self.vectors = _arrays.check_eigenvectors(vectors, k, q)
+        self.vectors = model_arrays.check_eigenvectors(vectors, k, q)
         self.variances = check_parameter("variances", variances, (k, q))
         if self.variances.min() <= 0:
             raise ValueError(f"variances must be positive, got {self.variances.min():.3g}")
@@ -136,7 +137,7 @@ class GeneralisedGaussianMixture(Prior):
         seed : int
             For that mixture.
         """
-        from fastepll.priors._generalised_gaussian_em import expectation_maximisation
+        from fastepll.priors._inference.generalised_gaussian_em import expectation_maximisation
 
         c, start = begin_fit(patches, patch_shape, start, n_components, seed)
         prior = cls._of_mixture(start) if isinstance(start, GaussianMixture) else start

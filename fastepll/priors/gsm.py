@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.models._arrays import JSON, Array, check_weights
+from fastepll._validation.model_arrays import JSON, Array, check_weights
 from fastepll.priors._elliptical import EllipticalMixture, FiniteScales
 from fastepll.priors.base import check_parameter, training_coordinates
 from fastepll.priors.gsm_mixture import check_scales, fit_scale_mixture

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll.models import _arrays
-from fastepll.models._arrays import JSON, Array
-from fastepll.priors import _elliptical_em
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import JSON, Array
 from fastepll.priors._elliptical import EllipticalMixture, FiniteScales
+from fastepll.priors._inference import elliptical_em
 from fastepll.priors.base import check_parameter, training_coordinates
 
 SAMPLE = 20_000  # patches that a fit starts from
@@ -70,9 +70,9 @@ class GSMMixture(EllipticalMixture):
     ) -> None:
         self.scales = check_scales(scales)
         self.joint_weights = check_parameter("weights", weights, (None, len(self.scales)))
-        if self.joint_weights.min() < 0 or self.joint_weights.size > _arrays.MAX_K:
+        if self.joint_weights.min() < 0 or self.joint_weights.size > model_arrays.MAX_K:
             raise ValueError(
-                f"weights must be at most {_arrays.MAX_K} and not negative, "
+                f"weights must be at most {model_arrays.MAX_K} and not negative, "
                 f"got {self.joint_weights.size} from {self.joint_weights.min():.3g}"
             )
         shares = self.joint_weights.sum(axis=1)
@@ -128,15 +128,15 @@ class GSMMixture(EllipticalMixture):
 
 def fit_scale_mixture(
     c: NDArray[np.float32], n_covariances: int, n_scales: int, iterations: int, seed: int
-) -> tuple[_elliptical_em.Components[FiniteScales], list[float], Array]:
+) -> tuple[elliptical_em.Components[FiniteScales], list[float], Array]:
     """EM of `GSMMixture.fit` for coordinates: components, likelihoods, scales."""
     for name, value in (("n_covariances", n_covariances), ("n_scales", n_scales)):
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    if min(n_covariances, n_scales) < 1 or n_covariances * n_scales > _arrays.MAX_K:
+    if min(n_covariances, n_scales) < 1 or n_covariances * n_scales > model_arrays.MAX_K:
         raise ValueError(
             f"n_covariances and n_scales must be at least 1 and their product at most "
-            f"{_arrays.MAX_K}, got {n_covariances} and {n_scales}"
+            f"{model_arrays.MAX_K}, got {n_covariances} and {n_scales}"
         )
     rng = np.random.default_rng(seed)
     sample = c[rng.permutation(len(c))[:SAMPLE]].astype(np.float64)
@@ -155,8 +155,8 @@ def fit_scale_mixture(
         c.shape[1],
     )
     weights = np.full(n_covariances, 1 / n_covariances)
-    start = _elliptical_em.Components(weights, covariances, law)
-    return *_elliptical_em.fit(c, start, iterations=iterations), scales
+    start = elliptical_em.Components(weights, covariances, law)
+    return *elliptical_em.fit(c, start, iterations=iterations), scales
 
 
 def _directions(unit: Array, count: int, rng: np.random.Generator) -> Array:

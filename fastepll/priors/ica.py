@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.models._arrays import JSON, Array
-from fastepll.priors._gibbs import LinearModel, gibbs_mean, posterior_mode
+from fastepll._validation.model_arrays import JSON, Array
+from fastepll.priors._inference.gibbs import LinearModel, gibbs_mean, posterior_mode
 from fastepll.priors._marginals import ScaleMixtureMarginals, make_marginals
 from fastepll.priors.base import Prior, check_parameter, training_coordinates
 from fastepll.typing import Estimator
@@ -112,7 +112,7 @@ class ICA(Prior):
         steps, batch : int
             Number of steps, and of patches in each.
         """
-        from fastepll.priors._ica_fit import fit_ica
+        from fastepll.priors._inference.ica_fit import fit_ica
 
         c = training_coordinates(patches, patch_shape)
         unmixing, marginals = fit_ica(c, seed=seed, n_scales=n_scales, steps=steps, batch=batch)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll._portable import kept
-from fastepll.models._arrays import JSON, Array
+from fastepll._validation.model_arrays import JSON, Array
 from fastepll.priors._marginals import ScaleMixtureMarginals
 from fastepll.priors.base import Prior, check_parameter, training_coordinates
 from fastepll.typing import Estimator
@@ -93,8 +93,8 @@ class IndependentPixels(Prior):
         n_scales, iterations : int
             Size of the scale mixture, and the number of EM iterations.
         """
-        from fastepll.models._cosines import dct_basis
-        from fastepll.priors._em import fit_scale_mixture
+        from fastepll.images.cosines import dct_basis
+        from fastepll.priors._inference.em import fit_scale_mixture
 
         c = training_coordinates(patches, patch_shape)
         pixels = (c @ dct_basis(tuple(patch_shape)).T).reshape(-1, 1)

@@ -8,8 +8,9 @@ from typing import ClassVar, SupportsIndex, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll.models._arrays import JSON, Array
-from fastepll.priors import _hmc, _log_covariance
+from fastepll._validation.model_arrays import JSON, Array
+from fastepll.priors import _log_covariance
+from fastepll.priors._inference import hmc
 from fastepll.priors.ais import AnnealedPrior, annealed_log_weights
 from fastepll.priors.base import check_parameter
 from fastepll.typing import Estimator
@@ -98,7 +99,7 @@ class KarklinLewicki(AnnealedPrior):
         sign, self._log_det = np.linalg.slogdet(self.whitening)
         if sign == 0:
             raise ValueError("whitening must be invertible")
-        self._information = fisher_information(self.vectors, self.weights)
+        self._information = _log_covariance.fisher_information(self.vectors, self.weights)
 
     def parameters(self) -> dict[str, Array]:
         """Arrays of parameters, as the constructor takes them."""
@@ -146,7 +147,7 @@ class KarklinLewicki(AnnealedPrior):
         rate : float
             Step length: most that a weight changes at once.
         """
-        from fastepll.priors._karklin_lewicki_fit import Options, learn
+        from fastepll.priors._inference.karklin_lewicki_fit import Options, learn
 
         options = Options(n_latents, n_vectors, n_epochs, batch, rate)
         whitening, learnt = learn(patches, patch_shape, seed, options)
@@ -157,18 +158,16 @@ class KarklinLewicki(AnnealedPrior):
     ) -> Array:
         u = np.repeat(c @ self.whitening, n_chains, axis=0)
         beta = (np.arange(n_steps + 1) / n_steps) ** 4
-        likelihood = likelihood_of(u, self.vectors, self.weights, self.offset)
+        likelihood = _log_covariance.likelihood_of(u, self.vectors, self.weights, self.offset)
         prior = np.eye(len(self.weights))
 
-        def start(rng: np.random.Generator) -> tuple[_hmc.Chains, Array]:
-            chains = _hmc.begin(rng.laplace(size=(len(u), len(prior))), likelihood)
+        def start(rng: np.random.Generator) -> tuple[hmc.Chains, Array]:
+            chains = hmc.begin(rng.laplace(size=(len(u), len(prior))), likelihood)
             return chains, beta[1] * chains.value
 
-        def step(
-            chains: _hmc.Chains, t: int, rng: np.random.Generator
-        ) -> tuple[_hmc.Chains, Array]:
+        def step(chains: hmc.Chains, t: int, rng: np.random.Generator) -> tuple[hmc.Chains, Array]:
             metric = prior + beta[t] * self._information
-            chains, _ = _hmc.transition(chains, likelihood, beta[t], metric, rng)
+            chains, _ = hmc.transition(chains, likelihood, beta[t], metric, rng)
             return chains, (beta[t + 1] - beta[t]) * chains.value
 
         log_weights = annealed_log_weights(start, step, n_steps, rng)
@@ -242,28 +241,13 @@ class KarklinLewicki(AnnealedPrior):
 
         signal = self._given(u, noise, y).signal.mean()
         metric = np.eye(len(self.weights)) + signal * self._information
-        chains = _hmc.begin(y, likelihood)
+        chains = hmc.begin(y, likelihood)
         total = np.zeros_like(u)
         for i in range(-self.mean_draws // 3, self.mean_draws):
-            chains, _ = _hmc.transition(chains, likelihood, 1.0, metric, rng, n_leapfrog=2)
+            chains, _ = hmc.transition(chains, likelihood, 1.0, metric, rng, n_leapfrog=2)
             if i >= 0:
                 total += self._given(u, noise, chains.y).wiener
         return total / self.mean_draws
-
-
-def fisher_information(vectors: Array, weights: Array) -> Array:
-    """½ trace(Mᵢ Mⱼ) of the matrices of the latents, (l, l): the curvature of the likelihood."""
-    return np.asarray(0.5 * weights @ (vectors.T @ vectors) ** 2 @ weights.T)
-
-
-def likelihood_of(u: Array, vectors: Array, weights: Array, offset: Array) -> _hmc.Likelihood:
-    """Log N(u; 0, C(y)) as a function of y, with its gradient."""
-
-    def likelihood(y: Array) -> tuple[Array, Array]:
-        value, in_g = _log_covariance.log_density(u, offset + y @ weights, vectors)
-        return value, in_g @ weights.T
-
-    return likelihood
 
 
 def _smooth(y: Array) -> tuple[Array, Array]:

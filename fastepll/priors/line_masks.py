@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 
 
 def line_masks(patch_shape: tuple[int, int], *, angles: int = 720) -> tuple[Array, Array]:

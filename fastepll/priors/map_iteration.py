@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.models import GaussianMixture, _arrays, _density
-from fastepll.models._arrays import Array
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import Array
+from fastepll.models import GaussianMixture, _density
 
 CHUNK = 1024  # patches worked on together, each with a matrix of its own
 
@@ -73,7 +74,7 @@ def iterate_map(
     >>> iterate_map(model, [[4.0]], sigma=1.0).round(6)  # 4 · 3 / (3 + 1)
     array([[3.]])
     """
-    y, level = _arrays.check_patches(patches, model.d), _arrays.check_sigma(sigma)
+    y, level = model_arrays.check_patches(patches, model.d), model_arrays.check_sigma(sigma)
     if level == 0:
         raise ValueError("sigma must be > 0, got 0")
     for name, value in (("iterations", iterations), ("tolerance", tolerance)):
@@ -87,7 +88,7 @@ def iterate_map(
             raise ValueError(f"start must be 'map', 'noisy' or patches, got {start!r}")
         z = model.map_estimate(y, level) if start == "map" else y
     else:
-        z = _arrays.real_array("start", start)
+        z = model_arrays.real_array("start", start)
         if z.shape != y.shape:
             raise ValueError(f"start must have the shape of patches, {y.shape}, got {z.shape}")
 
@@ -138,10 +139,10 @@ def log_posterior(
     >>> log_posterior(model, [[1.5]], [[2.0]], 1.0) + 0.5 * np.log(2 * np.pi * 3 / 4)
     array([0.])
     """
-    y, level = _arrays.check_patches(patches, model.d), _arrays.check_sigma(sigma)
+    y, level = model_arrays.check_patches(patches, model.d), model_arrays.check_sigma(sigma)
     if level == 0:
         raise ValueError("sigma must be > 0, got 0")
-    z = _arrays.check_patches(estimates, model.d)
+    z = model_arrays.check_patches(estimates, model.d)
     if z.shape != y.shape:
         raise ValueError(f"estimates must have the shape of patches, {y.shape}, got {z.shape}")
     distance = ((y - z) ** 2).sum(axis=1) / level**2

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastepll._portable import kept
-from fastepll.models import _arrays
-from fastepll.models._arrays import JSON, Array
-from fastepll.models._cosines import dct_basis
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import JSON, Array
+from fastepll.images.cosines import dct_basis
 from fastepll.models._density import log_sum
 from fastepll.priors.base import Prior, check_parameter
 from fastepll.priors.gsm import GaussianScaleMixture
@@ -95,9 +95,9 @@ class MiniDeadLeaves(Prior):
         self.covariance = check_parameter("covariance", covariance, (self.q, self.q))
         self.level_variance = check_parameter("level_variance", level_variance, (1,))
         self.scales = check_parameter("scales", scales, (None,))
-        self.scale_weights = _arrays.check_weights(scale_weights)
+        self.scale_weights = model_arrays.check_weights(scale_weights)
         self.masks = check_parameter("masks", masks, (None, self.d))
-        self.mask_weights = _arrays.check_weights(mask_weights)
+        self.mask_weights = model_arrays.check_weights(mask_weights)
         if np.abs(self.covariance - self.covariance.T).max() > 1e-9 * np.abs(self.covariance).max():
             raise ValueError("covariance must be symmetric")
         if np.linalg.eigvalsh(self.covariance)[0] <= 0:
@@ -152,7 +152,7 @@ class MiniDeadLeaves(Prior):
             Of that, and of the choice of those 2000.
         """
         basis = dct_basis(tuple(patch_shape))
-        array = _arrays.check_patches(patches, len(basis))
+        array = model_arrays.check_patches(patches, len(basis))
         if len(array) < 2:
             raise ValueError(f"patches must be at least 2, got {len(array)}")
         if p_edge is not None and not 0 < p_edge < 1:
@@ -218,7 +218,7 @@ class MiniDeadLeaves(Prior):
         """
         from fastepll.priors.leaf_sampler import draw
 
-        count, generator = _arrays.check_draw(n, rng)
+        count, generator = model_arrays.check_draw(n, rng)
         return draw(self, count, generator, dtype=np.dtype(dtype), out=out, n_threads=n_threads)
 
     def posterior(self, sigma: float) -> Posterior:

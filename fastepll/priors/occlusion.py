@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastepll._portable import kept
-from fastepll.models._arrays import Array
+from fastepll._validation.model_arrays import Array
 from fastepll.models._density import posterior
 
 LEAST = -45.0  # e^-45 of the largest term counts for nothing, and np.exp is slow below -708

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll._portable import kept
+from fastepll._validation.model_arrays import JSON, Array
 from fastepll.models import GaussianMixture
-from fastepll.models._arrays import JSON, Array
 from fastepll.priors._marginals import Form, GaussianMarginals, make_marginals
 from fastepll.priors.base import Prior, check_parameter, training_coordinates
 from fastepll.typing import Estimator
@@ -104,7 +104,7 @@ class PCA(Prior):
         n_scales, iterations : int
             Of a scale mixture: its size, and the number of EM iterations.
         """
-        from fastepll.priors._em import fit_marginals
+        from fastepll.priors._inference.em import fit_marginals
 
         c = training_coordinates(patches, patch_shape)
         axes = np.linalg.eigh(c.T @ c)[1][:, ::-1]

@@ -8,9 +8,9 @@ from typing import ClassVar, SupportsIndex, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.models._arrays import JSON, Array
+from fastepll._validation.model_arrays import JSON, Array
 from fastepll.priors import _linear_gaussian as linear
-from fastepll.priors._gibbs import LinearModel, draw_variances, gibbs_mean
+from fastepll.priors._inference.gibbs import LinearModel, draw_variances, gibbs_mean
 from fastepll.priors.ais import AnnealedPrior, annealed_log_weights
 from fastepll.priors.base import check_parameter
 from fastepll.typing import Estimator
@@ -154,7 +154,7 @@ class SparseCoding(AnnealedPrior):
         rate : float
             Step length: most that an entry of the whitened dictionary changes at once.
         """
-        from fastepll.priors._sparse_coding_fit import Options, learn
+        from fastepll.priors._inference.sparse_coding_fit import Options, learn
 
         options = Options(n_sources, n_scales, noise_variance, n_epochs, batch, rate)
         return cls(patch_shape, None, **learn(patches, patch_shape, seed, options))

@@ -10,11 +10,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastepll._validation.model_arrays import JSON, MAX_K, Array
+from fastepll.images.cosines import dct_basis
 from fastepll.models import GaussianMixture
-from fastepll.models._arrays import JSON, MAX_K, Array
-from fastepll.models._cosines import dct_basis
-from fastepll.priors import _elliptical_em
 from fastepll.priors._elliptical import EllipticalMixture, FiniteScales, Radial
+from fastepll.priors._inference import elliptical_em
 from fastepll.priors.base import begin_fit, check_parameter
 
 MOST_NODES = 10
@@ -176,8 +176,8 @@ class StudentTMixture(EllipticalMixture):
             law = InverseGamma(np.full(k, START_DOF), basis.shape[1])
         else:
             scatters, law = start.scatters, InverseGamma(start.dof, start.q)
-        begin = _elliptical_em.Components(start.weights, scatters, law)
-        found, history = _elliptical_em.fit(c, begin, iterations=iterations)
+        begin = elliptical_em.Components(start.weights, scatters, law)
+        found, history = elliptical_em.fit(c, begin, iterations=iterations)
         return cls(
             patch_shape,
             {"n_patches": len(c), "seed": seed, "log_likelihood": history},

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastepll.models import _arrays
-from fastepll.models._arrays import Array
+from fastepll._validation import model_arrays
+from fastepll._validation.model_arrays import Array
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ class TorchDensity:
         if not callable(log_prob):
             raise TypeError(f"log_prob must be callable, got {type(log_prob).__name__}")
         shape = tuple(patch_shape)
-        self.patch_shape = _arrays.check_patch_shape(shape, math.prod(shape))
+        self.patch_shape = model_arrays.check_patch_shape(shape, math.prod(shape))
         self._density = log_prob
 
     def log_prob(self, patches: Array) -> Array:

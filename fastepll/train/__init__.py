@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastepll.train.api import train_mixture
-    from fastepll.train.fit import fit_mixture
+    from fastepll.train.mixture import fit_mixture
 
 __all__ = ["fit_mixture", "train_mixture"]
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return train_mixture
     if name == "fit_mixture":
-        from fastepll.train.fit import fit_mixture
+        from fastepll.train.mixture import fit_mixture
 
         return fit_mixture
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

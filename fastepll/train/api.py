@@ -109,7 +109,7 @@ def train_mixture(
                 checkpoints.write_history(trainer, Path(history))
     if history is not None:
         checkpoints.write_history(trainer, Path(history))
-    return trainer.result(_metadata(trainer, folder, note, device))
+    return GaussianMixture(*trainer.result(), _metadata(trainer, folder, note, device))
 
 
 def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""`fit_mixture`: from patches in memory to a `GaussianMixture`."""
+"""EM on patches in memory, from checked arguments to the arrays of a mixture."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.models import GaussianMixture, _arrays
+from fastepll._validation import model_arrays
 from fastepll.train.options import TrainOptions
 
 try:
-    from fastepll.train.trainer import Trainer
+    from fastepll.train.trainer import Learnt, Trainer
 except ImportError as error:
     raise ImportError(
         f"the fit of a Gaussian mixture needs torch ({error}); "
         "install it with: pip install 'fastepll[lab]'"
     ) from error
 
-__all__ = ["fit_mixture"]
+__all__ = ["fit_arrays"]
 
 
-def fit_mixture(
+def fit_arrays(
     patches: ArrayLike,
     *,
     patch_shape: Sequence[int] = (8, 8),
@@ -33,58 +33,13 @@ def fit_mixture(
     prior_weight: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
-) -> GaussianMixture:
-    """Fit a zero-mean Gaussian mixture to patches by expectation-maximisation.
+) -> tuple[Learnt, dict[str, int]]:
+    """What `fastepll.GaussianMixture` takes, of a mixture fitted to patches; and its metadata.
 
-    Every component starts as the moments of the patches nearest to a random one. Mini-batches
-    follow, then passes over all patches. Until half of these are done, components that became too
-    light are replaced.
-
-    Parameters
-    ----------
-    patches : array_like, shape (n, d)
-        On the [0, 1] scale; their means are removed. Dequantised, as `stream_patches` has them:
-        no variance is added to the components but 1e-8.
-    patch_shape : tuple of int
-        ``(8, 8)``, or ``(8, 8, 3)`` for colour.
-    n_components : int
-        At most n / 10.
-    warm_steps : int
-        Mini-batches of stepwise EM.
-    batch : int, optional
-        Patches in each; a tenth of them without it, at least 100 a component.
-    iterations : int
-        Of EM over all patches.
-    min_weight : float
-        Components of less weight are too light.
-    prior_weight : float
-        Patches that a prior counts for which draws the correlations of each component to the
-        pooled ones.
-    seed : int
-        The same seed gives the same mixture.
-    device : str
-        "cpu", "cuda" or "cuda:N".
-
-    Returns
-    -------
-    GaussianMixture
-        Of mean-free patches; the eigenvalue along the constant patch is 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument of the wrong kind, shape or range; the message names it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastepll import GaussianMixture
-    >>> patches = np.random.default_rng(0).standard_normal((500, 4))
-    >>> GaussianMixture.fit(patches, patch_shape=(2, 2), n_components=2, warm_steps=5)
-    GaussianMixture(k=2, d=4, patch_shape=(2, 2))
+    Arguments as of `fastepll.train.fit_mixture`.
     """
     shape = tuple(patch_shape)
-    array = _arrays.check_patches(patches, int(np.prod(shape))).astype(np.float32)
+    array = model_arrays.check_patches(patches, int(np.prod(shape))).astype(np.float32)
     if len(array) < 10 * n_components:
         raise ValueError(f"patches must be at least {10 * n_components}, got {len(array)}")
     options = TrainOptions(
@@ -102,4 +57,4 @@ def fit_mixture(
     trainer = Trainer(array, options, device)
     while trainer.position < options.steps:
         trainer.step()
-    return trainer.result({"n_patches": len(array), "seed": seed})
+    return trainer.result(), {"n_patches": len(array), "seed": seed}

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastepll.models import GaussianMixture
-from fastepll.models._cosines import dct_basis
+from fastepll.images.cosines import dct_basis
 from fastepll.train.em import (
     Candidates,
     Mixture,
@@ -28,7 +27,7 @@ from fastepll.train.em import (
 from fastepll.train.options import TrainOptions
 from fastepll.train.patches import split_images, stream_patches
 
-__all__ = ["Trainer", "check_device"]
+__all__ = ["Learnt", "Trainer", "check_device"]
 
 UNIFORM_VARIANCE = 1 / 12 / 255**2
 RUN = 600
@@ -54,6 +53,15 @@ def _workers(count: int) -> ThreadPoolExecutor:
     pool.submit(torch.get_num_threads).result()
     torch.set_num_threads(count)
     return pool
+
+
+class Learnt(NamedTuple):
+    """The arguments of `fastepll.GaussianMixture`."""
+
+    weights: NDArray[np.float64]
+    eigenvectors: NDArray[np.float64]
+    eigenvalues: NDArray[np.float64]
+    patch_shape: tuple[int, ...]
 
 
 class Trainer:
@@ -248,8 +256,8 @@ class Trainer:
         stats, _ = self.sweep(self.held, self.lifted(), None, drop=1.0)
         return stats.log_likelihood / stats.n + self.offset
 
-    def result(self, metadata: dict[str, Any]) -> GaussianMixture:
-        """The trained model, singular along the constant patch."""
+    def result(self) -> Learnt:
+        """The trained mixture, singular along the constant patch."""
         mixture = self.lifted()
         values, vectors = torch.linalg.eigh(mixture.covariances.cpu())
         basis = dct_basis(self.options.patch_shape)
@@ -258,6 +266,4 @@ class Trainer:
         full[:, :, :-1] = basis @ vectors.flip(2).numpy()
         spectrum = np.pad(values.flip(1).numpy(), ((0, 0), (0, 1)))
         weights = mixture.weights.cpu().numpy()
-        return GaussianMixture(
-            weights / weights.sum(), full, spectrum, self.options.patch_shape, metadata
-        )
+        return Learnt(weights / weights.sum(), full, spectrum, self.options.patch_shape)

@@ -7,9 +7,9 @@ import pytest
 
 from fastepll import load_model
 from fastepll.backends import get_backend
+from fastepll.backends.passes import Pass
 from fastepll.backends.reference import backend as reference
 from fastepll.backends.reference import extract
-from fastepll.settings import Pass
 
 from ..near_ties import assert_pass_agrees
 from ..scenes import noisy, scene, smooth_mixture

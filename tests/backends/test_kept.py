@@ -13,8 +13,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
+from fastepll.backends.passes import Pass
 from fastepll.models import GaussianMixture
-from fastepll.settings import Pass
 
 pytest.importorskip("fastepll._core")
 native = pytest.importorskip("fastepll.backends.native")

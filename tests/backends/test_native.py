@@ -8,11 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from fastepll import scales
-from fastepll.backends import get_backend, reference
-from fastepll.epll import denoise_plane
+from fastepll.backends import get_backend, reference, scales
+from fastepll.backends.passes import Pass
 from fastepll.models import GaussianMixture
-from fastepll.settings import EXACT, Pass, settings_for
+from fastepll.solver.denoise_schedule import settings_for
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.settings import EXACT
 
 from ..near_ties import assert_alike, assert_pass_agrees
 

@@ -12,9 +12,10 @@ import pytest
 
 from fastepll.backends import _triangular, reference
 from fastepll.backends._basis import principal_axes
-from fastepll.epll import denoise_plane
+from fastepll.backends.passes import Pass
 from fastepll.models import GaussianMixture
-from fastepll.settings import EXACT, Pass
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.settings import EXACT
 
 from ..near_ties import assert_alike, assert_pass_agrees
 

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import multivariate_normal
 
 from fastepll.backends import reference
-from fastepll.settings import Pass
+from fastepll.backends.passes import Pass
 
 from .naive import mixture, naive_candidates, naive_costs, naive_pass
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fastepll.priors._gibbs import (
+from fastepll.priors._inference.gibbs import (
     LinearModel,
     draw_variances,
     gibbs_mean,

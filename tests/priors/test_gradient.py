@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastepll.models.gradient import map_by_gradient
 from fastepll.priors import ICA, PCA, Gaussian
-from fastepll.priors.gradient import map_by_gradient
 
 
 def ascend(prior, patches, sigma, **options):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastepll.images.cosines import dct_basis
 from fastepll.models import GaussianMixture
-from fastepll.models._cosines import dct_basis
 from fastepll.priors.map_iteration import iterate_map, log_posterior
 
 SIGMA = 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from fastepll.priors._em import fit_marginals, fit_scale_mixture
+from fastepll.priors._inference.em import fit_marginals, fit_scale_mixture
 from fastepll.priors._marginals import (
     GaussianMarginals,
     LaplaceMarginals,

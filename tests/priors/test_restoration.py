@@ -7,8 +7,8 @@ import pytest
 
 import fastepll
 from fastepll import Settings
+from fastepll.images.cosines import dct_basis
 from fastepll.models import GaussianMixture
-from fastepll.models._cosines import dct_basis
 from fastepll.operators import Diagonal, Mask
 
 SIGMA = 0.1
@@ -81,7 +81,7 @@ def test_denoise_like_the_mixture(mixture, image, estimator, channels):
 @pytest.mark.parametrize("quality", ["exact", "balanced", "preview"])
 def test_quality_levels(mixture, image, quality):
     """Their grids and schedules hold, the cascade of components does not."""
-    settings = fastepll.settings.settings_for(quality, SIGMA, (4, 4))
+    settings = fastepll.solver.denoise_schedule.settings_for(quality, SIGMA, (4, 4))
     everything = {name: getattr(settings, name) for name in ("noise", "blend", "stride", "window")}
     exact = Settings(**everything, coarse=settings.coarse, rank_tolerance=0.0)
     wanted = fastepll.denoise(image, SIGMA, model=mixture, quality=exact, backend="reference")

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from fastepll import GaussianMixture, cli, priors
 from fastepll.models.storage import checksum
 
-from ..picture_files import ALPHA, GRAY, ICC, PIL, RGB, imagecodecs, pixels, tifffile
+from ..cli.picture_files import ALPHA, GRAY, ICC, PIL, RGB, imagecodecs, pixels, tifffile
 from ..scenes import smooth_mixture
 
 MOST = 64 << 20  # bytes that a damaged file of some kB may take

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fastepll.backends import get_backend
+from fastepll.backends.passes import Pass
 from fastepll.models import GaussianMixture
-from fastepll.settings import Pass
 
 from ..conftest import BACKENDS
 from ..near_ties import assert_pass_agrees

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastepll.color import dct_matrix
-from fastepll.models._cosines import dct_basis
+from fastepll.images.channels import dct_matrix
+from fastepll.images.cosines import dct_basis
 from fastepll.train.patches import (
     deviations,
     list_images,

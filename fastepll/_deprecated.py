@@ -1,0 +1,91 @@
+"""Names and positional arguments of older versions, which are told and still understood."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
+
+from fastepll._warnings import warn
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MOVED = {
+    "fastepll.anscombe": ("fastepll.restoration.poisson",),
+    "fastepll.color": ("fastepll.images.channels", "fastepll.images.cosines"),
+    "fastepll.denoiser": ("fastepll.restoration.denoiser",),
+    "fastepll.denoising": ("fastepll.restoration.denoise",),
+    "fastepll.epll": ("fastepll.solver.half_quadratic", "fastepll.solver.multiscale"),
+    "fastepll.inverse": ("fastepll.restoration.restore",),
+    "fastepll.mosaic": ("fastepll.restoration.mosaic",),
+    "fastepll.priors.adapted": ("fastepll.models.adapted",),
+    "fastepll.priors.gradient": ("fastepll.models.gradient",),
+    "fastepll.scales": ("fastepll.backends.scales",),
+    "fastepll.schedule": ("fastepll.solver.restore_schedule",),
+    "fastepll.settings": (
+        "fastepll.solver.settings",
+        "fastepll.solver.denoise_schedule",
+        "fastepll.backends.passes",
+    ),
+    "fastepll.tasks": ("fastepll.restoration.tasks",),
+}
+"""Modules of version 0.1 by what they are now; they go with version 0.3."""
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Imports a module by its old name, and warns of it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Know the names of `MOVED` alone."""
+        return ModuleSpec(fullname, self) if fullname in MOVED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill it with what its successors have."""
+        places = MOVED[module.__name__]
+        warn(f"{module.__name__} has moved to {' and '.join(places)}", DeprecationWarning)
+        for place in reversed(places):
+            found = vars(importlib.import_module(place))
+            vars(module).update({k: v for k, v in found.items() if not k.startswith("__")})
+
+
+def import_moved_modules() -> None:
+    """From now on the old names of modules can be imported."""
+    sys.meta_path.append(MovedModules())
+
+
+def older_order(
+    *names: str, when: Callable[[tuple[Any, ...]], bool], now: str
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function be called by position as it once was.
+
+    Parameters
+    ----------
+    *names : str
+        What the positional arguments were.
+    when : callable
+        Tells positional arguments that are meant in that order.
+    now : str
+        How to call it, for the DeprecationWarning.
+    """
+
+    def wrap(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = dict(zip(names, args, strict=False))
+            if len(args) > len(names) or not when(args) or given.keys() & kwargs.keys():
+                return function(*args, **kwargs)
+            warn(f"this order of positional arguments is deprecated: {now}", DeprecationWarning)
+            moved: Callable[..., R] = function
+            return moved(**given, **kwargs)
+
+        return call
+
+    return wrap

@@ -1,0 +1,1 @@
+"""Validation of what users pass in, and nothing else."""

@@ -1,0 +1,1 @@
+"""How the priors are fitted and their posteriors explored: EM, gradient, Gibbs, Hamiltonian."""

@@ -1,0 +1,1 @@
+"""What users call: arrays in, restored arrays out."""

@@ -1,0 +1,194 @@
+"""What EPLL minimises: the log-likelihood of all patches of an image, and the energy with data."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll._deprecated import older_order
+from fastepll._threads import resolve_threads
+from fastepll._validation.arguments import check_backend, check_number, check_threads
+from fastepll._validation.images import check_fit, check_image
+from fastepll._validation.intensities import check_data_range, check_intensities
+from fastepll._validation.measurements import check_measurement
+from fastepll._validation.sigma import check_sigma, sigma_of_images
+from fastepll.backends import backend_for
+from fastepll.images.channels import channels_last, planes_for, to_plane
+from fastepll.models import GaussianMixture
+from fastepll.operators import Identity, Operator
+from fastepll.priors.choice import Model, check_model
+from fastepll.restoration.measurement import examine
+from fastepll.typing import BackendName, DataRange, FloatArray
+
+
+def expected_patch_log_likelihood(
+    image: ArrayLike,
+    *,
+    model: Model = "gray-8x8-200",
+    sigma: float = 0.0,
+    channel_axis: int | None = None,
+    data_range: DataRange = None,
+    n_threads: int | None = None,
+    backend: BackendName | None = None,
+) -> float:
+    """Sum of the log densities of all overlapping patches of an image, Σᵢ log p(Pᵢx), in nats.
+
+    Parameters
+    ----------
+    image : array_like
+        As for `fastepll.denoise`.
+    model : str, path, GaussianMixture or other prior
+        As for `fastepll.denoise`.
+    sigma : float
+        Standard deviation, in the units of the image, of white noise that the density p is that of
+        patches with. 0: clean patches.
+    channel_axis, data_range, n_threads, backend
+        As for `fastepll.denoise`. With a prior of gray patches, the sum over the opponent planes.
+
+    Returns
+    -------
+    float
+        Intensities are scaled by the data range to [0, 1] first, and each patch counts by the
+        density of its d - 1 coefficients orthogonal to the constant patch. All components of the
+        mixture count, not the best alone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fastepll.denoise`; ValueError too for a model that is singular along more than the
+        constant patch, without noise.
+
+    References
+    ----------
+    D. Zoran, Y. Weiss, From learning models of natural image patches to whole image restoration,
+    ICCV 2011, equation 2.
+
+    Examples
+    --------
+    >>> import numpy as np, fastepll
+    >>> ramp = np.linspace(0.2, 0.8, 64) * np.ones((64, 1))
+    >>> noisy = ramp + 0.1 * np.random.default_rng(0).standard_normal(ramp.shape)
+    >>> smooth, rough = map(fastepll.expected_patch_log_likelihood, (ramp, noisy))
+    >>> smooth > rough
+    True
+    """
+    array = check_image(image, channel_axis)
+    source = channels_last(array, channel_axis)
+    mixture = check_model(model)
+    check_fit(source.shape, mixture)
+    noise = check_number("sigma", sigma, 0, 1e30)
+    span = check_intensities(source, check_data_range(data_range), sigma=noise)
+    level = noise / span
+    singular = isinstance(mixture, GaussianMixture) and not mixture.eigenvalues[:, :-1].all()
+    if level == 0 and singular:
+        raise ValueError("model must have no flat direction but the constant patch if sigma is 0")
+    engine = backend_for(mixture, check_backend(backend))
+    threads = resolve_threads(check_threads(n_threads))
+    mix, total = planes_for(source.shape[-1], mixture), 0.0
+    for group in mix.groups:
+        planes = np.empty((len(group), *source.shape[:2]), engine.dtype)
+        for c, plane in zip(group, planes, strict=True):
+            to_plane(source, mix.analysis[c] / span, plane)
+        variance = (level * float(mix.gains[group[0]])) ** 2
+        x = planes if len(mixture.patch_shape) == 3 else planes[0]
+        total += float(engine.log_probs(x, mixture, variance, n_threads=threads).sum())
+    return total
+
+
+@older_order(
+    "image",
+    "y",
+    "operator",
+    "sigma",
+    when=lambda args: len(args) > 3,
+    now="objective(image, y, operator, sigma=sigma)",
+)
+def objective(
+    image: ArrayLike,
+    y: ArrayLike,
+    operator: Operator | None = None,
+    *,
+    sigma: float | ArrayLike,
+    model: Model = "gray-8x8-200",
+    channel_axis: int | None = None,
+    data_range: DataRange = None,
+    n_threads: int | None = None,
+    backend: BackendName | None = None,
+) -> float:
+    """Objective that restoration minimises, λ/2 ‖Ax - y‖² - Σᵢ log p(Pᵢx) with λ = d/σ².
+
+    Parameters
+    ----------
+    image : array_like
+        The image x, as for `fastepll.denoise`.
+    y : array_like
+        What was measured, of the shape that the operator gives, with the same channels.
+    operator : Operator, optional
+        A. None: the identity.
+    sigma : float or array_like of float
+        Standard deviation of the noise in y, in the units of the image, > 0; an array of the
+        operator's ``out_shape`` is one for each value measured.
+    model, channel_axis, data_range, n_threads, backend
+        As for `fastepll.expected_patch_log_likelihood`.
+
+    Returns
+    -------
+    float
+        Nats. d is the number of values of a patch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fastepll.expected_patch_log_likelihood`; ValueError for a y of another shape.
+
+    Notes
+    -----
+    Half-quadratic splitting decreases it only nearly: at each weight β of the splitting it
+    minimises this objective with a free copy of every patch.
+
+    References
+    ----------
+    D. Zoran, Y. Weiss, From learning models of natural image patches to whole image restoration,
+    ICCV 2011, equation 3.
+
+    Examples
+    --------
+    >>> import numpy as np, fastepll
+    >>> ramp = np.linspace(0.2, 0.8, 64) * np.ones((64, 1))
+    >>> noisy = ramp + 0.1 * np.random.default_rng(0).standard_normal(ramp.shape)
+    >>> restored = fastepll.denoise(noisy, 0.1)
+    >>> before, after = (fastepll.objective(x, noisy, sigma=0.1) for x in (noisy, restored))
+    >>> after < before
+    True
+    """
+    prior = expected_patch_log_likelihood(
+        image,
+        model=model,
+        channel_axis=channel_axis,
+        data_range=data_range,
+        n_threads=n_threads,
+        backend=backend,
+    )
+    array = check_image(image, channel_axis)
+    source = channels_last(array, channel_axis)
+    mixture = check_model(model)
+    a = Identity(source.shape[:2]) if operator is None else operator
+    if not isinstance(a, Operator):
+        raise TypeError(f"operator must be an Operator or None, got {type(a).__name__}")
+    if a.in_shape != source.shape[:2]:
+        raise ValueError(
+            f"image must have the operator's {a.in_shape} pixels, got {source.shape[:2]}"
+        )
+    measured = channels_last(check_measurement(y, channel_axis, a.out_shape), channel_axis)
+    (level,) = sigma_of_images(check_sigma(sigma), (), a.out_shape)
+    if level is None or not np.min(level) > 0:
+        least = None if level is None else np.min(level)
+        raise ValueError(f"sigma must be > 0 for an objective, got {least}")
+    if data_range is None and measured.dtype.kind == "f":
+        examine(measured, a, level, None)
+    residual = 0.0
+    for c in range(source.shape[-1]):
+        x: FloatArray = source[..., c].astype(np.float64)
+        target: NDArray[np.float64] = measured[..., c].astype(np.float64)
+        residual += float(np.sum(np.square((a.forward(x) - target) / level)))
+    return 0.5 * mixture.d * residual - prior

@@ -1,0 +1,1 @@
+"""Half-quadratic splitting around the passes of a prior, and the schedules of its weights."""
