@@ -31,6 +31,7 @@ def train_mixture(
     history: str | Path | None = None,
     progress: bool = True,
     note: str | None = None,
+    license: str | None = None,
     checkpoint_seconds: float = 60.0,
     **settings: Any,
 ) -> GaussianMixture:
@@ -54,6 +55,8 @@ def train_mixture(
         Show a bar with the log-likelihood per patch (needs tqdm, silent without).
     note : str, optional
         Origin and licence of the images, kept in the model's metadata.
+    license : str, optional
+        SPDX expression of the licence of the model, kept in its metadata.
     **settings
         Fields of `TrainOptions`. `n_components` (200), `patch_shape` ((8, 8), or (8, 8, 3) for
         patches of red, green and blue), `n_patches` (2 000 000), `holdout` (images kept for the
@@ -109,7 +112,7 @@ def train_mixture(
                 checkpoints.write_history(trainer, Path(history))
     if history is not None:
         checkpoints.write_history(trainer, Path(history))
-    return GaussianMixture(*trainer.result(), _metadata(trainer, folder, note, device))
+    return GaussianMixture(*trainer.result(), _metadata(trainer, folder, note, license, device))
 
 
 def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
@@ -133,7 +136,7 @@ def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
 
 
 def _metadata(
-    trainer: Trainer, folder: str | Path, note: str | None, device: str
+    trainer: Trainer, folder: str | Path, note: str | None, license: str | None, device: str
 ) -> dict[str, Any]:
     """What a user must know of the model, without dates: the same run gives the same file."""
     options = trainer.options
@@ -146,6 +149,7 @@ def _metadata(
         "training_data": f"{len(trainer.paths)} images of {folder}, {kind}, 8 bits",
         "held_out_images": [path.name for path in trainer.kept],
         "note": note,
+        "license": license,
         "n_patches": options.n_patches,
         "seed": options.seed,
         "command": shlex.join(words),

@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--history", help="csv file for log-likelihood against steps")
     parser.add_argument("--note", help="origin and licence of the images, kept in the model")
+    parser.add_argument("--license", help="SPDX expression of the model, kept in it")
     parser.add_argument(
         "--precision",
         choices=("float32", "float64", "int16"),
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         history=args.history,
         progress=not args.quiet,
         note=args.note,
+        license=args.license,
         **settings,
     )
     model.save(out, overwrite=args.overwrite, precision=args.precision)

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fastepll.models import GaussianMixture  # noqa: E402
 from fastepll.images.cosines import dct_basis  # noqa: E402
+from fastepll.models import GaussianMixture  # noqa: E402
 from fastepll.train import checkpoints, fit_mixture, train_mixture  # noqa: E402
 from fastepll.train.em import Statistics, maximise, targets  # noqa: E402
 from fastepll.train.options import TrainOptions  # noqa: E402
