@@ -63,7 +63,7 @@ def likelihood(name: str, model: GaussianMixture) -> str:
     return "\n\n".join(lines)
 
 
-def figures(name: str, *, colour: bool) -> str:
+def figures(name: str, kind: str) -> str:
     """PSNR on every set, where `priors.py` measured the model."""
     if not (RESULTS / "priors.json").exists():
         return "Not measured."
@@ -71,7 +71,7 @@ def figures(name: str, *, colour: bool) -> str:
     rows = [
         [row["set"], row["images"], f"`{row['quality']}`", row["sigma"], f"{row['psnr'][name]:.2f}"]
         for row in found["rows"]
-        if name in row["psnr"] and row["colour"] == colour
+        if name in row["psnr"] and row["kind"] == kind
     ]
     return (
         table(["set", "images", "quality", "sigma", "PSNR, dB"], rows)
@@ -106,7 +106,7 @@ def card(name: str) -> str:
             "## Likelihood",
             likelihood(name, model),
             "## Figures",
-            figures(name, colour=len(model.patch_shape) == 3),
+            figures(name, "gray" if len(model.patch_shape) == 2 else "colour"),
             "## To make it again",
             f"```sh\n{model.metadata['command']}\n```",
             "[Training the prior](../training.md) says what the settings do. The same command "

@@ -1,34 +1,51 @@
 """The shipped priors beside each other, on what they were trained near to and on what neither saw.
 
-    python bench/priors.py                # gray, and colour with four priors
-    python bench/priors.py --crops 4      # in a minute: the first crops of every set
+    python bench/priors.py                        # everything
+    python bench/priors.py --kind gray --quality balanced    # these rows anew, the others kept
 
 Sets: ``bsd68`` or its colour originals; the test photographs of BSDS300 that are not in it; those
 that the training on BSDS300, and on CLIC, held out (their names are in the models' metadata); and
 photographs of no set that a prior was trained on: those of the deep image prior, of scikit-image
-and of scikit-learn. All but the first are crops from the middle: 256x256, and of these the inner
-128x128 for the quality `exact`, which has the first 12 images of each set. Noise of image i is
-seeded by i. The log-likelihood of a patch is that of `likelihood.py`, of 8-bit patches dequantised.
+and of scikit-learn. All but the first are crops of 256x256 from the middle. In colour each set has
+20 images. The quality `exact` has the first 12 of each set, and the inner 128x128 of all but the
+gray ``bsd68``. Noise of image i is seeded by i. The log-likelihood of a patch is that of
+`likelihood.py`, of 8-bit patches dequantised.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from protocol import GRAY, Image, add_noise, cbsd68, data_dir, psnr, read_colour, write_result
+from protocol import (
+    GRAY,
+    RESULTS,
+    Image,
+    add_noise,
+    bsd68,
+    cbsd68,
+    data_dir,
+    psnr,
+    read_colour,
+    write_result,
+)
 
 import fastepll
 from fastepll.train.patches import cut_patches
 
 FIRST, SECOND = "gray-8x8-200", "gray-8x8-200-clic"
-COLOUR = (FIRST, SECOND, "rgb-8x8-200", "rgb-8x8-200-clic")
-SIDE, SLOW_SIDE, SLOW = 256, 128, 12
+RGB = ("rgb-8x8-200", "rgb-8x8-200-clic")
+MODELS = {"gray": (FIRST, SECOND), "colour": (FIRST, SECOND, *RGB)}
+LIKELY = {"gray": (FIRST, SECOND), "colour": RGB}
+PATCHES = 20_000  # for each log-likelihood
+SIDE, SLOW_SIDE, SLOW, IN_COLOUR = 256, 128, 12, 20
 DIP = ("F16_GT", "barbara", "kate", "library", "vase", "zebra_GT")
 SKIMAGE = ("astronaut", "camera", "chelsea", "coffee", "motorcycle_left", "rocket")
 SKLEARN = ("china", "flower")
@@ -63,7 +80,7 @@ def neither() -> list[Path]:
 def sets() -> dict[str, list[Image]]:
     """Colour images of every set, in [0, 1], by its name."""
     root = data_dir()
-    held = {name: fastepll.load_model(name).metadata["held_out_images"] for name in COLOUR[:2]}
+    held = {name: fastepll.load_model(name).metadata["held_out_images"] for name in (FIRST, SECOND)}
     with open(root / "bsd68" / "sources.csv", newline="") as file:
         used = {Path(row["colour"]).name for row in csv.DictReader(file)}
     rest = [p for p in sorted((root / "bsds300/test").iterdir()) if p.name not in used]
@@ -84,12 +101,16 @@ def gray(image: Image) -> Image:
     return np.round(255 * image @ GRAY) / 255
 
 
-def chosen(images: Sequence[Image], quality: str, *, whole: bool) -> list[Image]:
-    """Those of a quality: fewer and smaller ones for the slow one."""
+def chosen(name: str, images: Sequence[Image], kind: str, quality: str) -> list[Image]:
+    """Those of a quality: fewer and smaller ones for the slow one, fewer in colour."""
+    if kind == "gray":
+        some = bsd68() if name == "bsd68" else [gray(image) for image in images]
+    else:
+        some = list(images[:IN_COLOUR])
     if quality != "exact":
-        return list(images)
-    few = images[:SLOW]
-    return list(few) if whole else [centre(image, SLOW_SIDE) for image in few]
+        return some
+    whole = name == "bsd68" and kind == "gray"
+    return some[:SLOW] if whole else [centre(image, SLOW_SIDE) for image in some[:SLOW]]
 
 
 def restore(images: Sequence[Image], model: str, sigma: float, quality: str) -> np.ndarray:
@@ -100,63 +121,71 @@ def restore(images: Sequence[Image], model: str, sigma: float, quality: str) -> 
     return np.array([psnr(denoise(add_noise(x, sigma, i)), x) for i, x in enumerate(images)])
 
 
-def nats(images: Sequence[Image], name: str, count: int) -> tuple[float, float]:
+def nats(images: Sequence[Image], name: str) -> tuple[float, float]:
     """Mean log-likelihood of a patch of the benchmark, and its standard error over images."""
     model = fastepll.load_model(name)
     d, means = model.d, []
     for i, image in enumerate(images):
         rng = np.random.default_rng([0, i])
-        block = cut_patches(255 * image, (8, 8), count // len(images), rng, dequantise=True)
+        block = cut_patches(255 * image, (8, 8), PATCHES // len(images), rng, dequantise=True)
         means.append(model.log_prob(block).mean())
     offset = 0.5 * math.log(d) + (d - 1) * math.log(256 / 255)
     return float(np.mean(means)) + offset, float(np.std(means) / math.sqrt(len(means)))
 
 
-def compare(
-    images: Sequence[Image], models: Sequence[str], qualities: Sequence[str], *, whole: bool
-) -> list[dict[str, Any]]:
-    """Mean PSNR of each model, and of its difference to the first of its kind with its error."""
+def compare(images: Sequence[Image], models: Sequence[str], quality: str) -> list[dict[str, Any]]:
+    """Mean PSNR of each model, and of its difference to the one before it with its error."""
     rows = []
-    for quality in qualities:
-        some = chosen(images, quality, whole=whole)
-        for sigma in (15, 25, 50):
-            found = {model: restore(some, model, sigma, quality) for model in models}
-            row: dict[str, Any] = {"quality": quality, "sigma": sigma, "images": len(some)}
-            row["psnr"] = {model: round(float(v.mean()), 3) for model, v in found.items()}
-            for old, new in zip(models[::2], models[1::2], strict=True):
-                difference = found[new] - found[old]
-                error = difference.std() / math.sqrt(len(some))
-                row[f"{new} - {old}"] = [round(float(x), 3) for x in (difference.mean(), error)]
-            rows.append(row)
-            print(row, flush=True)
+    for sigma in (15, 25, 50):
+        found = {model: restore(images, model, sigma, quality) for model in models}
+        row: dict[str, Any] = {"quality": quality, "sigma": sigma, "images": len(images)}
+        row["psnr"] = {model: round(float(v.mean()), 3) for model, v in found.items()}
+        for old, new in zip(models[::2], models[1::2], strict=True):
+            difference = found[new] - found[old]
+            error = difference.std() / math.sqrt(len(images))
+            row[f"{new} - {old}"] = [round(float(x), 3) for x in (difference.mean(), error)]
+        rows.append(row)
     return rows
+
+
+def likelihoods(images: Sequence[Image], models: Sequence[str]) -> list[dict[str, Any]]:
+    """Log-likelihood of patches under each model."""
+    found = {model: nats(images, model) for model in models}
+    return [
+        {"model": model, "nats": round(mean, 2), "standard error": round(error, 2)}
+        for model, (mean, error) in found.items()
+    ]
+
+
+def store(kind: str, name: str, part: str, rows: list[dict[str, Any]]) -> None:
+    """Put rows in place of those of the same kind, set and quality."""
+    path = RESULTS / "priors.json"
+    figures = json.loads(path.read_text()) if path.exists() else {"rows": [], "likelihood": []}
+    where = {"kind": kind, "set": name}
+    new = [where | row for row in rows]
+    key = "likelihood" if part == "likelihood" else "rows"
+    mine = where if key == "likelihood" else where | {"quality": part}
+    others = [row for row in figures[key] if any(row[k] != v for k, v in mine.items())]
+    parts = {"rows": figures["rows"], "likelihood": figures["likelihood"], key: others + new}
+    write_result("priors", {**parts, "patches": PATCHES})
+    print(*new, sep="\n", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--kind", nargs="+", default=["gray", "colour"])
     parser.add_argument("--quality", nargs="+", default=["balanced", "exact"])
-    parser.add_argument("--crops", type=int, help="images of a set, all without it")
-    parser.add_argument("--patches", type=int, default=20_000, help="for each log-likelihood")
-    parser.add_argument("--gray-only", action="store_true")
     args = parser.parse_args()
-    rows, likelihoods = [], []
-    for name, every in sets().items():
-        images = every[: args.crops]
-        for colour, models in ((False, COLOUR[:2]), (True, COLOUR)):
-            if colour and args.gray_only:
-                continue
-            seen = images if colour else [gray(image) for image in images]
-            kind = {"set": name, "colour": colour}
-            found = compare(seen, models, args.quality, whole=name == "bsd68")
-            rows += [kind | row for row in found]
-            for model in models[2 * colour :]:
-                mean, error = nats(seen, model, args.patches)
-                row = {"model": model, "nats": round(mean, 2), "standard error": round(error, 2)}
-                likelihoods.append(kind | row)
-                print(likelihoods[-1], flush=True)
-    write_result("priors", {"rows": rows, "likelihood": likelihoods, "patches": args.patches})
+    images = sets()
+    for kind, quality in itertools.product(args.kind, args.quality):
+        models = MODELS[kind]
+        for name, every in images.items():
+            some = chosen(name, every, kind, quality)
+            store(kind, name, quality, compare(some, models, quality))
+            if quality == "balanced":
+                store(kind, name, "likelihood", likelihoods(some, LIKELY[kind]))
 
 
 if __name__ == "__main__":
