@@ -68,7 +68,9 @@ def train_mixture(
         `n_patches` others are drawn; 0: never).
 
         Schedule: `warm_steps` (300) mini-batches of `batch` (200 000) patches, then `iterations`
-        (150) passes over all 8-bit patches, then `finish` (10) passes over the dequantised ones.
+        (150) passes over all 8-bit patches, which end after `patience` measurements of the
+        held-out likelihood without a rise (0: never), then `finish` (10) passes over the
+        dequantised ones.
 
         Components: `floor` (0.3 gray levels) is the standard deviation added to every direction
         before the finishing passes; those lighter than `min_weight` (0.001) are re-seeded during
@@ -103,7 +105,7 @@ def train_mixture(
         checkpoints.restore(trainer, Path(checkpoint))
     saved = time.monotonic()
     for _ in _bar(trainer, progress):
-        due = time.monotonic() - saved >= checkpoint_seconds or trainer.position == options.steps
+        due = time.monotonic() - saved >= checkpoint_seconds or trainer.position == trainer.steps
         if due and trainer.at_boundary:
             saved = time.monotonic()
             if checkpoint is not None:
@@ -124,11 +126,12 @@ def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
         except ImportError:
             pass
         else:
-            bar = tqdm(total=trainer.options.steps, initial=trainer.position, unit="step")
-    while trainer.position < trainer.options.steps:
+            bar = tqdm(total=trainer.steps, initial=trainer.position, unit="step")
+    while trainer.position < trainer.steps:
         stage, value = trainer.stage, trainer.step()
         if bar is not None:
             bar.set_postfix_str(f"{stage}, {value:.3f} nats per patch", refresh=False)
+            bar.total = trainer.steps
             bar.update()
         yield
     if bar is not None:
@@ -153,7 +156,7 @@ def _metadata(
         "n_patches": options.n_patches,
         "seed": options.seed,
         "command": shlex.join(words),
-        "steps": {"warm": options.warm_steps, "full": options.iterations, "finish": options.finish},
+        "steps": {"warm": options.warm_steps, "full": trainer.passes, "finish": options.finish},
         "train_log_likelihood": None if math.isnan(last[2]) else round(last[2], 4),
         "held_out_log_likelihood": None if math.isnan(last[3]) else round(last[3], 4),
         "min_weight": float(trainer.mixture.weights.min()),

@@ -21,6 +21,7 @@ HELP = {
     "warm_steps": "mini-batch steps before the full passes",
     "batch": "patches of a mini-batch",
     "iterations": "passes over all patches as 8-bit values",
+    "patience": "held-out likelihoods without a rise that end these passes (0: none do)",
     "finish": "last passes over the dequantised patches",
     "refresh": "passes between two searches for candidate components",
     "floor": "standard deviation added to 8-bit patches, in gray levels",

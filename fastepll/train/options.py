@@ -22,6 +22,7 @@ class TrainOptions:
     warm_steps: int = 300
     batch: int = 200_000
     iterations: int = 150
+    patience: int = 0
     finish: int = 10
     refresh: int = 5
     floor: float = 0.3
@@ -42,6 +43,7 @@ class TrainOptions:
             warm_steps=0,
             batch=1,
             iterations=0,
+            patience=0,
             finish=0,
             refresh=1,
             redraw=0,
@@ -64,6 +66,8 @@ class TrainOptions:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be in [{low}, {high}], got {value}")
+        if self.patience and not self.holdout:
+            raise ValueError(f"patience needs a holdout, got patience {self.patience}, holdout 0")
         shape = self.patch_shape
         sides, channels = shape[:2], shape[2:]
         if (

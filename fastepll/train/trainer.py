@@ -100,7 +100,24 @@ class Trainer:
         o = self.options
         if self.position < o.warm_steps:
             return "warm"
-        return "full" if self.position < o.warm_steps + o.iterations else "finish"
+        return "full" if self.position < o.warm_steps + self.passes else "finish"
+
+    @property
+    def passes(self) -> int:
+        """Full passes of the run: all, or those until the held-out likelihood stopped rising."""
+        best, since = -math.inf, 0
+        for position, stage, _, held in self.history:
+            if stage != "full" or math.isnan(held):
+                continue
+            best, since = (held, 0) if held > best else (best, since + 1)
+            if since and since == self.options.patience:
+                return position - self.options.warm_steps
+        return self.options.iterations
+
+    @property
+    def steps(self) -> int:
+        """Length of the whole run, as far as it is known."""
+        return self.options.warm_steps + self.passes + self.options.finish
 
     @property
     def at_boundary(self) -> bool:
@@ -111,7 +128,7 @@ class Trainer:
     def _pass(self) -> int:
         """Index of the next full pass within its stage."""
         o = self.options
-        return self.position - o.warm_steps - (o.iterations if self.stage == "finish" else 0)
+        return self.position - o.warm_steps - (self.passes if self.stage == "finish" else 0)
 
     def load(self, paths: Sequence[Path], n: int, *, dequantise: bool, draw: int = 0) -> Tensor:
         """Patches in the cosine basis, (n, d - 1) float32 on the device."""
@@ -144,7 +161,7 @@ class Trainer:
         if not finishing and self.draw(position) == self.drawn:
             return
         self.dequantised, self.drawn = self.dequantised or finishing, self.draw(position)
-        if position < self.options.steps:
+        if position < self.steps:
             self.z = torch.empty(0)  # not two draws in memory at once
             n, dequantise = self.options.n_patches, self.dequantised
             self.z = self.load(self.paths, n, dequantise=dequantise, draw=self.drawn)

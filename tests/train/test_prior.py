@@ -161,3 +161,26 @@ def test_older_checkpoint_has_the_default_options(folder, tmp_path, monkeypatch)
     checkpoints.restore(Trainer(paths, TrainOptions(**SMALL)), file)
     with pytest.raises(ValueError, match="of another run: redraw differ"):
         checkpoints.restore(Trainer(paths, TrainOptions(**SMALL, redraw=3)), file)
+
+
+def test_passes_end_when_the_held_out_likelihood_stops_rising(folder, tmp_path):
+    """And a resumed run ends where the whole one does, with the same bits."""
+    settings = {**SMALL, "holdout": 1, "iterations": 40, "patience": 2}
+    options, paths, file = TrainOptions(**settings), list_images(folder), tmp_path / "state.npz"
+    whole, part, again = (Trainer(paths, options) for _ in range(3))
+    while whole.position < whole.steps:
+        whole.step()
+    held = [row[3] for row in whole.history if row[1] == "full" and not np.isnan(row[3])]
+    assert 0 < whole.passes == 2 * len(held) < 40  # refresh is 2
+    assert max(held) == held[-3]
+    assert max(held[-2:]) < held[-3]
+    assert [row[1] for row in whole.history[-2:]] == ["finish"] * 2
+    while part.stage != "finish":
+        part.step()
+    checkpoints.save(part, file)
+    checkpoints.restore(again, file)
+    while again.position < again.steps:
+        again.step()
+    assert torch.equal(again.mixture.covariances, whole.mixture.covariances)
+    with pytest.raises(ValueError, match="patience needs a holdout, got patience 1, holdout 0"):
+        TrainOptions(patience=1)
