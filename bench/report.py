@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tables import denoising, noise, peers, priors, size, tasks, threads
+from tables import denoising, noise, peers, priors, size, tasks, threads, two_priors
 from tables.phrases import PHRASES
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +30,10 @@ TABLES: tuple[Callable[[], str], ...] = (
     tasks.tasks,
     threads.contention,
     threads.pieces,
+    two_priors.gap,
+    two_priors.two_colour_priors,
+    two_priors.two_likelihoods,
+    two_priors.two_priors,
 )
 WRITERS = {table.__name__: table for table in TABLES} | PHRASES
 MARKED = re.compile(r"<!-- ([\w ]+) -->(\n?)(.*?)<!-- end \1 -->", re.DOTALL)

@@ -12,6 +12,7 @@ from fastepll.cli.batch import MISTAKES, describe, run_batch
 from fastepll.cli.options import add_engine, add_files
 from fastepll.cli.pictures import PictureError
 from fastepll.cli.say import fail
+from fastepll.models import model_license
 from fastepll.train import command
 
 
@@ -73,7 +74,8 @@ def run_info(arguments: argparse.Namespace) -> None:
     print("models:")
     for name in fastepll.list_models():
         model = fastepll.load_model(name)
-        print(f"  {name}: {model.n_components} components, patch shape {model.patch_shape}")
+        terms = f"{model.n_components} components, patch shape {model.patch_shape}, {model_license(name)}"
+        print(f"  {name}: {terms}")
 
 
 def run_train(arguments: argparse.Namespace) -> int:

@@ -110,6 +110,7 @@ def test_info(run):
     assert code == 0
     assert "backend:" in out
     assert all(name in out.partition("models:")[2] for name in fastepll.list_models())
+    assert "(8, 8), LicenseRef-BSDS-NonCommercial" in out
 
 
 def test_train_without_torch(run, tmp_path, monkeypatch):
