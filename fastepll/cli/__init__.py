@@ -74,8 +74,8 @@ def run_info(arguments: argparse.Namespace) -> None:
     print("models:")
     for name in fastepll.list_models():
         model = fastepll.load_model(name)
-        terms = f"{model.n_components} components, patch shape {model.patch_shape}, {model_license(name)}"
-        print(f"  {name}: {terms}")
+        what = f"{model.n_components} components, patch shape {model.patch_shape}"
+        print(f"  {name}: {what}, {model_license(name)}")
 
 
 def run_train(arguments: argparse.Namespace) -> int:
