@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -15,6 +15,7 @@ from fastepll._warnings import warn
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 
 MOVED = {
     "fastepll.anscombe": ("fastepll.restoration.poisson",),
@@ -23,6 +24,7 @@ MOVED = {
     "fastepll.denoising": ("fastepll.restoration.denoise",),
     "fastepll.epll": ("fastepll.solver.half_quadratic", "fastepll.solver.multiscale"),
     "fastepll.inverse": ("fastepll.restoration.restore",),
+    "fastepll.measured": ("fastepll.restoration.measurement",),
     "fastepll.mosaic": ("fastepll.restoration.mosaic",),
     "fastepll.priors.adapted": ("fastepll.models.adapted",),
     "fastepll.priors.gradient": ("fastepll.models.gradient",),
@@ -33,7 +35,9 @@ MOVED = {
         "fastepll.solver.denoise_schedule",
         "fastepll.backends.passes",
     ),
+    "fastepll.stacks": ("fastepll.images.batch",),
     "fastepll.tasks": ("fastepll.restoration.tasks",),
+    "fastepll.uneven": ("fastepll.solver.noise_map",),
 }
 """Modules of version 0.1 by what they are now; they go with version 0.3."""
 
@@ -110,3 +114,34 @@ def older_order(
         return call
 
     return wrap
+
+
+def older_keywords(older: Mapping[str, str]) -> Callable[[type[C]], type[C]]:
+    """Let a class have arguments and attributes by the names they once had, older to present."""
+
+    def told(name: str) -> str:
+        warn(f"{name} is now called {older[name]}", DeprecationWarning)
+        return older[name]
+
+    def change(cls: type[C]) -> type[C]:
+        set_up: Callable[..., None] = vars(cls)["__init__"]
+
+        @wraps(set_up)
+        def init(self: C, *args: Any, **kwargs: Any) -> None:
+            for name in older.keys() & kwargs.keys():
+                if older[name] in kwargs:
+                    raise TypeError(f"{name} is now called {older[name]}, got both")
+                kwargs[told(name)] = kwargs.pop(name)
+            set_up(self, *args, **kwargs)
+
+        def attribute(name: str) -> property:
+            return property(
+                lambda self: getattr(self, told(name)), doc=f"Older name of {older[name]}."
+            )
+
+        type.__setattr__(cls, "__init__", init)
+        for name in older:
+            type.__setattr__(cls, name, attribute(name))
+        return cls
+
+    return change

@@ -27,7 +27,7 @@ from fastepll.models.adapted import PatchModel
 from fastepll.priors.choice import Model, check_model
 from fastepll.restoration.denoiser import NEGLIGIBLE, Denoiser
 from fastepll.solver.half_quadratic import denoise_plane
-from fastepll.solver.multiscale import coarser, n_scales, split
+from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.solver.settings import Settings
 from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
@@ -135,7 +135,7 @@ def denoise(
 def _denoise(noisy: da.Array, job: Job, mixture: PatchModel, told: Any, least: int) -> da.Array:
     """Planes (..., planes, height, width) restored, with blocks of at least so many pixels."""
     settings = job.settings[0]
-    coarse = n_scales(noisy.shape[-2:], mixture, settings) > 1
+    coarse = count_scales(noisy.shape[-2:], mixture, settings) > 1
     halo = reach(settings, mixture) + 2 * coarse
     chunks = aligned(noisy.chunks, max(least, halo))
     job = replace(job, halo=halo, chunks=chunks)

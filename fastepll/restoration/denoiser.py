@@ -37,7 +37,7 @@ from fastepll.priors.choice import check_model
 from fastepll.restoration.options import DenoiserOptions, documents, takes
 from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
-from fastepll.solver.multiscale import n_scales, split
+from fastepll.solver.multiscale import count_scales, split
 from fastepll.solver.noise_map import restore_plane, typical
 from fastepll.solver.settings import MAX_SCALES, Settings, check_settings
 from fastepll.typing import FloatArray, Poll
@@ -296,7 +296,7 @@ class Denoiser(Portable):
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
                 settings = self._settings(sigma * gain)
-                for scale in range(n_scales(shape[:2], model, settings)):
+                for scale in range(count_scales(shape[:2], model, settings)):
                     denoise_plane(
                         np.zeros(
                             model.patch_shape[2:] + model.patch_shape[:2], self._backend.dtype
