@@ -116,7 +116,10 @@ def chosen(name: str, images: Sequence[Image], kind: str, quality: str) -> list[
 def restore(images: Sequence[Image], model: str, sigma: float, quality: str) -> np.ndarray:
     """PSNR of each image in dB."""
     denoise = fastepll.Denoiser(
-        model, sigma / 255, quality=quality, channel_axis=-1 if images[0].ndim == 3 else None
+        sigma / 255,
+        model=model,
+        quality=quality,
+        channel_axis=-1 if images[0].ndim == 3 else None,
     )
     return np.array([psnr(denoise(add_noise(x, sigma, i)), x) for i, x in enumerate(images)])
 
