@@ -7,7 +7,7 @@ that owe nothing to the difference: one Gaussian with the covariance of the trai
 prior trained elsewhere. What a prior has on top of theirs between the photographs is what it learnt
 of the ones that it saw.
 
-    python bench/gap.py --models rgb-8x8-200-clic:rgb-8x8-200 gray-8x8-200-clic:gray-8x8-200
+    python bench/gap.py --models rgb-8x8-200-clic:rgb-8x8-200
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from fastepll.models import GaussianMixture
 from fastepll.train import command
 from fastepll.train.patches import list_images, split_images, stream_patches
 
-MODELS = ["rgb-8x8-200-clic:rgb-8x8-200", "gray-8x8-200-clic:gray-8x8-200"]
+MODELS = [
+    "gray-8x8-200-clic:gray-8x8-200",
+    "rgb-8x8-200-clic:rgb-8x8-200",
+    "rgb-8x8-200:rgb-8x8-200-clic",
+]
 OTHER_DRAW = 10_000  # no training gets there
 
 
