@@ -65,6 +65,27 @@ def import_moved_modules() -> None:
     sys.meta_path.append(MovedModules())
 
 
+def history_as_callback(function: Callable[P, R]) -> Callable[P, R]:
+    """Let `fastepll.restore` fill a list ``history`` with what its callback gets."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        given: dict[str, Any] = dict(kwargs)
+        history, callback = given.pop("history", None), given.get("callback")
+        if history is None:
+            return function(*args, **kwargs)
+        warn("history is deprecated: callback=history.append does the same", DeprecationWarning)
+
+        def both(state: Any) -> Any:
+            history.append(state)
+            return callback(state) if callback is not None else None
+
+        moved: Callable[..., R] = function
+        return moved(*args, **{**given, "callback": both})
+
+    return call
+
+
 def older_order(
     *names: str, when: Callable[[tuple[Any, ...]], bool], now: str
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastepll._validation.arguments import check_count, integer, real_array
 from fastepll._validation.array_like import as_array
-from fastepll._validation.images import check_dtype
+from fastepll._validation.images import check_channels, check_dtype
 from fastepll._warnings import warn
 from fastepll.typing import FloatArray
 
@@ -19,22 +19,30 @@ USUAL_SUM = (0.9, 1.1)  # of a kernel: what is cut off or rounded, not a gain
 
 
 def check_measurement(
-    y: ArrayLike, channel_axis: int | None, shape: tuple[int, ...]
+    y: ArrayLike,
+    channel_axis: int | None,
+    shape: tuple[int, ...],
+    *,
+    stack: bool = False,
+    alpha: bool = False,
 ) -> NDArray[Any]:
-    """Return what was measured as an array of image dtype, of the operator's shape and channels."""
+    """Return what was measured as an array of image dtype, of the operator's shape and channels.
+
+    With ``stack`` it has more axes, in front of those; with ``alpha`` at least two channels.
+    """
     array = check_dtype("y", y)
     axis = integer("channel_axis", channel_axis)
     wanted = len(shape) + (axis is not None)
-    if array.ndim != wanted:
+    if array.ndim < wanted or (array.ndim > wanted and not stack):
         hint = "; for colour give channel_axis" if array.ndim == len(shape) + 1 else ""
         hint += "; for several images give stack=True" if array.ndim > wanted else ""
         raise ValueError(
-            f"y must be {wanted}-D with channel_axis {axis}, got shape {array.shape}{hint}"
+            f"y must be {wanted}-D{' or more' * stack} with channel_axis {axis}, "
+            f"got shape {array.shape}{hint}"
         )
-    if axis is not None and not -wanted <= axis < wanted:
-        raise ValueError(f"channel_axis must be in [{-wanted}, {wanted - 1}], got {axis}")
+    check_channels("y", array.shape, axis, alpha=alpha)
     found = array.shape if axis is None else np.moveaxis(array, axis, -1).shape[:-1]
-    if found != shape:
+    if found[len(found) - len(shape) :] != shape:
         raise ValueError(f"y must have the shape {shape} that the operator gives, got {found}")
     if array.size == 0:
         raise ValueError(f"y must not be empty, got shape {array.shape}")
@@ -117,25 +125,16 @@ def check_unknown(mask: ArrayLike) -> NDArray[np.bool_]:
     return array
 
 
-def check_mask_of_image(mask: ArrayLike, shape: tuple[int, ...], axis: int | None) -> NDArray[Any]:
-    """Return a mask (height, width, 1), or with the channels of an image of that shape.
+def check_mask_of_image(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask (height, width) or (height, width, channels) with an axis of channels.
 
-    It has them if they are not all unknown in the same places.
+    It has more than one if they are not all unknown in the same places.
     """
-    array = check_unknown(mask)
-    plane = shape if axis is None else tuple(np.delete(shape, axis).tolist())
-    if array.shape not in (plane, shape):
-        raise ValueError(
-            f"mask must have the shape {plane} of the image"
-            + f", or {shape}, one for each channel" * (axis is not None)
-            + f", got {array.shape}"
-        )
-    if axis is None or array.shape == plane:
-        return check_mask(array)[..., None]
-    array = np.moveaxis(array, axis, -1)
-    if array.all(axis=(0, 1)).any():
+    if mask.ndim == 2:
+        return check_mask(mask)[..., None]
+    if mask.all(axis=(0, 1)).any():
         raise ValueError("mask must leave a pixel of every channel known (False), got only True")
-    return array[..., :1] if (array == array[..., :1]).all() else array
+    return mask[..., :1] if (mask == mask[..., :1]).all() else mask
 
 
 def check_gain(gain: ArrayLike) -> NDArray[np.float64]:
@@ -164,11 +163,9 @@ def check_callback(callback: object) -> None:
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
 
 
-def check_stack(
-    start: object, callback: object, history: object, *, alpha: bool, same: bool
-) -> None:
-    """Raise ValueError if `restore` cannot do that for a stack, or beside an alpha channel."""
-    if any(each is not None for each in (start, callback, history)):
-        raise ValueError("start, callback and history must be None with stack or alpha")
+def check_single(start: object, callback: object, *, alpha: bool, same: bool) -> None:
+    """Raise ValueError if `fastepll.restore` cannot do that for a stack, or beside alpha."""
+    if start is not None or callback is not None:
+        raise ValueError("start and callback must be None with stack or alpha")
     if alpha and not same:
         raise ValueError("alpha must be False for an operator that changes the shape, got True")

@@ -28,3 +28,11 @@ def dct_basis(patch_shape: tuple[int, ...]) -> NDArray[np.float64]:
     for n in patch_shape:
         matrix = np.asarray(np.kron(matrix, cosines(n)), np.float64)
     return np.ascontiguousarray(matrix.T[:, 1:], dtype=np.float64)
+
+
+def dct_matrix(n: int) -> NDArray[np.float64]:
+    """Orthonormal DCT-II, (n, n): row u is the cosine of frequency u, row 0 the mean times √n."""
+    u, i = np.arange(n)[:, None], np.arange(n)
+    matrix: NDArray[np.float64] = np.cos(np.pi * u * (2 * i + 1) / (2 * n)) * np.sqrt(2 / n)
+    matrix[0] = n**-0.5
+    return matrix

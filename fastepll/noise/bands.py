@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll.backends import why_not
-from fastepll.images.channels import dct_matrix
+from fastepll.images.cosines import dct_matrix
 from fastepll.models import GaussianMixture
 from fastepll.noise import patches as numpy_steps
 from fastepll.typing import FloatArray, IntArray

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,22 +28,28 @@ from fastepll._validation.images import check_axis, check_fit, check_image, chec
 from fastepll._validation.intensities import check_data_range, check_intensities
 from fastepll._validation.sigma import Sigma, beside, check_sigma, scale_sigma, sigma_of_images
 from fastepll.backends import backend_for
-from fastepll.images.batch import colours_and_alpha, part
-from fastepll.images.channels import channels_last, from_planes, planes_for, to_plane
+from fastepll.images.batch import colours_and_alpha, fill_images, part
+from fastepll.images.channels import channels_last, planes_for
+from fastepll.images.conversion import Conversion
 from fastepll.models import list_models
-from fastepll.noise.estimate import GRAY, sigma_for
-from fastepll.priors.choice import Model, check_model
+from fastepll.noise.estimate import sigma_for
+from fastepll.priors.choice import check_model
+from fastepll.restoration.options import DenoiserOptions, documents, takes
 from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
 from fastepll.solver.multiscale import count_scales, split
 from fastepll.solver.noise_map import restore_plane, typical
 from fastepll.solver.settings import MAX_SCALES, Settings, check_settings
-from fastepll.typing import BackendName, DataRange, FloatArray, Poll, Quality
+from fastepll.typing import FloatArray, Poll
 
-SPANS = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+RANGES = (1.0, 255.0, 65535.0)  # data ranges of floats, uint8 and uint16
 NEGLIGIBLE = 1e-6  # sigma / data_range below which the correction is lost in float32 rounding
 
 
+@documents(DenoiserOptions)
 class Denoiser(Portable):
     """`fastepll.denoise` for many images: video, tiles, the denoising step of another method.
 
@@ -54,12 +60,13 @@ class Denoiser(Portable):
 
     Parameters
     ----------
-    sigma, model, quality, channel_axis, stack, alpha, data_range, betas, scales, n_threads, backend
+    sigma, betas, scales
         As for `fastepll.denoise`.
     shape : sequence of int, optional
         Shape of the images to come: memory is made ready now, and so are the tables of the model
         if sigma is given (for the least data range above it, if that is not). Images of other
         shapes are welcome too.
+    {options}
 
     Raises
     ------
@@ -88,22 +95,17 @@ class Denoiser(Portable):
         when=lambda args: len(args) > 1 and is_model(args[1]),
         now="Denoiser(sigma, model=model)",
     )
+    @takes(DenoiserOptions)
     def __init__(
         self,
         sigma: float | ArrayLike | None = None,
         *,
-        model: Model = GRAY,
-        quality: Quality | Settings = "balanced",
         shape: Sequence[int] | None = None,
-        channel_axis: int | None = None,
-        stack: bool = False,
-        alpha: bool = False,
-        data_range: DataRange = None,
         betas: Sequence[float] | None = None,
         scales: int | None = None,
-        n_threads: int | None = None,
-        backend: BackendName | None = None,
+        **options: Unpack[DenoiserOptions],
     ) -> None:
+        model, quality = options["model"], options["quality"]
         self._model = check_model(model)
         self._named = model if isinstance(model, str) and model in list_models() else self._model
         self._sigma = check_sigma(sigma)
@@ -113,16 +115,16 @@ class Denoiser(Portable):
         self._scales = scales
         if scales is not None:
             check_count("scales", scales, 1, MAX_SCALES)
-        self._stack = check_flag("stack", stack)
-        self._alpha = check_flag("alpha", alpha)
-        self._axis = check_axis(channel_axis, stack=self._stack)
+        self._stack = check_flag("stack", options["stack"])
+        self._alpha = check_flag("alpha", options["alpha"])
+        self._axis = check_axis(options["channel_axis"], stack=self._stack)
         if self._axis is None:
             check_fit((*self._model.patch_shape[:2], 1), self._model)
-        self._span = check_data_range(data_range)
-        self._threads = check_threads(n_threads)
-        self._wanted = backend
-        self._backend = backend_for(self._model, check_backend(backend))
-        self._kept: deque[Planes] = deque(maxlen=1)  # hands them to one thread alone, lock or no
+        self._data_range = check_data_range(options["data_range"])
+        self._threads = check_threads(options["n_threads"])
+        self._wanted = check_backend(options["backend"])
+        self._backend = backend_for(self._model, self._wanted)
+        self._kept: deque[Memory] = deque(maxlen=1)  # hands it to one thread alone, lock or no
         if shape is not None:
             self._prepare(check_shape(shape, self._axis, stack=self._stack, alpha=self._alpha))
 
@@ -136,7 +138,7 @@ class Denoiser(Portable):
             channel_axis=self._axis,
             stack=self._stack,
             alpha=self._alpha,
-            data_range=self._span,
+            data_range=self._data_range,
             betas=self._betas,
             scales=self._scales,
             n_threads=self._threads,
@@ -172,71 +174,71 @@ class Denoiser(Portable):
         ):
             array = array.copy()
         source, target = (channels_last(each, self._axis) for each in (array, result))
-        if self._alpha:
-            (source, alpha), (target, same) = colours_and_alpha(source), colours_and_alpha(target)
-            same[...] = alpha
-        check_fit(source.shape[-3:], self._model)
-        at = list(np.ndindex(source.shape[:-3]))
-        sigmas = sigma_of_images(self._sigma, source.shape[:-3], source.shape[-3:-1])
-        beside_it = beside(self._sigma, source.shape[:-3])
-        span = check_intensities(source, self._span, sigma=beside_it)
-        levels = [scale_sigma(sigma, span) for sigma in sigmas]
-        for k, (i, level) in enumerate(zip(at, levels, strict=True)):
-            self._image(source[i], target[i], span, level, part(report, k, len(at)))
+        colours = colours_and_alpha(source)[0] if self._alpha else source
+        check_fit(colours.shape[-3:], self._model)
+        lead = source.shape[:-3]
+        sigmas = sigma_of_images(self._sigma, lead, source.shape[-3:-1])
+        noise = beside(self._sigma, lead)
+        data_range = check_intensities(colours, self._data_range, sigma=noise)
+        levels = [scale_sigma(sigma, data_range) for sigma in sigmas]
+        mix = planes_for(colours.shape[-1], self._model)
+        conversion = Conversion(mix, data_range, self._backend.dtype)
+
+        def fill(
+            k: int, image: NDArray[Any], restored: NDArray[Any], progress: Poll | None
+        ) -> None:
+            self._image(image, restored, levels[k], conversion, progress)
+
+        fill_images(fill, source, target, alpha=self._alpha, progress=report)
         return result
 
     def _image(
         self,
         source: NDArray[Any],
         result: NDArray[Any],
-        span: float,
         sigma: Sigma | None,
+        conversion: Conversion,
         report: Poll | None,
     ) -> None:
         """Fill the result from one image (height, width, channels)."""
         if sigma is None:
-            sigma = sigma_for(source, self._model, span, resolve_threads(self._threads))
+            threads = resolve_threads(self._threads)
+            sigma = sigma_for(source, self._model, conversion.data_range, threads)
         if np.max(sigma) < NEGLIGIBLE:
             if report is not None:
                 report(1.0)
             result[...] = source
             return
-        planes = self._take(source.shape[:2])
+        known = None if isinstance(sigma, float) else sigma == 0
+        same = None if known is None else source[known]
+        memory = self._take(source.shape[:2])
         try:
-            self._restore(source, result, planes, sigma=sigma, span=span, report=report)
+            self._restore(source, result, sigma, conversion, memory=memory, report=report)
         finally:
-            self._kept.append(planes)
+            self._kept.append(memory)
+        if known is not None:
+            result[known] = same
 
     def _restore(
         self,
         source: NDArray[Any],
         result: NDArray[Any],
-        planes: Planes,
-        *,
         sigma: Sigma,
-        span: float,
+        conversion: Conversion,
+        *,
+        memory: Memory,
         report: Poll | None,
     ) -> None:
         """Fill the result (height, width, channels), group by group of its planes."""
-        mix = planes_for(source.shape[-1], self._model)
-        known = None if isinstance(sigma, float) else sigma == 0
-        same = None if known is None else source[known]
-        ready = as_plane(result, span, planes.dtype)
+        ready = conversion.same(result)
         if ready is not None and np.may_share_memory(result, source):
             ready = None
-        restored: list[FloatArray] = []
-        for i, group in enumerate(mix.groups):
-
-            def progress(fraction: float, i: int = i) -> None:
-                if report is not None:
-                    report((i + fraction) / len(mix.groups))
-
-            noisy = as_plane(source, span, planes.dtype)
+        restored, groups = list[FloatArray](), conversion.mix.groups
+        for i, group in enumerate(groups):
+            noisy = conversion.same(source)
             if noisy is None:
-                noisy = planes["noisy", len(group)]
-                for c, plane in zip(group, split(noisy), strict=True):
-                    to_plane(source, mix.analysis[c] / span, plane)
-            level = sigma * float(mix.gains[group[0]])
+                noisy = conversion.split(source, group, memory["noisy", len(group)])
+            level = sigma * float(conversion.mix.gains[group[0]])
             image = restore_plane(
                 noisy,
                 self._model,
@@ -244,16 +246,14 @@ class Denoiser(Portable):
                 self._settings(level),
                 backend=self._backend,
                 n_threads=resolve_threads(self._threads),
-                progress=None if report is None else progress,
-                out=planes[f"restored {i}", len(group)] if ready is None else ready,
-                work=planes["work", len(group)],
-                spare=planes["spare", len(group)] if noisy.size <= TOGETHER else None,
+                progress=part(report, i, len(groups)),
+                out=memory[f"restored {i}", len(group)] if ready is None else ready,
+                work=memory["work", len(group)],
+                spare=memory["spare", len(group)] if noisy.size <= TOGETHER else None,
             )
             restored.extend(split(image))
         if ready is None:
-            from_planes(restored, mix.synthesis * span, result)
-        if known is not None:
-            result[known] = same
+            conversion.join(restored, result)
 
     def _settings(self, sigma: Sigma) -> Settings:
         """Settings for planes with noise of standard deviation sigma."""
@@ -267,32 +267,32 @@ class Denoiser(Portable):
             settings = settings.with_scales(self._scales, coarse)
         return settings
 
-    def _take(self, shape: tuple[int, ...]) -> Planes:
-        """The planes of the last call if they fit and no other call has them, else new ones."""
+    def _take(self, shape: tuple[int, ...]) -> Memory:
+        """That of the last call if it fits and no other call has it, else new."""
         with contextlib.suppress(IndexError):
-            planes = self._kept.pop()
-            if planes.shape == shape:
-                return planes
-        return Planes(shape, self._backend.dtype)
+            memory = self._kept.pop()
+            if memory.shape == shape:
+                return memory
+        return Memory(shape, self._backend.dtype)
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
         """Make the planes for images (height, width, channels), and the tables of the model."""
         model = self._model
         check_fit(shape, model)
         mix = planes_for(shape[2], model)
-        planes = self._take(shape[:2])
+        memory = self._take(shape[:2])
         for i, group in enumerate(mix.groups):
             names = ["noisy", "work", f"restored {i}"]
             if len(group) * math.prod(shape[:2]) <= TOGETHER:
                 names.append("spare")
             for name in names:
-                planes[name, len(group)].fill(0)  # touched now, not in the first call
-        self._kept.append(planes)
+                memory[name, len(group)].fill(0)  # touched now, not in the first call
+        self._kept.append(memory)
         if not isinstance(self._sigma, float):
             return
-        known = [self._span] if isinstance(self._span, float) else SPANS
-        span = next((span for span in known if self._sigma <= span), known[-1])
-        sigma = scale_sigma(self._sigma, span)
+        given = self._data_range
+        known = [given] if isinstance(given, float) else RANGES
+        sigma = scale_sigma(self._sigma, next((r for r in known if self._sigma <= r), known[-1]))
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
                 settings = self._settings(sigma * gain)
@@ -309,7 +309,7 @@ class Denoiser(Portable):
                     )
 
 
-class Planes(dict[tuple[str, int], FloatArray]):
+class Memory(dict[tuple[str, int], FloatArray]):
     """Image-sized memory of one call by name and number of planes, made when first asked for."""
 
     def __init__(self, shape: tuple[int, ...], dtype: type[np.floating[Any]]) -> None:
@@ -326,11 +326,3 @@ class Planes(dict[tuple[str, int], FloatArray]):
 def is_model(value: object) -> bool:
     """Whether it is a model, not a noise level."""
     return isinstance(value, (str, os.PathLike)) or hasattr(value, "patch_shape")
-
-
-def as_plane(image: NDArray[Any], span: float, dtype: type[np.floating[Any]]) -> FloatArray | None:
-    """The only channel (height, width, 1) where a backend can use it as it is, else None."""
-    if span != 1 or image.shape[-1] != 1 or image.dtype != dtype:
-        return None
-    plane = image[..., 0]
-    return plane if plane.flags.c_contiguous and plane.flags.aligned else None

@@ -11,35 +11,20 @@ from numpy.typing import NDArray
 from fastepll._validation.intensities import (
     DEVIATIONS,
     HIGHEST,
-    check_data_range,
-    check_intensities,
 )
-from fastepll._validation.sigma import Sigma, beside, scale_sigma
+from fastepll._validation.sigma import Sigma
 from fastepll.models import load_model
 from fastepll.noise.estimate import GRAY, relative_sigma
 from fastepll.operators import Mask, Operator
-from fastepll.typing import DataRange
 
 SIDE = 8  # of the patches that the noise is estimated from
 COMPLETE = 0.02  # of them, at least, must be free of unknown pixels
 
 
-def examine(
-    y: NDArray[Any],
-    operator: Operator,
-    sigma: Sigma | None,
-    data_range: DataRange,
-    *,
-    n_threads: int = 1,
-) -> tuple[float, Sigma, Sigma]:
-    """Data range of a checked measurement (..., channels), and its sigma, also in that unit."""
-    given, seen = check_data_range(data_range), operator.response
-    span = check_intensities(y, given, "y", sigma=beside(sigma, ()), response=seen)
-    if given is None and seen is None and y.dtype.kind == "f":
-        check_implied(y, operator, sigma)
-    level = measured_sigma(y, operator, span, n_threads) if sigma is None else sigma
-    gain = max(1.0, operator.scale) if seen is None else max(1.0, seen[1], -seen[0])
-    return span, level, scale_sigma(level, span, gain)
+def gain_of(operator: Operator) -> float:
+    """How much larger than an image what is measured of it may be, at least 1."""
+    seen = operator.response
+    return max(1.0, operator.scale) if seen is None else max(1.0, seen[1], -seen[0])
 
 
 def check_implied(y: NDArray[Any], operator: Operator, sigma: Sigma | None) -> None:
@@ -62,7 +47,7 @@ def check_implied(y: NDArray[Any], operator: Operator, sigma: Sigma | None) -> N
             )
 
 
-def measured_sigma(y: NDArray[Any], operator: Operator, span: float, n_threads: int) -> float:
+def measured_sigma(y: NDArray[Any], operator: Operator, data_range: float, n_threads: int) -> float:
     """Standard deviation of the noise of a measurement (height, width, channels) that is an image.
 
     Patches with unknown pixels do not count.
@@ -82,4 +67,4 @@ def measured_sigma(y: NDArray[Any], operator: Operator, span: float, n_threads: 
                 f"sigma must be given for a mask that leaves few patches without unknown pixels, "
                 f"got None and {100 * complete:.2g} % of them"
             )
-    return span * relative_sigma(y, load_model(GRAY), span, n_threads, unknown)
+    return data_range * relative_sigma(y, load_model(GRAY), data_range, n_threads, unknown)

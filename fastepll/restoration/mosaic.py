@@ -9,30 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastepll._threads import resolve_threads
-from fastepll._validation.arguments import check_backend, check_progress, check_threads
-from fastepll._validation.images import check_fit
-from fastepll._validation.intensities import check_data_range, check_intensities
-from fastepll._validation.sigma import Sigma, beside, scale_sigma
-from fastepll.backends import backend_for
-from fastepll.images.channels import (
-    Planes,
-    channel_planes,
-    channels_last,
-    dct_matrix,
-    from_planes,
-    to_plane,
-)
+from fastepll._validation.sigma import Sigma, scale_sigma
+from fastepll.images.channels import Planes, channel_planes
+from fastepll.images.conversion import Conversion
+from fastepll.images.cosines import dct_matrix
 from fastepll.operators._outliers import largest, level_of, outliers
 from fastepll.operators.pixels import Mask, strips
-from fastepll.priors.choice import Model, check_model
 from fastepll.solver.restore_schedule import FLOOR, LEAST, TaskSettings, task_settings
-from fastepll.solver.settings import Settings, check_settings
-from fastepll.typing import BackendName, DataRange, FloatArray, Poll, Quality
+from fastepll.typing import FloatArray, Poll
 
 if TYPE_CHECKING:
     from fastepll.backends import Backend
     from fastepll.models.adapted import PatchModel
+    from fastepll.restoration.job import Job
 
 ROUNDS = 2  # in which each channel is guessed by the others
 NEARER = 0.45
@@ -45,61 +34,48 @@ def inpaint_channels(
     array: NDArray[Any],
     unknown: NDArray[np.bool_],
     sigma: Sigma | None,
+    job: Job,
+    conversion: Conversion,
     *,
-    model: Model,
-    quality: Quality | Settings,
-    channel_axis: int,
-    data_range: DataRange,
-    n_threads: int | None,
-    backend: BackendName | None,
+    result: NDArray[Any],
     progress: Poll | None,
-) -> NDArray[Any]:
-    """`fastepll.inpaint` for a mask (height, width, channels); the image is finite everywhere."""
-    mixture = check_model(model)
-    source = channels_last(array, channel_axis)
-    check_fit(source.shape, mixture)
+) -> None:
+    """Fill the result of `fastepll.inpaint` for one mask (height, width, channels).
+
+    The image, like the result, has that shape, and is finite everywhere.
+    """
     if sigma is None:
         raise ValueError("sigma must be given for a mask that is one for each channel, got None")
-    given = check_data_range(data_range)
-    span = check_intensities(source, given, "y", sigma=beside(sigma, ()))
-    level = scale_sigma(sigma, span)
-    check_settings(quality, mixture)
-    report = check_progress(progress)
-    engine = backend_for(mixture, check_backend(backend))
-    threads = resolve_threads(check_threads(n_threads))
+    level, dtype = scale_sigma(sigma, conversion.data_range), conversion.dtype
     hidden = np.moveaxis(unknown, -1, 0)
-    weight = (~hidden).astype(engine.dtype)
+    weight = (~hidden).astype(dtype)
     if not isinstance(level, float):
         noise = np.maximum(level, FLOOR)
         level, found = largest(noise), outliers(noise, level_of(noise))
-        weight *= np.square(level / noise).astype(engine.dtype)
+        weight *= np.square(level / noise).astype(dtype)
         hidden = hidden if found is None else hidden | found
     even = max(level, FLOOR)
-    settings = task_settings(quality, Mask([[False]]), even, mixture.patch_shape)
+    settings = task_settings(job.quality, Mask([[False]]), even, job.model.patch_shape)
     nearer = min(NEARER**2 + (even / NOISY) ** 2, 1)
     settings = replace(settings, noise=[max(nearer * v, LEAST**2) for v in settings.noise])
-    n = source.shape[-1]
-    y = np.empty((n, *source.shape[:2]), engine.dtype)
-    for plane, row in zip(y, np.eye(n) / span, strict=True):
-        to_plane(source, row, plane)
-    mix = orthonormal_planes(n, mixture)
+    n = array.shape[-1]
+    y = replace(conversion, mix=channel_planes(n)).split(array, range(n))
+    mix = orthonormal_planes(n, job.model)
     x = passes(
         y,
         weight,
         mixed(guess(y, hidden), mix.analysis),
         mix,
-        model=mixture,
+        model=job.model,
         sigma=even,
         settings=settings,
-        backend=engine,
-        n_threads=threads,
-        report=report,
+        backend=job.backend,
+        n_threads=job.n_threads,
+        report=progress,
     )
-    result = np.empty_like(array)
-    from_planes([*x], mix.synthesis * span, channels_last(result, channel_axis))
-    if report is not None:
-        report(1.0)
-    return result
+    if progress is not None:
+        progress(1.0)
+    replace(conversion, mix=mix).join([*x], result)
 
 
 def orthonormal_planes(n_channels: int, model: PatchModel) -> Planes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,25 +13,28 @@ from fastepll._validation.arguments import check_backend, check_number, check_th
 from fastepll._validation.images import check_fit, check_image
 from fastepll._validation.intensities import check_data_range, check_intensities
 from fastepll._validation.measurements import check_measurement
-from fastepll._validation.sigma import check_sigma, sigma_of_images
+from fastepll._validation.sigma import beside, check_sigma, scale_sigma, sigma_of_images
 from fastepll.backends import backend_for
-from fastepll.images.channels import channels_last, planes_for, to_plane
+from fastepll.images.channels import channels_last, planes_for
+from fastepll.images.conversion import Conversion
 from fastepll.models import GaussianMixture
 from fastepll.operators import Identity, Operator
-from fastepll.priors.choice import Model, check_model
-from fastepll.restoration.measurement import examine
-from fastepll.typing import BackendName, DataRange, FloatArray
+from fastepll.priors.choice import check_model
+from fastepll.restoration.measurement import check_implied, gain_of
+from fastepll.restoration.options import ProbabilityOptions, takes
+from fastepll.solver.half_quadratic import joined
+from fastepll.typing import FloatArray
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
+@takes(ProbabilityOptions)
 def expected_patch_log_likelihood(
     image: ArrayLike,
     *,
-    model: Model = "gray-8x8-200",
     sigma: float = 0.0,
-    channel_axis: int | None = None,
-    data_range: DataRange = None,
-    n_threads: int | None = None,
-    backend: BackendName | None = None,
+    **options: Unpack[ProbabilityOptions],
 ) -> float:
     """Sum of the log densities of all overlapping patches of an image, Σᵢ log p(Pᵢx), in nats.
 
@@ -37,13 +42,10 @@ def expected_patch_log_likelihood(
     ----------
     image : array_like
         As for `fastepll.denoise`.
-    model : str, path, GaussianMixture or other prior
-        As for `fastepll.denoise`.
     sigma : float
         Standard deviation, in the units of the image, of white noise that the density p is that of
         patches with. 0: clean patches.
-    channel_axis, data_range, n_threads, backend
-        As for `fastepll.denoise`. With a prior of gray patches, the sum over the opponent planes.
+    {options}
 
     Returns
     -------
@@ -72,26 +74,24 @@ def expected_patch_log_likelihood(
     >>> smooth > rough
     True
     """
-    array = check_image(image, channel_axis)
-    source = channels_last(array, channel_axis)
-    mixture = check_model(model)
+    axis = options["channel_axis"]
+    source = channels_last(check_image(image, axis), axis)
+    mixture = check_model(options["model"])
     check_fit(source.shape, mixture)
     noise = check_number("sigma", sigma, 0, 1e30)
-    span = check_intensities(source, check_data_range(data_range), sigma=noise)
-    level = noise / span
+    data_range = check_intensities(source, check_data_range(options["data_range"]), sigma=noise)
+    level = noise / data_range
     singular = isinstance(mixture, GaussianMixture) and not mixture.eigenvalues[:, :-1].all()
     if level == 0 and singular:
         raise ValueError("model must have no flat direction but the constant patch if sigma is 0")
-    engine = backend_for(mixture, check_backend(backend))
-    threads = resolve_threads(check_threads(n_threads))
+    engine = backend_for(mixture, check_backend(options["backend"]))
+    threads = resolve_threads(check_threads(options["n_threads"]))
     mix, total = planes_for(source.shape[-1], mixture), 0.0
+    conversion = Conversion(mix, data_range, engine.dtype)
     for group in mix.groups:
-        planes = np.empty((len(group), *source.shape[:2]), engine.dtype)
-        for c, plane in zip(group, planes, strict=True):
-            to_plane(source, mix.analysis[c] / span, plane)
         variance = (level * float(mix.gains[group[0]])) ** 2
-        x = planes if len(mixture.patch_shape) == 3 else planes[0]
-        total += float(engine.log_probs(x, mixture, variance, n_threads=threads).sum())
+        planes = joined([conversion.split(source, (c,)) for c in group], mixture)
+        total += float(engine.log_probs(planes, mixture, variance, n_threads=threads).sum())
     return total
 
 
@@ -103,17 +103,14 @@ def expected_patch_log_likelihood(
     when=lambda args: len(args) > 3,
     now="objective(image, y, operator, sigma=sigma)",
 )
+@takes(ProbabilityOptions)
 def objective(
     image: ArrayLike,
     y: ArrayLike,
     operator: Operator | None = None,
     *,
     sigma: float | ArrayLike,
-    model: Model = "gray-8x8-200",
-    channel_axis: int | None = None,
-    data_range: DataRange = None,
-    n_threads: int | None = None,
-    backend: BackendName | None = None,
+    **options: Unpack[ProbabilityOptions],
 ) -> float:
     """Objective that restoration minimises, λ/2 ‖Ax - y‖² - Σᵢ log p(Pᵢx) with λ = d/σ².
 
@@ -128,8 +125,7 @@ def objective(
     sigma : float or array_like of float
         Standard deviation of the noise in y, in the units of the image, > 0; an array of the
         operator's ``out_shape`` is one for each value measured.
-    model, channel_axis, data_range, n_threads, backend
-        As for `fastepll.expected_patch_log_likelihood`.
+    {options}
 
     Returns
     -------
@@ -161,17 +157,10 @@ def objective(
     >>> after < before
     True
     """
-    prior = expected_patch_log_likelihood(
-        image,
-        model=model,
-        channel_axis=channel_axis,
-        data_range=data_range,
-        n_threads=n_threads,
-        backend=backend,
-    )
-    array = check_image(image, channel_axis)
-    source = channels_last(array, channel_axis)
-    mixture = check_model(model)
+    prior = expected_patch_log_likelihood(image, **options)
+    axis = options["channel_axis"]
+    source = channels_last(check_image(image, axis), axis)
+    mixture = check_model(options["model"])
     a = Identity(source.shape[:2]) if operator is None else operator
     if not isinstance(a, Operator):
         raise TypeError(f"operator must be an Operator or None, got {type(a).__name__}")
@@ -179,13 +168,16 @@ def objective(
         raise ValueError(
             f"image must have the operator's {a.in_shape} pixels, got {source.shape[:2]}"
         )
-    measured = channels_last(check_measurement(y, channel_axis, a.out_shape), channel_axis)
+    measured = channels_last(check_measurement(y, axis, a.out_shape), axis)
     (level,) = sigma_of_images(check_sigma(sigma), (), a.out_shape)
     if level is None or not np.min(level) > 0:
         least = None if level is None else np.min(level)
         raise ValueError(f"sigma must be > 0 for an objective, got {least}")
-    if data_range is None and measured.dtype.kind == "f":
-        examine(measured, a, level, None)
+    if options["data_range"] is None and measured.dtype.kind == "f":
+        check_intensities(measured, None, "y", sigma=beside(level, ()), response=a.response)
+        if a.response is None:
+            check_implied(measured, a, level)
+        scale_sigma(level, 1.0, gain_of(a))
     residual = 0.0
     for c in range(source.shape[-1]):
         x: FloatArray = source[..., c].astype(np.float64)

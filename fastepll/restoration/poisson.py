@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +12,12 @@ from fastepll._validation.arguments import check_flag, check_number, real, real_
 from fastepll._validation.images import check_image
 from fastepll.images.batch import colours_and_alpha
 from fastepll.images.channels import channels_last
-from fastepll.priors.choice import Model
 from fastepll.restoration.denoiser import Denoiser
-from fastepll.solver.settings import Settings
-from fastepll.typing import BackendName, Poll, Quality
+from fastepll.restoration.options import BatchOptions, takes
+from fastepll.typing import Poll
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 MOST = 400.0  # events; where variances are above, a series takes the place of the table
 STEP = 0.05  # of the table in √intensity
@@ -118,6 +120,7 @@ def inverse_generalized_anscombe(
     return offset + gain * events_of(check_counts("values", values), s)
 
 
+@takes(BatchOptions)
 def denoise_poisson(
     counts: ArrayLike,
     gain: float = 1.0,
@@ -125,14 +128,8 @@ def denoise_poisson(
     offset: float = 0.0,
     *,
     peak: float | None = None,
-    model: Model = "gray-8x8-200",
-    quality: Quality | Settings = "balanced",
-    channel_axis: int | None = None,
-    stack: bool = False,
-    alpha: bool = False,
-    n_threads: int | None = None,
-    backend: BackendName | None = None,
     progress: Poll | None = None,
+    **options: Unpack[BatchOptions],
 ) -> NDArray[np.float64]:
     """Remove Poisson-Gaussian noise from an image by EPLL.
 
@@ -143,8 +140,7 @@ def denoise_poisson(
         real type.
     peak : float, optional
         Counts where the image is white, above ``offset``. None: the largest mean of 8×8 pixels.
-    model, quality, channel_axis, stack, alpha, n_threads, backend, progress
-        As for `fastepll.denoise`.
+    {options}
 
     Returns
     -------
@@ -168,10 +164,10 @@ def denoise_poisson(
     """
     gain, s, offset = check_noise(gain, sigma, offset)
     array = check_counts("counts", counts)
-    check_flag("stack", stack)
-    check_flag("alpha", alpha)
-    check_image(array, channel_axis, "counts", stack=stack, alpha=alpha)
-    planes = channels_last(array, channel_axis)
+    stack, alpha = (check_flag(name, options[name]) for name in ("stack", "alpha"))
+    axis = options["channel_axis"]
+    check_image(array, axis, "counts", stack=stack, alpha=alpha)
+    planes = channels_last(array, axis)
     if alpha:
         planes, opacity = colours_and_alpha(planes)
     white = largest_mean(planes) if peak is None else real("peak", peak)
@@ -179,21 +175,11 @@ def denoise_poisson(
         raise ValueError(f"peak must be above offset ({offset:g}), got {peak!r}")
     even = generalized_anscombe(array, gain, sigma, offset)
     black, top = generalized_anscombe([offset, max(white, offset + gain)], gain, sigma, offset)
-    denoiser = Denoiser(
-        1.0,
-        model=model,
-        quality=quality,
-        channel_axis=channel_axis,
-        stack=stack,
-        alpha=alpha,
-        data_range=float(top - black),
-        n_threads=n_threads,
-        backend=backend,
-    )
+    denoiser = Denoiser(1.0, data_range=float(top - black), **options)
     restored = denoiser(even, progress=progress)
     result = offset + gain * events_of(restored, s)
     if alpha:
-        colours_and_alpha(channels_last(result, channel_axis))[1][...] = opacity
+        colours_and_alpha(channels_last(result, axis))[1][...] = opacity
     return result
 
 

@@ -1,98 +1,50 @@
-"""Restoration through any linear operator: an array of measurements in, the image out."""
+"""restore: an array of measurements through any linear operator in, the restored array out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._portable import Portable, kept
-from fastepll._threads import resolve_threads
-from fastepll._validation.arguments import (
-    check_backend,
-    check_betas,
-    check_flag,
-    check_progress,
-    check_threads,
-)
-from fastepll._validation.images import check_fit
+from fastepll._deprecated import history_as_callback
+from fastepll._validation.arguments import check_flag
 from fastepll._validation.measurements import (
     check_callback,
     check_measurement,
-    check_stack,
+    check_single,
     check_start,
 )
-from fastepll._validation.sigma import check_sigma, sigma_of_images
-from fastepll.backends import backend_for
-from fastepll.images.batch import each_image
-from fastepll.images.channels import Planes, channels_last, from_planes, planes_for, to_plane
+from fastepll._validation.sigma import check_sigma
+from fastepll.images.batch import empty_images
+from fastepll.images.channels import channels_last
+from fastepll.images.conversion import Conversion
 from fastepll.operators import Operator, check_adjoint
-from fastepll.operators.weighted import whiten
-from fastepll.priors.choice import Model, check_model
-from fastepll.restoration.denoiser import as_plane
-from fastepll.restoration.measurement import examine
+from fastepll.restoration.iteration import Iteration
+from fastepll.restoration.job import Job, Watch, planes_of
 from fastepll.restoration.objective import objective
-from fastepll.solver.half_quadratic import joined, restorations
-from fastepll.solver.multiscale import split
-from fastepll.solver.restore_schedule import FLOOR, task_settings
-from fastepll.solver.settings import Settings, check_settings
-from fastepll.typing import BackendName, DataRange, FloatArray, Poll, Quality
+from fastepll.restoration.options import RestoreOptions, takes
+from fastepll.solver.restore_schedule import FLOOR
+from fastepll.typing import FloatArray
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
-@dataclass(frozen=True, eq=False)
-class Iteration(Portable):
-    """What a callback of `restore` gets after each pass.
-
-    Attributes
-    ----------
-    iteration : int
-        Number of the pass, from 0.
-    n_iterations : int
-        Passes in all.
-    beta : float
-        Weight of the splitting, in units of 1 / data_range².
-    image : numpy.ndarray
-        The image so far, a copy, as `restore` would return it.
-    objective : float
-        `fastepll.objective` of the image, computed when it is asked for, which takes longer than a
-        pass.
-    """
-
-    iteration: int
-    n_iterations: int
-    beta: float
-    image: NDArray[Any]
-    _objective: Callable[[ArrayLike], float] = field(repr=False)
-
-    @kept
-    def objective(self) -> float:
-        """See the class."""
-        return self._objective(self.image)
-
-
+@history_as_callback
+@takes(RestoreOptions)
 def restore(
     y: ArrayLike,
     operator: Operator,
     sigma: float | ArrayLike | None = None,
     *,
-    model: Model = "gray-8x8-200",
-    quality: Quality | Settings = "balanced",
-    channel_axis: int | None = None,
-    stack: bool = False,
-    alpha: bool = False,
-    data_range: DataRange = None,
     betas: Sequence[float] | None = None,
     start: ArrayLike | None = None,
     callback: Callable[[Iteration], object] | None = None,
-    history: list[Iteration] | None = None,
     check: bool = True,
-    n_threads: int | None = None,
-    backend: BackendName | None = None,
-    progress: Poll | None = None,
+    **options: Unpack[RestoreOptions],
 ) -> NDArray[Any]:
     """Restore an image of which A x with white Gaussian noise was measured, by EPLL.
 
@@ -109,34 +61,18 @@ def restore(
         data range counts as that. An array of the operator's ``out_shape`` is one for each value
         measured, in all channels; inf where that tells nothing. None: `fastepll.estimate_sigma` of
         y, where that is an image (``operator.response``) and a mask leaves enough of it.
-    model, quality, n_threads, backend, progress
-        As for `fastepll.denoise`. Of ``quality`` the grid of patches is taken, of `Settings` also
-        the choice of components and the number of passes.
-    channel_axis : int, optional
-        Axis of the channels, of y and of the result. A acts on each alike; they are restored as
-        `fastepll.denoise` does. None: y is gray.
-    stack : bool
-        Whether the axes of y before those of ``out_shape`` count images, as for
-        `fastepll.denoise`. The operator is that of each.
-    alpha : bool
-        As for `fastepll.denoise`; the result must have the shape of y.
-    data_range : float or "auto", optional
-        The intensity step from black to white of the image, as for `fastepll.denoise`; of floats,
-        values of y are refused that no image in [-1, 2] gives with that noise. "auto" is for
-        operators whose measurement is an image.
     betas : sequence of float, optional
         Weights of the splitting, one pass each, in units of 1 / data_range². None: see the notes.
     start : array_like, optional
         First image, in the shape and units of the result. None: ``operator.guess``. Not with
-        ``stack`` or ``alpha``; nor are ``callback`` and ``history``.
+        ``stack`` or ``alpha``, nor is ``callback``.
     callback : callable, optional
         Called with an `Iteration` after each pass. If it returns True, the image so far is the
         result; an exception that it raises ends the call.
-    history : list, optional
-        An `Iteration` for each pass is appended to it.
     check : bool
         Test once that the operator's adjoint is one (`fastepll.operators.check_adjoint`; the
         operators of this package need no test).
+    {options}
 
     Returns
     -------
@@ -191,150 +127,53 @@ def restore(
     >>> bool(np.std(restored - clean) < 0.5 * np.std(y / gain - clean))
     True
     """
-    mixture = check_model(model)
     if not isinstance(operator, Operator):
         raise TypeError(
             f"operator must be an Operator (from_linear_operator makes one of others), "
             f"got {type(operator).__name__}"
         )
-    if check_flag("stack", stack) or check_flag("alpha", alpha):
-        same = operator.in_shape == operator.out_shape
-        check_stack(start, callback, history, alpha=alpha, same=same)
-        if check and not operator.tested:
-            check_adjoint(operator)
-        one = partial(
-            restore,
-            operator=operator,
-            model=mixture,
-            quality=quality,
-            betas=betas,
-            check=False,
-            n_threads=n_threads,
-            backend=backend,
-        )
-        return each_image(
-            one,
-            y,
-            sigma,
-            n_axes=len(operator.out_shape),
-            channel_axis=channel_axis,
-            stack=stack,
-            alpha=alpha,
-            data_range=data_range,
-            response=operator.response,
-            progress=progress,
-        )
-    array = check_measurement(y, channel_axis, operator.out_shape)
-    n_channels = 1 if channel_axis is None else array.shape[channel_axis]
-    check_fit((*operator.in_shape, n_channels), mixture)
-    (checked,) = sigma_of_images(check_sigma(sigma), (), operator.out_shape)
-    source = channels_last(array, channel_axis)
-    threads = resolve_threads(check_threads(n_threads))
-    span, level, relative = examine(source, operator, checked, data_range, n_threads=threads)
-    white = whiten(operator, relative, FLOOR)
-    check_settings(quality, mixture)
-    weights = None if betas is None else check_betas(betas)
+    job, axis = Job.of(options, betas), options["channel_axis"]
+    several = check_flag("stack", options["stack"])
+    if several or job.alpha:
+        check_single(start, callback, alpha=job.alpha, same=operator.in_shape == operator.out_shape)
     check_callback(callback)
-    report = check_progress(progress)
-    engine = backend_for(mixture, check_backend(backend))
-
-    mix = planes_for(n_channels, mixture)
-    colours = Colours(array, operator, mix, channel_axis, span=span, dtype=engine.dtype)
-    first = None
-    if start is not None:
-        first = colours.split(check_start(start, colours.shape), operator.in_shape)
+    array = check_measurement(y, axis, operator.out_shape, stack=several, alpha=job.alpha)
+    level = check_sigma(sigma)
     if check and not operator.tested:
         check_adjoint(operator)
-    settings = task_settings(
-        quality, operator, white.sigma, mixture.patch_shape, weights, least=white.least
-    )
-    n, groups = len(settings.noise), mix.groups
+    make = partial(empty_images, array, axis, len(operator.out_shape), operator.in_shape)
+    result = make()
+    first = None if start is None else channels_last(check_start(start, result.shape), axis)
 
-    def poll(c: int) -> Callable[[int, float], None] | None:
-        def tell(i: int, fraction: float) -> None:
-            done = (i * len(groups) + c + fraction) / (n * len(groups))
-            if report is not None and done < 1:  # 1 is said once, at the end
-                report(done)
-
-        return None if report is None else tell
-
-    measured = [white.apply(plane) for plane in colours.split(array, operator.out_shape)]
-    runs = [
-        restorations(
-            [measured[k] for k in group],
-            white.operator,
-            mixture,
-            max(white.sigma * float(mix.gains[group[0]]), FLOOR),
-            settings,
-            start=None if first is None else joined([first[k] for k in group], mixture),
-            backend=engine,
-            n_threads=threads,
-            poll=poll(c),
+    def watch(conversion: Conversion) -> Watch | None:
+        if callback is None:
+            return None
+        told, least = callback, FLOOR * conversion.data_range
+        objective_of = partial(
+            objective,
+            y=array,
+            operator=operator,
+            sigma=least if level is None else np.maximum(level, least),
+            model=job.model,
+            channel_axis=axis,
+            data_range=conversion.data_range,
+            n_threads=job.n_threads,
+            backend=options["backend"],
         )
-        for c, group in enumerate(groups)
-    ]
-    objective_of = partial(
-        objective,
-        y=array,
-        operator=operator,
-        sigma=np.maximum(level, FLOOR * span),
-        model=mixture,
-        channel_axis=channel_axis,
-        data_range=span,
-        n_threads=threads,
-        backend=backend,
+
+        def tell(i: int, n: int, beta: float, images: Sequence[FloatArray]) -> bool:
+            image = make()
+            conversion.join(planes_of(images), channels_last(image, axis))
+            return told(Iteration(i, n, beta, image, objective_of)) is True
+
+        return tell
+
+    job.restore(
+        channels_last(array, axis),
+        channels_last(result, axis),
+        operator,
+        level,
+        start=first,
+        watch=watch,
     )
-    images: tuple[FloatArray, ...] = ()
-    for i, images in enumerate(zip(*runs, strict=True)):
-        if callback is not None or history is not None:
-            state = Iteration(i, n, 1 / settings.noise[i], colours.join(images), objective_of)
-            if history is not None:
-                history.append(state)
-            if callback is not None and callback(state) is True:
-                break
-    if report is not None:
-        report(1.0)
-    return images[0] if colours.same else colours.join(images)
-
-
-class Colours:
-    """The planes of a measurement for a model, scaled to [0, 1], and images from such planes."""
-
-    def __init__(
-        self,
-        y: NDArray[Any],
-        operator: Operator,
-        mix: Planes,
-        channel_axis: int | None,
-        *,
-        span: float,
-        dtype: type[np.floating[Any]],
-    ) -> None:
-        self.axis, self.span, self.dtype, self.out_dtype = channel_axis, span, dtype, y.dtype
-        self.mix = mix
-        self.same = channel_axis is None and span == 1 and y.dtype == dtype  # a plane is the result
-        shape = list(operator.in_shape)
-        if channel_axis is not None:
-            axis = channel_axis if channel_axis >= 0 else channel_axis + 3
-            shape.insert(axis, len(mix.gains))
-        self.shape = tuple(shape)
-
-    def split(self, values: NDArray[Any], shape: tuple[int, ...]) -> list[FloatArray]:
-        """Planes of that shape from a measurement or an image with its channels."""
-        source = channels_last(values, self.axis)
-        if values.ndim == 2 and (plane := as_plane(source, self.span, self.dtype)) is not None:
-            return [plane]
-        flat = source.reshape(-1, 1, len(self.mix.gains))
-        planes = []
-        for weights in self.mix.analysis:
-            plane = np.empty(flat.shape[:2], self.dtype)
-            planes.append(to_plane(flat, weights / self.span, plane).reshape(shape))
-        return planes
-
-    def join(self, images: Sequence[FloatArray]) -> NDArray[Any]:
-        """New image with its channels."""
-        result = np.empty(self.shape, self.out_dtype)
-        view = channels_last(result, self.axis)
-        planes = [plane for image in images for plane in split(image)]
-        from_planes(planes, self.mix.synthesis * self.span, view)
-        return result
+    return result

@@ -1,45 +1,39 @@
-"""Deblurring, inpainting and super-resolution: `restore` with the operator made here."""
+"""Deblurring, inpainting and super-resolution: restoration with the operator made here."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll._deprecated import older_order
-from fastepll._validation.arguments import check_choice
+from fastepll._validation.arguments import check_choice, check_flag
 from fastepll._validation.images import check_image
 from fastepll._validation.measurements import check_factor, check_kernel, check_mask_of_image
-from fastepll._validation.sigma import check_sigma, sigma_of_images
-from fastepll.images.batch import over_stacks
+from fastepll._validation.sigma import beside, check_sigma, sigma_of_images
+from fastepll.images.batch import empty_images, fill_images, fill_unknown, masks_of_images
 from fastepll.images.channels import channels_last
 from fastepll.operators import Blur, Downsample, Mask, bicubic_kernel
-from fastepll.priors.choice import Model
+from fastepll.restoration.job import Job
 from fastepll.restoration.mosaic import inpaint_channels
-from fastepll.restoration.restore import restore
-from fastepll.solver.settings import Settings
-from fastepll.typing import BackendName, Boundary, DataRange, Poll, Quality
+from fastepll.restoration.options import RestoreOptions, takes
+from fastepll.typing import Boundary, Poll
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 FRAME = 6  # pixels of the mirror image around an image to enlarge
 
 
-@over_stacks
+@takes(RestoreOptions)
 def deblur(
     y: ArrayLike,
     kernel: ArrayLike,
     sigma: float | ArrayLike | None = None,
     *,
     boundary: Boundary = "valid",
-    model: Model = "gray-8x8-200",
-    quality: Quality | Settings = "balanced",
-    channel_axis: int | None = None,
-    stack: bool = False,
-    alpha: bool = False,
-    data_range: DataRange = None,
-    n_threads: int | None = None,
-    backend: BackendName | None = None,
-    progress: Poll | None = None,
+    **options: Unpack[RestoreOptions],
 ) -> NDArray[Any]:
     """Undo a blur by a known kernel, by EPLL.
 
@@ -59,8 +53,7 @@ def deblur(
         What the pixels near the border have received from beyond it. "valid", right for cameras,
         assumes nothing: the scene around the image is estimated too. "periodic": the other side of
         the image. "reflect": its mirror image.
-    model, quality, channel_axis, stack, alpha, data_range, n_threads, backend, progress
-        As for `fastepll.restore`.
+    {options}
 
     Returns
     -------
@@ -95,48 +88,30 @@ def deblur(
     True
     """
     check_choice("boundary", boundary, get_args(Boundary))
-    array = check_image(y, channel_axis, "y")
     weights = check_kernel(kernel, None)
-    shape = channels_last(array, channel_axis).shape[:2]
+    job, array, source = begin(y, options)
+    shape = source.shape[-3:-1]
     if boundary == "valid":
         check_kernel(kernel, shape)
         shape = (shape[0] + weights.shape[0] - 1, shape[1] + weights.shape[1] - 1)
     operator = Blur(weights, shape, boundary)
-    result = restore(
-        array,
+    result = np.empty(array.shape, array.dtype)
+    job.restore(
+        source,
+        channels_last(result, options["channel_axis"]),
         operator,
-        sigma,
-        model=model,
-        quality=quality,
-        channel_axis=channel_axis,
-        data_range=data_range,
-        n_threads=n_threads,
-        backend=backend,
-        progress=progress,
+        check_sigma(sigma),
+        cut=operator.observed if boundary == "valid" else None,
     )
-    if boundary != "valid":
-        return result
-    cut = channels_last(result, channel_axis)[operator.observed]
-    return np.ascontiguousarray(
-        cut[..., 0] if channel_axis is None else np.moveaxis(cut, -1, channel_axis)
-    )
+    return result
 
 
-@over_stacks
+@takes(RestoreOptions)
 def inpaint(
     y: ArrayLike,
     mask: ArrayLike,
     sigma: float | ArrayLike | None = 0.0,
-    *,
-    model: Model = "gray-8x8-200",
-    quality: Quality | Settings = "balanced",
-    channel_axis: int | None = None,
-    stack: bool = False,
-    alpha: bool = False,
-    data_range: DataRange = None,
-    n_threads: int | None = None,
-    backend: BackendName | None = None,
-    progress: Poll | None = None,
+    **options: Unpack[RestoreOptions],
 ) -> NDArray[Any]:
     """Fill in missing pixels, and denoise the others, by EPLL.
 
@@ -154,8 +129,7 @@ def inpaint(
         Standard deviation of the noise of the known pixels in the units of y, or a map of it as for
         `fastepll.denoise`. 0: they are returned as they are. None: estimated from patches without
         unknown pixels, if there are enough; not with a mask for each channel.
-    model, quality, channel_axis, stack, alpha, data_range, n_threads, backend, progress
-        As for `fastepll.restore`.
+    {options}
 
     Returns
     -------
@@ -187,35 +161,33 @@ def inpaint(
     >>> bool(np.abs(filled - clean).max() < 0.05)
     True
     """
-    array = check_image(y, channel_axis, "y")
-    unknown = check_mask_of_image(mask, array.shape, channel_axis)
-    source = channels_last(array, channel_axis)
-    known = source.copy()
-    for c in range(unknown.shape[-1]):
-        hole = unknown[..., c]
-        part = known if unknown.shape[-1] == 1 else known[..., c]
-        values = part[~hole]  # their median, whatever a single pixel holds
-        part[hole] = np.partition(values, len(values) // 2, axis=0)[len(values) // 2]
-    if channel_axis is not None:
-        known = np.moveaxis(known, -1, channel_axis)
-    known = known.reshape(array.shape)
-    (level,) = sigma_of_images(check_sigma(sigma), (), source.shape[:2])
-    options: dict[str, Any] = {
-        "model": model,
-        "quality": quality,
-        "channel_axis": channel_axis,
-        "data_range": data_range,
-        "n_threads": n_threads,
-        "backend": backend,
-        "progress": progress,
-    }
-    if unknown.shape[-1] == 1:
-        result = restore(known, Mask(unknown[..., 0]), level, **options)
-    else:
-        result = inpaint_channels(known, unknown, level, **options)
-    if level is not None:
-        same = ~unknown & np.equal(level, 0)[..., None]
-        np.copyto(channels_last(result, channel_axis), source, where=same)
+    axis = options["channel_axis"]
+    job, array, source = begin(y, options)
+    level = check_sigma(sigma)
+    lead, plane = source.shape[:-3], source.shape[-3:-1]
+    sigmas = sigma_of_images(level, lead, plane)
+    masks = masks_of_images(mask, array.shape, axis, alpha=job.alpha)
+    unknown = [check_mask_of_image(each) for each in masks]
+    known = fill_unknown(source, unknown, alpha=job.alpha)
+    conversion = job.conversion(known, Mask(np.zeros(plane, np.bool_)), beside(level, lead))
+
+    def fill(k: int, y: NDArray[Any], image: NDArray[Any], progress: Poll | None) -> None:
+        if unknown[k].shape[-1] == 1:
+            planes = job.passes(
+                y, Mask(unknown[k][..., 0]), sigmas[k], conversion, progress=progress
+            )
+            conversion.join(planes, image)
+        else:
+            inpaint_channels(
+                y, unknown[k], sigmas[k], job, conversion, result=image, progress=progress
+            )
+        noise = sigmas[k]
+        if noise is not None:
+            same = ~unknown[k] & np.equal(noise, 0)[..., None]
+            np.copyto(image, y, where=same)
+
+    result = np.empty(array.shape, array.dtype)
+    fill_images(fill, known, channels_last(result, axis), alpha=job.alpha, progress=job.progress)
     return result
 
 
@@ -227,7 +199,7 @@ def inpaint(
     when=lambda args: len(args) > 3,
     now="super_resolve(y, factor, sigma, kernel=kernel)",
 )
-@over_stacks
+@takes(RestoreOptions)
 def super_resolve(
     y: ArrayLike,
     factor: int,
@@ -235,14 +207,7 @@ def super_resolve(
     *,
     kernel: ArrayLike | None = None,
     boundary: Literal["reflect", "periodic"] = "reflect",
-    model: Model = "gray-8x8-200",
-    quality: Quality | Settings = "balanced",
-    channel_axis: int | None = None,
-    stack: bool = False,
-    data_range: DataRange = None,
-    n_threads: int | None = None,
-    backend: BackendName | None = None,
-    progress: Poll | None = None,
+    **options: Unpack[RestoreOptions],
 ) -> NDArray[Any]:
     """Enlarge an image that was blurred and decimated, by EPLL.
 
@@ -262,8 +227,7 @@ def super_resolve(
     boundary : {"reflect", "periodic"}
         How the image went on beyond its border when it was blurred: as its mirror image, nearly
         right for photographs, or as its other side.
-    model, quality, channel_axis, stack, data_range, n_threads, backend, progress
-        As for `fastepll.restore`.
+    {options}
 
     Returns
     -------
@@ -292,32 +256,31 @@ def super_resolve(
     """
     count = check_factor(factor)
     check_choice("boundary", boundary, ("reflect", "periodic"))
-    array = check_image(y, channel_axis, "y")
+    axis = options["channel_axis"]
+    job, array, source = begin(y, options)
+    if job.alpha:
+        raise ValueError("alpha must be False for an operator that changes the shape, got True")
     level = check_sigma(sigma)
+    lead, plane = source.shape[:-3], source.shape[-3:-1]
+    sigma_of_images(level, lead, plane)
     frame = FRAME if boundary == "reflect" else 0
-
-    def framed(values: NDArray[Any]) -> NDArray[Any]:
-        sides = ((frame, frame),) * 2 + ((0, 0),) * (values.ndim - 2)
-        return np.pad(values, sides, mode="symmetric") if frame else values
-
-    source = framed(channels_last(array, channel_axis))
-    height, width = source.shape[:2]
+    sides = ((0, 0),) * len(lead) + ((frame, frame),) * 2
+    if frame:
+        source = np.pad(source, (*sides, (0, 0)), mode="symmetric")
+        if not (level is None or isinstance(level, float) or level.shape == lead):
+            level = np.pad(level, sides, mode="symmetric")
+    height, width = source.shape[-3:-1]
     blur = bicubic_kernel(count) if kernel is None else kernel
     operator = Downsample(blur, (count * height, count * width), count)
-    result = restore(
-        source[..., 0] if channel_axis is None else source,
-        operator,
-        level if level is None or isinstance(level, float) else framed(level),
-        model=model,
-        quality=quality,
-        channel_axis=None if channel_axis is None else -1,
-        data_range=data_range,
-        n_threads=n_threads,
-        backend=backend,
-        progress=progress,
-    )
+    result = empty_images(array, axis, 2, (count * plane[0], count * plane[1]))
     inner = slice(count * frame, -count * frame or None)
-    result = result[inner, inner]
-    return np.ascontiguousarray(
-        result if channel_axis is None else np.moveaxis(result, -1, channel_axis)
-    )
+    job.restore(source, channels_last(result, axis), operator, level, cut=(inner, inner))
+    return result
+
+
+def begin(y: ArrayLike, options: RestoreOptions) -> tuple[Job, NDArray[Any], NDArray[Any]]:
+    """What is to be done with the images of an array, the array, and (..., channels) of it."""
+    job, axis = Job.of(options), options["channel_axis"]
+    stack = check_flag("stack", options["stack"])
+    array = check_image(y, axis, "y", stack=stack, alpha=job.alpha)
+    return job, array, channels_last(array, axis)

@@ -157,7 +157,7 @@ def test_mosaics_of_photographs(data_dir):
         (VALUES[0] | True, ValueError, "a pixel of every channel known"),
         (VALUES[0] | [True, False, False], ValueError, "a pixel of every channel known"),
         (EACH[0] | True, ValueError, "mask must leave a pixel known"),
-        (VALUES[0, :-1], ValueError, r"shape \(32, 40\) of the image, or \(32, 40, 3\), one for"),
+        (VALUES[0, :-1], ValueError, r"one of the shapes \(32, 40\), \(32, 40, 3\), got"),
         (VALUES[0].astype(np.uint8), TypeError, "mask must be of bool.*got dtype uint8"),
         (EACH, ValueError, r"got \(3, 32, 40\)"),
     ],
