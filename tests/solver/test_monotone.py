@@ -18,9 +18,9 @@ def objective(x, operator, y, sigma, beta):
     """λ/2 ‖Ax - y‖² - Σᵢ maxₖ log wₖ N(Pᵢx; 0, Σₖ + 1/β), λ = d/σ².
 
     It is the least of the half-quadratic objective over the patches zᵢ when the components are
-    chosen as the pass chooses them: -log wₖ N(p; 0, Σₖ + 1/β) is min over z of β/2 ‖p - z‖² + ½ zᵀΣₖ⁻¹z,
-    up to a constant of k, and the Wiener filter is where. A pass is that minimum over k and z, the
-    solution for x the minimum over x: neither can raise it.
+    chosen as the pass chooses them: -log wₖ N(p; 0, Σₖ + 1/β) is min over z of
+    β/2 ‖p - z‖² + ½ zᵀΣₖ⁻¹z, up to a constant of k, and the Wiener filter is where. A pass is that
+    minimum over k and z, the solution for x the minimum over x: neither can raise it.
     """
     patches, _ = extract(x, MODEL.patch_shape)
     prior = scores(patches, MODEL, 1 / beta).max(axis=1).sum()
