@@ -139,5 +139,8 @@ def test_packaged_files():
     assert package.joinpath("py.typed").is_file()
     assert package.joinpath("_core.pyi").is_file()
     assert package.joinpath("solver/denoise_schedule.json").is_file()
+    assert package.joinpath("cli/report/page.html").is_file()
+    assert package.joinpath("cli/camera.png").is_file()
+    assert "CC0-1.0" in package.joinpath("cli/camera.png.license").read_text("utf-8")
     for name in fastepll.list_models():
         assert package.joinpath(f"models/weights/{name}.npz").is_file()

@@ -7,7 +7,7 @@ from fastepll.models.foreign import (
     load_zoran_weiss,
 )
 from fastepll.models.mixture import GaussianMixture
-from fastepll.models.registry import list_models, load_model
+from fastepll.models.registry import list_models, load_model, model_license
 
 __all__ = [
     "GaussianMixture",
@@ -17,4 +17,5 @@ __all__ = [
     "load_covariances",
     "load_model",
     "load_zoran_weiss",
+    "model_license",
 ]

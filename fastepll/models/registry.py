@@ -12,6 +12,7 @@ from fastepll.models.storage import read_npz
 
 _WEIGHTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "weights")
 _TABLE = "SHA256SUMS"  # lines of `sha256sum *.npz`
+_LICENSES = "LICENSES"  # lines of an SPDX expression and a file
 
 
 def list_models() -> list[str]:
@@ -23,7 +24,39 @@ def list_models() -> list[str]:
     >>> isinstance(fastepll.list_models(), list)
     True
     """
-    return sorted(_checksums(_WEIGHTS))
+    return sorted(_table(_WEIGHTS, _TABLE))
+
+
+def model_license(name: str) -> str:
+    """Return the SPDX expression of the licence of a packaged model.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_models`.
+
+    Returns
+    -------
+    str
+        ``"BSD-3-Clause"`` where anyone may use the weights for anything.
+        ``"LicenseRef-BSDS-NonCommercial"`` where the photographs behind them are for
+        non-commercial research and education.
+
+    Raises
+    ------
+    ValueError
+        Unknown name.
+
+    Examples
+    --------
+    >>> import fastepll
+    >>> fastepll.models.model_license("gray-8x8-200")
+    'LicenseRef-BSDS-NonCommercial'
+    """
+    known = _table(_WEIGHTS, _LICENSES)
+    if name not in known:
+        raise ValueError(f"name must be one of {sorted(known)}, got {name!r}")
+    return known[name]
 
 
 def load_model(name_or_path: str | os.PathLike[str]) -> GaussianMixture:
@@ -49,7 +82,7 @@ def load_model(name_or_path: str | os.PathLike[str]) -> GaussianMixture:
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise TypeError(f"model must be a name or a path, got {type(name_or_path).__name__}")
     path = os.fspath(name_or_path)
-    checksums = _checksums(_WEIGHTS)
+    checksums = _table(_WEIGHTS, _TABLE)
     if path in checksums:
         return _packaged(os.path.join(_WEIGHTS, f"{path}.npz"), checksums[path])
     if isinstance(name_or_path, str) and not path.lower().endswith((".npz", ".mat")):
@@ -62,11 +95,11 @@ def load_model(name_or_path: str | os.PathLike[str]) -> GaussianMixture:
 
 
 @lru_cache(maxsize=4)
-def _checksums(folder: str) -> dict[str, str]:
-    """Return the table of packaged names and their checksums."""
-    with open(os.path.join(folder, _TABLE), encoding="ascii") as table:
-        pairs = [line.split() for line in table if line.strip()]
-    return {name.lstrip("*").removesuffix(".npz"): digest for digest, name in pairs}
+def _table(folder: str, name: str) -> dict[str, str]:
+    """Return what a table of packaged files has for each name: the other word of its line."""
+    with open(os.path.join(folder, name), encoding="ascii") as table:
+        pairs = [line.rsplit(maxsplit=1) for line in table if line.strip()]
+    return {file.lstrip("*").removesuffix(".npz"): word.strip() for word, file in pairs}
 
 
 @lru_cache(maxsize=8)

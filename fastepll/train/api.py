@@ -31,6 +31,7 @@ def train_mixture(
     history: str | Path | None = None,
     progress: bool = True,
     note: str | None = None,
+    license: str | None = None,
     checkpoint_seconds: float = 60.0,
     **settings: Any,
 ) -> GaussianMixture:
@@ -54,16 +55,29 @@ def train_mixture(
         Show a bar with the log-likelihood per patch (needs tqdm, silent without).
     note : str, optional
         Origin and licence of the images, kept in the model's metadata.
+    license : str, optional
+        SPDX expression of the licence of the model, kept in its metadata.
     **settings
         Fields of `TrainOptions`. `n_components` (200), `patch_shape` ((8, 8), or (8, 8, 3) for
         patches of red, green and blue), `n_patches` (2 000 000), `holdout` (images kept for the
-        held-out likelihood, 0), `flips` (mirrored patches, True), `seed` (0); schedule:
-        `warm_steps` (300) mini-batches of `batch` (200 000) patches, then `iterations` (150)
-        passes over all 8-bit patches, then `finish` (10) passes over the dequantised ones;
-        `floor` (0.3 gray levels) is the standard deviation added to every direction before that;
-        components lighter than `min_weight` (0.001) are re-seeded during the warm start and the
-        first half of the passes; `refresh` (5), `margin` (12 nats) and `drop` (1e-4) bound the
-        approximation of the E-step, see `fastepll.train.em`.
+        held-out likelihood, 0), `seed` (0).
+
+        What is seen: `flips` (mirrored patches, True), `shrink` (factor by which images are made
+        smaller first, 1), `detail` (0: every patch is as likely as another; else in proportion to
+        its standard deviation, up to so many gray levels), `redraw` (warm steps after which
+        `n_patches` others are drawn; 0: never).
+
+        Schedule: `warm_steps` (300) mini-batches of `batch` (200 000) patches, then `iterations`
+        (150) passes over all 8-bit patches, which end after `patience` measurements of the
+        held-out likelihood without a rise (0: never), then `finish` (10) passes over the
+        dequantised ones.
+
+        Components: `floor` (0.3 gray levels) is the standard deviation added to every direction
+        before the finishing passes; those lighter than `min_weight` (0.001) are re-seeded during
+        the warm start and the first half of the passes; `prior_weight` (0) is the number of
+        patches that a prior counts for which draws the correlations of each component to the
+        pooled ones; `refresh` (5), `margin` (12 nats) and `drop` (1e-4) bound the approximation
+        of the E-step, see `fastepll.train.em`.
 
     Returns
     -------
@@ -91,7 +105,7 @@ def train_mixture(
         checkpoints.restore(trainer, Path(checkpoint))
     saved = time.monotonic()
     for _ in _bar(trainer, progress):
-        due = time.monotonic() - saved >= checkpoint_seconds or trainer.position == options.steps
+        due = time.monotonic() - saved >= checkpoint_seconds or trainer.position == trainer.steps
         if due and trainer.at_boundary:
             saved = time.monotonic()
             if checkpoint is not None:
@@ -100,7 +114,7 @@ def train_mixture(
                 checkpoints.write_history(trainer, Path(history))
     if history is not None:
         checkpoints.write_history(trainer, Path(history))
-    return GaussianMixture(*trainer.result(), _metadata(trainer, folder, note, device))
+    return GaussianMixture(*trainer.result(), _metadata(trainer, folder, note, license, device))
 
 
 def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
@@ -108,15 +122,16 @@ def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
     bar = None
     if progress:
         try:
-            from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
+            from tqdm import tqdm
         except ImportError:
             pass
         else:
-            bar = tqdm(total=trainer.options.steps, initial=trainer.position, unit="step")
-    while trainer.position < trainer.options.steps:
+            bar = tqdm(total=trainer.steps, initial=trainer.position, unit="step")
+    while trainer.position < trainer.steps:
         stage, value = trainer.stage, trainer.step()
         if bar is not None:
             bar.set_postfix_str(f"{stage}, {value:.3f} nats per patch", refresh=False)
+            bar.total = trainer.steps
             bar.update()
         yield
     if bar is not None:
@@ -124,7 +139,7 @@ def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
 
 
 def _metadata(
-    trainer: Trainer, folder: str | Path, note: str | None, device: str
+    trainer: Trainer, folder: str | Path, note: str | None, license: str | None, device: str
 ) -> dict[str, Any]:
     """What a user must know of the model, without dates: the same run gives the same file."""
     options = trainer.options
@@ -137,10 +152,11 @@ def _metadata(
         "training_data": f"{len(trainer.paths)} images of {folder}, {kind}, 8 bits",
         "held_out_images": [path.name for path in trainer.kept],
         "note": note,
+        "license": license,
         "n_patches": options.n_patches,
         "seed": options.seed,
         "command": shlex.join(words),
-        "steps": {"warm": options.warm_steps, "full": options.iterations, "finish": options.finish},
+        "steps": {"warm": options.warm_steps, "full": trainer.passes, "finish": options.finish},
         "train_log_likelihood": None if math.isnan(last[2]) else round(last[2], 4),
         "held_out_log_likelihood": None if math.isnan(last[3]) else round(last[3], 4),
         "min_weight": float(trainer.mixture.weights.min()),

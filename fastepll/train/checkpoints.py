@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from fastepll.train.em import Mixture, Statistics
+from fastepll.train.options import TrainOptions
 from fastepll.train.trainer import Trainer
 
 __all__ = ["restore", "save", "write_history"]
@@ -52,6 +53,7 @@ def restore(trainer: Trainer, path: Path) -> None:
         stages = state.pop("stages")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"checkpoint {str(path)!r} cannot be read: {error}") from error
+    state = {**_options(TrainOptions()), **state}  # an older file lacks newer options
     now = _state(trainer)
     other = [name for name in state if state[name] != now.get(name)]
     if other:
@@ -78,11 +80,16 @@ def write_history(trainer: Trainer, path: Path) -> None:
             table.writerow([step, stage, f"{train:.4f}", "" if math.isnan(held) else f"{held:.4f}"])
 
 
+def _options(options: TrainOptions) -> dict[str, object]:
+    """Options as JSON has them: lists for tuples."""
+    found: dict[str, object] = json.loads(json.dumps(asdict(options)))
+    return found
+
+
 def _state(trainer: Trainer) -> dict[str, object]:
     """What must agree between a run and its checkpoint, and where the run stands."""
-    options = json.loads(json.dumps(asdict(trainer.options)))
     return {
-        **options,
+        **_options(trainer.options),
         "images": [p.name for p in trainer.paths],
         "position": trainer.position,
         "averaged": trainer.running.n if trainer.running else 0,

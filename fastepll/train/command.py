@@ -14,17 +14,22 @@ HELP = {
     "n_components": "components of the mixture",
     "patch_shape": "rows and columns of a patch, and 3 for one of red, green and blue",
     "n_patches": "patches sampled from the folder",
+    "shrink": "factor by which images are made smaller before patches are cut",
+    "detail": "gray levels of deviation below which patches are drawn less often (0: none are)",
     "holdout": "images kept out for the held-out likelihood",
     "flips": "mirror patches at random",
     "warm_steps": "mini-batch steps before the full passes",
     "batch": "patches of a mini-batch",
     "iterations": "passes over all patches as 8-bit values",
+    "patience": "held-out likelihoods without a rise that end these passes (0: none do)",
     "finish": "last passes over the dequantised patches",
     "refresh": "passes between two searches for candidate components",
     "floor": "standard deviation added to 8-bit patches, in gray levels",
     "margin": "nats below the best within which a component is a candidate",
     "drop": "responsibility below which a moment leaves a patch out",
     "min_weight": "weight below which a component is re-seeded",
+    "prior_weight": "patches that the prior of correlations counts for",
+    "redraw": "warm steps after which other patches are drawn (0: never)",
     "seed": "seed of everything random",
 }
 
@@ -49,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--history", help="csv file for log-likelihood against steps")
     parser.add_argument("--note", help="origin and licence of the images, kept in the model")
+    parser.add_argument("--license", help="SPDX expression of the model, kept in it")
     parser.add_argument(
         "--precision",
         choices=("float32", "float64", "int16"),
@@ -78,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         history=args.history,
         progress=not args.quiet,
         note=args.note,
+        license=args.license,
         **settings,
     )
     model.save(out, overwrite=args.overwrite, precision=args.precision)

@@ -14,8 +14,8 @@ factorisations and parameters are float64.
 
 References
 ----------
-.. [1] J. Lücke and D. Forster, "k-means as a variational EM approximation of Gaussian mixture
-   models", Pattern Recognition Letters 125, 2019 (truncated posteriors).
+J. Lücke and D. Forster, "k-means as a variational EM approximation of Gaussian mixture
+models", Pattern Recognition Letters 125, 2019 (truncated posteriors).
 """
 
 from __future__ import annotations
@@ -154,13 +154,31 @@ def statistics(z: Tensor, factors: Factors, pairs: Candidates, drop: float = 0.0
     return Statistics(counts, scatter, float(evidence.sum(dtype=torch.float64)), len(z))
 
 
-def maximise(stats: Statistics, floor: float) -> Mixture:
-    """M-step: wₖ = Nₖ/ΣN, Σₖ = scatterₖ/Nₖ + floor·I (empty components come out as floor·I)."""
+def maximise(stats: Statistics, floor: float, prior_weight: float = 0.0) -> Mixture:
+    """M-step: wₖ = Nₖ/ΣN, Σₖ = scatterₖ/Nₖ + floor·I (empty components come out as floor·I).
+
+    With a prior weight ν that covariance Σₖ becomes (Nₖ Σₖ + ν Tₖ)/(Nₖ + ν), the mode under an
+    inverse-Wishart prior that counts for ν vectors about Tₖ of `targets`.
+    """
     counts = stats.counts.clamp_min(torch.finfo(torch.float64).tiny)
     cov = stats.scatter / counts[:, None, None]
     cov = 0.5 * (cov + cov.mT)
     cov.diagonal(dim1=1, dim2=2).add_(floor)
+    if prior_weight:
+        share = (prior_weight / (counts + prior_weight))[:, None, None]
+        cov = (1 - share) * cov + share * targets(cov, counts)
     return Mixture(counts / counts.sum(), cov)
+
+
+def targets(cov: Tensor, counts: Tensor) -> Tensor:
+    """Centres of the prior (k, D, D): the pooled correlations at each component's own variances.
+
+    The pooled covariance itself would lend the variances of texture to smooth components.
+    """
+    pooled = torch.einsum("k,kij->ij", counts / counts.sum(), cov)
+    own, all_ = (c.diagonal(dim1=-2, dim2=-1).sqrt() for c in (cov, pooled))
+    ratio = own / all_
+    return pooled * ratio[:, :, None] * ratio[:, None, :]
 
 
 def reseed(mixture: Mixture, min_weight: float, generator: torch.Generator) -> int:

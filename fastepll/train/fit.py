@@ -30,6 +30,7 @@ def fit_arrays(
     batch: int | None = None,
     iterations: int = 20,
     min_weight: float = 1e-3,
+    prior_weight: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
 ) -> tuple[Learnt, dict[str, int]]:
@@ -50,6 +51,7 @@ def fit_arrays(
         iterations=iterations,
         finish=0,
         min_weight=min_weight,
+        prior_weight=prior_weight,
         seed=seed,
     )
     trainer = Trainer(array, options, device)

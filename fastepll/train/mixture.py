@@ -20,6 +20,7 @@ def fit_mixture(
     batch: int | None = None,
     iterations: int = 20,
     min_weight: float = 1e-3,
+    prior_weight: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
 ) -> GaussianMixture:
@@ -46,6 +47,9 @@ def fit_mixture(
         Of EM over all patches.
     min_weight : float
         Components of less weight are too light.
+    prior_weight : float
+        Patches that a prior counts for which draws the correlations of each component to the
+        pooled ones.
     seed : int
         The same seed gives the same mixture.
     device : str
@@ -77,6 +81,7 @@ def fit_mixture(
         batch=batch,
         iterations=iterations,
         min_weight=min_weight,
+        prior_weight=prior_weight,
         seed=seed,
         device=device,
     )

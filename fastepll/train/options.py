@@ -15,17 +15,22 @@ class TrainOptions:
     n_components: int = 200
     patch_shape: tuple[int, ...] = (8, 8)
     n_patches: int = 2_000_000
+    shrink: int = 1
+    detail: float = 0.0
     holdout: int = 0
     flips: bool = True
     warm_steps: int = 300
     batch: int = 200_000
     iterations: int = 150
+    patience: int = 0
     finish: int = 10
     refresh: int = 5
     floor: float = 0.3
     margin: float = 12.0
     drop: float = 1e-4
     min_weight: float = 1e-3
+    prior_weight: float = 0.0
+    redraw: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -33,12 +38,15 @@ class TrainOptions:
         lower = dict(
             n_components=1,
             n_patches=10 * self.n_components,
+            shrink=1,
             holdout=0,
             warm_steps=0,
             batch=1,
             iterations=0,
+            patience=0,
             finish=0,
             refresh=1,
+            redraw=0,
             seed=0,
         )
         for name, least in lower.items():
@@ -48,14 +56,18 @@ class TrainOptions:
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         for name, low, high in (
+            ("detail", 0.0, 255.0),
             ("floor", 0.0, 64.0),
             ("margin", 1.0, math.inf),
             ("drop", 0.0, 0.1),
             ("min_weight", 0.0, 0.5),
+            ("prior_weight", 0.0, 1e9),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be in [{low}, {high}], got {value}")
+        if self.patience and not self.holdout:
+            raise ValueError(f"patience needs a holdout, got patience {self.patience}, holdout 0")
         shape = self.patch_shape
         sides, channels = shape[:2], shape[2:]
         if (

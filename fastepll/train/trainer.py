@@ -89,6 +89,7 @@ class Trainer:
             self.paths, self.kept = split_images(source, options.holdout, options.seed)
             self.dequantised = options.steps == options.finish
             self.z = self.load(self.paths, options.n_patches, dequantise=self.dequantised)
+        self.drawn = 0
         count = min(options.n_patches, 200_000)
         self.held = self.load(self.kept, count, dequantise=True) if self.kept else None
         self.mixture = self.initial()
@@ -99,7 +100,24 @@ class Trainer:
         o = self.options
         if self.position < o.warm_steps:
             return "warm"
-        return "full" if self.position < o.warm_steps + o.iterations else "finish"
+        return "full" if self.position < o.warm_steps + self.passes else "finish"
+
+    @property
+    def passes(self) -> int:
+        """Full passes of the run: all, or those until the held-out likelihood stopped rising."""
+        best, since = -math.inf, 0
+        for position, stage, _, held in self.history:
+            if stage != "full" or math.isnan(held):
+                continue
+            best, since = (held, 0) if held > best else (best, since + 1)
+            if since and since == self.options.patience:
+                return position - self.options.warm_steps
+        return self.options.iterations
+
+    @property
+    def steps(self) -> int:
+        """Length of the whole run, as far as it is known."""
+        return self.options.warm_steps + self.passes + self.options.finish
 
     @property
     def at_boundary(self) -> bool:
@@ -110,23 +128,43 @@ class Trainer:
     def _pass(self) -> int:
         """Index of the next full pass within its stage."""
         o = self.options
-        return self.position - o.warm_steps - (o.iterations if self.stage == "finish" else 0)
+        return self.position - o.warm_steps - (self.passes if self.stage == "finish" else 0)
 
-    def load(self, paths: Sequence[Path], n: int, *, dequantise: bool) -> Tensor:
+    def load(self, paths: Sequence[Path], n: int, *, dequantise: bool, draw: int = 0) -> Tensor:
         """Patches in the cosine basis, (n, d - 1) float32 on the device."""
+        o, done = self.options, 0
+        z = torch.empty(n, self.basis.shape[1], device=self.device)
+        for block in stream_patches(
+            paths,
+            o.patch_shape,
+            n,
+            seed=o.seed,
+            draw=draw,
+            shrink=o.shrink,
+            detail=o.detail,
+            dequantise=dequantise,
+            flips=o.flips,
+        ):
+            z[done : done + len(block)] = torch.from_numpy(block).to(self.device) @ self.basis
+            done += len(block)
+        return z
+
+    def draw(self, position: int) -> int:
+        """Which draw of patches step `position` sees; after the warm start it is the last one."""
         o = self.options
-        stream = stream_patches(
-            paths, o.patch_shape, n, seed=o.seed, dequantise=dequantise, flips=o.flips
-        )
-        return torch.cat([torch.from_numpy(b).to(self.device) @ self.basis for b in stream])
+        return min(position, max(o.warm_steps - 1, 0)) // o.redraw if o.redraw else 0
 
     def seek(self, position: int) -> None:
         """Move to `position` of the run, with the patches that belong there."""
         self.position = position
-        if self.stage == "finish" and not self.dequantised:
-            self.dequantised = True
-            if position < self.options.steps:
-                self.z = self.load(self.paths, self.options.n_patches, dequantise=True)
+        finishing = self.stage == "finish" and not self.dequantised
+        if not finishing and self.draw(position) == self.drawn:
+            return
+        self.dequantised, self.drawn = self.dequantised or finishing, self.draw(position)
+        if position < self.steps:
+            self.z = torch.empty(0)  # not two draws in memory at once
+            n, dequantise = self.options.n_patches, self.dequantised
+            self.z = self.load(self.paths, n, dequantise=dequantise, draw=self.drawn)
 
     def initial(self) -> Mixture:
         """Every component starts as the moments of neighbouring patches: in space, or in value."""
@@ -164,7 +202,7 @@ class Trainer:
         self.history.append((self.position, stage, train, held))
         if stage != "finish" and self.stage == "finish":
             self.mixture = self.lifted()
-            self.seek(self.position)
+        self.seek(self.position)
         return train
 
     def warm_step(self) -> Statistics:
@@ -180,7 +218,8 @@ class Trainer:
         else:
             rate = (self.running.n + 1) ** -0.7
             self.running.add(new, 1 - rate, rate)
-        self.mixture = maximise(self.running, self.floor_variance)
+        prior = o.prior_weight / o.n_patches  # the counts of the average sum to one
+        self.mixture = maximise(self.running, self.floor_variance, prior)
         return stats
 
     def full_pass(self) -> Statistics:
@@ -190,7 +229,8 @@ class Trainer:
         if fresh and self.stage == "full" and self._pass < o.iterations // 2:
             reseed(self.mixture, o.min_weight, self.generator())
         stats, self.pairs = self.sweep(self.z, self.mixture, None if fresh else self.pairs, o.drop)
-        self.running, self.mixture = None, maximise(stats, self.floor_variance)
+        self.running = None
+        self.mixture = maximise(stats, self.floor_variance, o.prior_weight)
         return stats
 
     def sweep(

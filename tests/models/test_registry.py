@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from fastepll.models import list_models, load_model, registry
+from fastepll.models import list_models, load_model, model_license, registry
 
 
 @pytest.fixture
@@ -35,6 +35,22 @@ def test_packaged_tables_match_their_files():
         assert load_model(name).metadata["command"].startswith("fastepll train")
 
 
+def test_every_packaged_model_has_a_licence():
+    for name in list_models():
+        free = name.endswith("-clic")
+        assert model_license(name) == ("BSD-3-Clause" if free else "LicenseRef-BSDS-NonCommercial")
+        metadata = load_model(name).metadata
+        assert metadata.get("license") == ("BSD-3-Clause" if free else None)  # older files: none
+        assert ("non-commercial" in metadata["note"]) == (not free)
+    with pytest.raises(ValueError, match=r"name must be one of \['gray-8x8-200'.*, got 'tiny'"):
+        model_license("tiny")
+
+
+def test_a_licence_may_be_of_several_words(weights):
+    (weights / "LICENSES").write_text("BSD-3-Clause OR MIT  tiny.npz\n")
+    assert model_license("tiny") == "BSD-3-Clause OR MIT"
+
+
 @pytest.mark.parametrize(("name", "shape"), [("gray-8x8-200", (8, 8)), ("rgb-8x8-200", (8, 8, 3))])
 def test_packaged_priors_are_small_and_of_mean_free_patches(name, shape):
     assert os.path.getsize(os.path.join(registry._WEIGHTS, f"{name}.npz")) <= 8e6
@@ -47,7 +63,6 @@ def test_packaged_priors_are_small_and_of_mean_free_patches(name, shape):
     np.testing.assert_allclose(
         model.eigenvectors[:, :, -1], constant + np.zeros(model.d), atol=1e-7
     )
-    assert "non-commercial" in model.metadata["note"]
     assert model.metadata["command"].startswith("fastepll train")
 
 

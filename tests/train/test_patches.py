@@ -8,6 +8,7 @@ import pytest
 from fastepll.images.channels import dct_matrix
 from fastepll.images.cosines import dct_basis
 from fastepll.train.patches import (
+    deviations,
     list_images,
     read_gray,
     read_rgb,
@@ -138,3 +139,38 @@ def test_bad_folders(folder, tmp_path):
         list_images(tmp_path / "absent")
     with pytest.raises(ValueError, match=r"must hold a 41x3 patch, 0\.png is 40x60"):
         list(stream_patches(list_images(folder), (41, 3), 10))
+
+
+def test_deviations_are_those_of_the_windows(folder):
+    for image, shape in (
+        (read_gray(folder / "0.png"), (3, 4)),
+        (read_rgb(folder / "2.png"), (5, 2)),
+    ):
+        windows = np.lib.stride_tricks.sliding_window_view(image, shape, axis=(0, 1))
+        axes = tuple(range(2, windows.ndim))
+        np.testing.assert_allclose(deviations(image, *shape), windows.std(axis=axes), atol=1e-6)
+
+
+def test_detail_draws_in_proportion_to_the_deviation(tmp_path):
+    """A flat half and a busy one; of their patches the flat ones come out once in a thousand."""
+    from PIL import Image
+
+    pixels = np.full((200, 400), 100, np.uint8)
+    pixels[:, 200:] = np.random.default_rng(0).integers(0, 255, (200, 200))
+    Image.fromarray(pixels).save(tmp_path / "half.png")
+
+    def flat(**options):
+        block = draw(tmp_path, 4000, (4, 4), dequantise=False, **options)
+        return (np.ptp(block, axis=1) == 0).mean()
+
+    assert flat() == pytest.approx(197 * 197 / (197 * 397), abs=0.03)
+    assert flat(detail=4.0) < 0.005
+
+
+def test_shrunk_images_are_means_of_squares(folder):
+    whole, small = read_rgb(folder / "2.png"), read_rgb(folder / "2.png", 5)
+    assert small.shape == (9, 9, 3)
+    np.testing.assert_array_equal(small[1, 2], np.rint(whole[5:10, 10:15].mean(axis=(0, 1))))
+    (block,) = stream_patches([folder / "2.png"], (9, 9, 3), 1, shrink=5, dequantise=False)
+    expected = (small - small.mean()) / 255
+    np.testing.assert_allclose(block[0], expected.ravel(), atol=1e-6)

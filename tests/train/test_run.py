@@ -126,11 +126,14 @@ def test_command_writes_model_history_and_checkpoint(folder, tmp_path):
         str(tmp_path / "state.npz"),
         "--note",
         "free images",
+        "--license",
+        "CC0-1.0",
         "--quiet",
     ]
     assert command.run(parser.parse_args(words)) == 0
     model = GaussianMixture.load(out)
     assert model.metadata["note"] == "free images"
+    assert model.metadata["license"] == "CC0-1.0"
     assert "--patch-shape 3 3 3 --n-patches 500 --warm-steps 3" in model.metadata["command"]
     rows = list(csv.reader((tmp_path / "log.csv").read_text().splitlines()))
     assert [row[1] for row in rows] == ["stage", *["warm"] * 3, *["full"] * 2, "finish"]
