@@ -74,7 +74,7 @@ def test_what_counts_as_a_change(old, new, why):
 
 
 def test_a_deprecated_argument_is_no_change():
-    def renamed(a, **older):
+    def renamed(*args, **older):
         if "b" in older:
             warnings.warn("b is now called c", DeprecationWarning, stacklevel=2)
 

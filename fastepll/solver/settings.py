@@ -137,9 +137,9 @@ class Settings(PassOptions):
         """The same settings with another schedule, that of `from_betas`."""
         return replace(self, **_schedule(betas))
 
-    def with_scales(self, n_scales: int, coarse: float) -> Settings:
+    def with_scales(self, scales: int, coarse: float) -> Settings:
         """The same settings with so many sizes; with that ``coarse`` where they have none."""
-        return replace(self, n_scales=n_scales, coarse=self.coarse or coarse)
+        return replace(self, n_scales=scales, coarse=self.coarse or coarse)
 
     def pass_(self, i: int, sigma: float, origin: tuple[int, int] = (0, 0)) -> Pass:
         """Pass number i for an image with noise of standard deviation sigma.
