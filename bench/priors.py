@@ -8,8 +8,8 @@ that the training on BSDS300, and on CLIC, held out (their names are in the mode
 photographs of no set that a prior was trained on: those of the deep image prior, of scikit-image
 and of scikit-learn. All but the first are crops of 256x256 from the middle. In colour each set has
 20 images. The quality `exact` has the first 12 of each set, 6 in colour, and the inner 128x128 of
-all but the gray ``bsd68``. Noise of image i is seeded by i. The log-likelihood of a patch is that of
-`likelihood.py`, of 8-bit patches dequantised.
+all but the gray ``bsd68``. Noise of image i is seeded by i. Log-likelihoods are of 8-bit patches
+dequantised, in the convention of `likelihood.py`.
 """
 
 from __future__ import annotations
