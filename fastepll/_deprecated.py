@@ -116,32 +116,44 @@ def older_order(
     return wrap
 
 
-def older_keywords(older: Mapping[str, str]) -> Callable[[type[C]], type[C]]:
-    """Let a class have arguments and attributes by the names they once had, older to present."""
+def older_keywords(older: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function take keywords by the names they once had, older to present."""
 
-    def told(name: str) -> str:
-        warn(f"{name} is now called {older[name]}", DeprecationWarning)
-        return older[name]
+    def wrap(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            given: dict[str, Any] = dict(kwargs)
+            for name in older:
+                if name in given:
+                    if older[name] in given:
+                        raise TypeError(f"{name} is now called {older[name]}, got both")
+                    given[present(name, older)] = given.pop(name)
+            moved: Callable[..., R] = function
+            return moved(*args, **given)
+
+        return call
+
+    return wrap
+
+
+def older_fields(older: Mapping[str, str]) -> Callable[[type[C]], type[C]]:
+    """Let a dataclass have fields by the names they once had, older to present."""
+
+    def attribute(name: str) -> property:
+        return property(
+            lambda self: getattr(self, present(name, older)), doc=f"Older name of {older[name]}."
+        )
 
     def change(cls: type[C]) -> type[C]:
-        set_up: Callable[..., None] = vars(cls)["__init__"]
-
-        @wraps(set_up)
-        def init(self: C, *args: Any, **kwargs: Any) -> None:
-            for name in older.keys() & kwargs.keys():
-                if older[name] in kwargs:
-                    raise TypeError(f"{name} is now called {older[name]}, got both")
-                kwargs[told(name)] = kwargs.pop(name)
-            set_up(self, *args, **kwargs)
-
-        def attribute(name: str) -> property:
-            return property(
-                lambda self: getattr(self, told(name)), doc=f"Older name of {older[name]}."
-            )
-
-        type.__setattr__(cls, "__init__", init)
+        type.__setattr__(cls, "__init__", older_keywords(older)(vars(cls)["__init__"]))
         for name in older:
             type.__setattr__(cls, name, attribute(name))
         return cls
 
     return change
+
+
+def present(name: str, older: Mapping[str, str]) -> str:
+    """What is called so now; warns."""
+    warn(f"{name} is now called {older[name]}", DeprecationWarning)
+    return older[name]

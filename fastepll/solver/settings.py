@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, get_args
 
-from fastepll._deprecated import older_keywords
+from fastepll._deprecated import older_fields
 from fastepll._validation.arguments import check_choice, check_count, check_number, check_numbers
 from fastepll._validation.images import check_stride
 from fastepll._warnings import warn
@@ -32,7 +32,7 @@ OLDER = {
 """Fields of `Settings` by what they were in version 0.1; they go with version 0.3."""
 
 
-@older_keywords(OLDER)
+@older_fields(OLDER)
 @dataclass(frozen=True, kw_only=True)
 class Settings(PassOptions):
     """Every number that decides what `fastepll.denoise` computes, and how fast.

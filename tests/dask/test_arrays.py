@@ -210,7 +210,7 @@ def test_a_store_larger_than_a_worker(tmp_path):
         blend=[0.5, 0.9],
         stride=8,
         coarse=0.3,
-        scales=3,
+        n_scales=3,
         selection="cascade",
         n_refine=8,
     )
