@@ -44,7 +44,7 @@ FIRST, SECOND = "gray-8x8-200", "gray-8x8-200-clic"
 RGB = ("rgb-8x8-200", "rgb-8x8-200-clic")
 MODELS = {"gray": (FIRST, SECOND), "colour": (FIRST, SECOND, *RGB)}
 LIKELY = {"gray": (FIRST, SECOND), "colour": RGB}
-PATCHES = 20_000  # for each log-likelihood
+PATCHES = 6_000  # for each log-likelihood
 SIDE, SLOW_SIDE, SLOW, IN_COLOUR = 256, 128, 12, 20
 DIP = ("F16_GT", "barbara", "kate", "library", "vase", "zebra_GT")
 SKIMAGE = ("astronaut", "camera", "chelsea", "coffee", "motorcycle_left", "rocket")
@@ -116,7 +116,10 @@ def chosen(name: str, images: Sequence[Image], kind: str, quality: str) -> list[
 def restore(images: Sequence[Image], model: str, sigma: float, quality: str) -> np.ndarray:
     """PSNR of each image in dB."""
     denoise = fastepll.Denoiser(
-        model, sigma / 255, quality=quality, channel_axis=-1 if images[0].ndim == 3 else None
+        sigma / 255,
+        model=model,
+        quality=quality,
+        channel_axis=-1 if images[0].ndim == 3 else None,
     )
     return np.array([psnr(denoise(add_noise(x, sigma, i)), x) for i, x in enumerate(images)])
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
 import re
+import warnings
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -78,8 +80,8 @@ def parsed(signature: str) -> inspect.Signature:
     return inspect.signature(eval(f"lambda {signature[1:-1]}: None"))
 
 
-def incompatible(old: str, new: str) -> str | None:
-    """What a call that the old signature took can no longer do with the new one."""
+def incompatible(old: str, new: str, thing: Any = None) -> str | None:
+    """What a call that the old signature took can no longer do with the new one, of the thing."""
     was, now = parsed(old).parameters, parsed(new).parameters
     old_order, new_order = (
         [p.name for p in side.values() if p.kind <= p.POSITIONAL_OR_KEYWORD] for side in (was, now)
@@ -88,6 +90,8 @@ def incompatible(old: str, new: str) -> str | None:
         return f"positional parameters were {old_order}"
     for name, p in was.items():
         if name not in now:
+            if takes_deprecated(thing, name):
+                continue
             return f"{name} is gone"
         if p.default is not p.empty and now[name].default != p.default:
             return f"{name} was {p.default!r} by default"
@@ -99,6 +103,16 @@ def incompatible(old: str, new: str) -> str | None:
         if p.default is p.empty and name not in was and not str(p).startswith("*")
     ]
     return f"{needed} must be given" if needed else None
+
+
+def takes_deprecated(thing: Any, keyword: str) -> bool:
+    """Whether it still takes an argument that its signature lacks, and warns of it by name."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with contextlib.suppress(TypeError, ValueError):  # the other arguments are not there
+            thing(**{keyword: []})
+    words = [str(one.message) for one in caught if one.category is DeprecationWarning]
+    return any(text.startswith(f"{keyword} is ") for text in words)
 
 
 def read_listing() -> dict[str, dict[str, str]]:

@@ -41,7 +41,7 @@ def test_public_names_stay(room, request):
             continue
         if signature:
             now = next(lines_of("", thing))
-            why = incompatible(signature, now) if now else "cannot be called"
+            why = incompatible(signature, now, thing) if now else "cannot be called"
             changed += [f"{name}: {why}"] if why else []
     assert changed == []
 
@@ -71,3 +71,12 @@ def test_modules_can_be_imported(name):
 )
 def test_what_counts_as_a_change(old, new, why):
     assert incompatible(old, new) == why
+
+
+def test_a_deprecated_argument_is_no_change():
+    def renamed(a, **older):
+        if "b" in older:
+            warnings.warn("b is now called c", DeprecationWarning, stacklevel=2)
+
+    assert incompatible("(a, *, b=1)", "(a, **older)", renamed) is None
+    assert incompatible("(a, *, d=1)", "(a, **older)", renamed) == "d is gone"
