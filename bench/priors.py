@@ -7,9 +7,9 @@ Sets: ``bsd68`` or its colour originals; the test photographs of BSDS300 that ar
 that the training on BSDS300, and on CLIC, held out (their names are in the models' metadata); and
 photographs of no set that a prior was trained on: those of the deep image prior, of scikit-image
 and of scikit-learn. All but the first are crops of 256x256 from the middle. In colour each set has
-20 images. The quality `exact` has the first 12 of each set, and the inner 128x128 of all but the
-gray ``bsd68``. Noise of image i is seeded by i. The log-likelihood of a patch is that of
-`likelihood.py`, of 8-bit patches dequantised.
+20 images. The quality `exact` has the first 12 of each set, 6 in colour, and the inner 128x128 of
+all but the gray ``bsd68``. Noise of image i is seeded by i. Log-likelihoods are of 8-bit patches
+dequantised, in the convention of `likelihood.py`.
 """
 
 from __future__ import annotations
@@ -109,8 +109,10 @@ def chosen(name: str, images: Sequence[Image], kind: str, quality: str) -> list[
         some = list(images[:IN_COLOUR])
     if quality != "exact":
         return some
-    whole = name == "bsd68" and kind == "gray"
-    return some[:SLOW] if whole else [centre(image, SLOW_SIDE) for image in some[:SLOW]]
+    if kind == "colour":
+        return [centre(image, SLOW_SIDE) for image in some[: SLOW // 2]]
+    some = some[:SLOW]
+    return some if name == "bsd68" else [centre(image, SLOW_SIDE) for image in some]
 
 
 def restore(images: Sequence[Image], model: str, sigma: float, quality: str) -> np.ndarray:
