@@ -5,7 +5,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 names = set(ZipFile(sys.argv[1]).namelist())
-kinds = (".py", ".pyi", ".json", ".typed")
+kinds = (".html", ".json", ".license", ".png", ".py", ".pyi", ".typed")
 tracked = {p.as_posix() for p in Path("fastepll").rglob("*") if p.suffix in kinds}
 weights = {p.as_posix() for p in Path("fastepll/models/weights").iterdir()}
 expected = tracked | weights

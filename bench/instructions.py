@@ -79,9 +79,9 @@ def find_tool() -> str | None:
     return None
 
 
-def measure(tool: str, level: str) -> dict[str, int]:
+def measure(tool: str, isa: str) -> dict[str, int]:
     """Instructions of a later call of each quality, and of what the first ones do besides."""
-    fixed = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "FASTEPLL_SIMD": level}
+    fixed = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "FASTEPLL_SIMD": isa}
 
     def run(**calls: int) -> int:
         cases = [f"{quality}:{SIDES[quality]}:{n}" for quality, n in calls.items()]
@@ -108,11 +108,11 @@ def main() -> int:
         return 0 if args.optional else 2
     import fastepll
 
-    level = fastepll.show_config("dict")["simd"]["in use"]
-    level = "avx2" if level == "avx512" else level  # valgrind knows no more
-    key = f"{tool}, {platform.machine()}, {level}"
+    isa = fastepll.show_config("dict")["simd"]["in use"]
+    isa = "avx2" if isa == "avx512" else isa  # valgrind knows no more
+    key = f"{tool}, {platform.machine()}, {isa}"
     stored: dict[str, Any] = json.loads(COUNTS.read_text()) if COUNTS.exists() else {}
-    counts = measure(tool, level)
+    counts = measure(tool, isa)
     if args.update:
         COUNTS.write_text(json.dumps(stored | {key: counts}, indent=1) + "\n")
     if key not in stored and not args.update:

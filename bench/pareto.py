@@ -71,7 +71,7 @@ def identity() -> dict[str, Any]:
             digest.update(path.read_bytes())
     return {
         "fastepll": digest.hexdigest(),
-        "level": fastepll.show_config("dict")["simd"]["in use"],
+        "isa": fastepll.show_config("dict")["simd"]["in use"],
         "peers": {peer.name: package_version(peer.package) for peer in PEERS},
     }
 

@@ -101,7 +101,7 @@ def write_result(name: str, figures: dict[str, Any]) -> None:
     machine = {
         "cpu": cpu_name(),
         "processors": os.cpu_count(),
-        "level": config["simd"]["in use"],
+        "isa": config["simd"]["in use"],
         "python": platform.python_version(),
         "numpy": np.__version__,
         **versions.code(),

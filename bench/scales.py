@@ -1,6 +1,6 @@
 """What restoring an image in several sizes gains: ``python bench/scales.py``.
 
-PSNR on crops of ``bsds300/train`` by ``scales=`` of `fastepll.denoise`, at high noise.
+PSNR on crops of ``bsds300/train`` by ``n_scales=`` of `fastepll.denoise`, at high noise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
         for quality in ("exact", "balanced"):
             row: dict[str, object] = {"sigma": sigma, "quality": quality}
             for scales in (1, 2, 3):
-                denoise = fastepll.Denoiser(sigma=sigma / 255, quality=quality, scales=scales)
+                denoise = fastepll.Denoiser(sigma=sigma / 255, quality=quality, n_scales=scales)
                 values = [psnr(denoise(y), x) for x, y in zip(crops, noisy, strict=True)]
                 row[f"scales {scales}"] = round(float(np.mean(values)), 3)
             rows.append(row)

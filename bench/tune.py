@@ -21,18 +21,18 @@ import fastepll
 from fastepll import GaussianMixture
 from fastepll.solver.settings import Settings
 
-SCHEDULES = Path(__file__).parents[1] / "fastepll" / "denoise_schedule.json"
+SCHEDULES = Path(__file__).parents[1] / "fastepll" / "solver" / "denoise_schedule.json"
 SIGMAS = (25.0, 50.0, 100.0, 15.0, 7.0, 2.0)  # 15 continues from 25
 SIDE = 240  # of a crop
 CASCADE = {"selection": "cascade", "estimator": "map", "weighting": "uniform"}
 FIXED = (
     "stride",
-    "screen_dims",
-    "refine_dims",
+    "n_screen",
+    "n_refine",
     "margin",
     "middle_margin",
     "rank_tolerance",
-    "window",
+    "window_decay",
 )
 LEVELS: dict[str, dict[str, tuple[float, ...]]] = {
     "gray": {

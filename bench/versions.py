@@ -35,6 +35,7 @@ def code(package: Path | None = None, checkout: Path = HERE) -> dict[str, Any]:
     ``changed`` lists what differs from the commit; a core that was built before its sources were
     last written counts too. ``commit`` is None where it cannot be known.
     """
+    folders = [package] if package else [Path(folder) for folder in fastepll.__path__]
     package = (package or Path(fastepll.__file__).parent).resolve()
     own = package == checkout / "fastepll"
     commit = git(checkout, "rev-parse", "--short=12", "HEAD")
@@ -44,21 +45,23 @@ def code(package: Path | None = None, checkout: Path = HERE) -> dict[str, Any]:
     if commit is not None:
         status = git(checkout, "status", "--porcelain", "--", *CODE) or ""
         changed = [line.split()[-1] for line in status.splitlines()]
-        if own and core_is_old(checkout):
+        if own and core_is_old(checkout, folders):
             changed.append("csrc, after the core was built")
     return {"fastepll": fastepll.__version__, "commit": commit, "changed": changed}
 
 
-def core_is_old(checkout: Path) -> bool:
-    """Whether a source of the core was written to after the core beside it was built."""
-    cores = [p for p in (checkout / "fastepll").glob("_core.*") if p.suffix in {".so", ".pyd"}]
+def core_is_old(checkout: Path, folders: list[Path]) -> bool:
+    """Whether a source of the core was written to after the core in these folders was built."""
+    found = (path for folder in folders for path in folder.glob("_core.*"))
+    cores = [path for path in found if path.suffix in {".so", ".pyd"}]
     built = max((path.stat().st_mtime for path in cores), default=math.inf)
     return any(path.stat().st_mtime > built for path in (checkout / "csrc").rglob("*.?pp"))
 
 
 def in_words(machine: dict[str, Any]) -> str:
     """Machine, instruction set, version and commit of a result."""
-    words = f"{machine['cpu']}, {machine['level']}; "
+    isa = machine.get("isa") or machine["level"]  # as older results call it
+    words = f"{machine['cpu']}, {isa}; "
     if not machine.get("commit"):
         known = machine["fastepll"] != "0+unknown"  # results from before commits were recorded
         return words + (f"fastepll {machine['fastepll']}" if known else "version not recorded")

@@ -10,13 +10,13 @@
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define FASTEPLL_WATCHED
+#define FASTEPLL_ASAN
 #endif
 #endif
 // The address sanitizer sees the bounds of what it allocates itself only.
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(FASTEPLL_WATCHED)
-#define FASTEPLL_PAGES
+    !defined(FASTEPLL_ASAN)
+#define FASTEPLL_MMAP
 #include <sys/mman.h>
 #endif
 
@@ -26,9 +26,9 @@ template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  // `all`: that all of it will be written to at once, for which the system then provides.
-  explicit Buffer(std::size_t size, bool all = false)
-      : data_(make(size * sizeof(T), all), Free{size * sizeof(T)}) {}
+  // `populate`: that all of it will be written to at once, for which the system then provides.
+  explicit Buffer(std::size_t size, bool populate = false)
+      : data_(make(size * sizeof(T), populate), Free{size * sizeof(T)}) {}
   T* get() const { return data_.get(); }
   std::size_t nbytes() const { return data_.get_deleter().bytes; }
 
@@ -38,7 +38,7 @@ class Buffer {
   struct Free {
     std::size_t bytes = 0;
     void operator()(T* p) const {
-#ifdef FASTEPLL_PAGES
+#ifdef FASTEPLL_MMAP
       if (bytes >= kLarge) {
         munmap(p, bytes);
         return;
@@ -48,12 +48,12 @@ class Buffer {
     }
   };
 
-  static T* make(std::size_t bytes, [[maybe_unused]] bool all) {
-#ifdef FASTEPLL_PAGES
+  static T* make(std::size_t bytes, [[maybe_unused]] bool populate) {
+#ifdef FASTEPLL_MMAP
     if (bytes >= kLarge) {
       int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 #ifdef MAP_POPULATE
-      if (all) flags |= MAP_POPULATE;
+      if (populate) flags |= MAP_POPULATE;
 #endif
       void* const pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
       if (pages == MAP_FAILED) throw std::bad_alloc();

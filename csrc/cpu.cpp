@@ -12,6 +12,8 @@
 namespace fastepll {
 namespace {
 
+constexpr std::uint32_t bit(int i) { return std::uint32_t{1} << i; }
+
 struct Leaf {
   std::uint32_t a = 0, b = 0, c = 0, d = 0;
 };
@@ -43,21 +45,35 @@ std::uint64_t saved_state() {
 #endif
 }
 
+bool has(std::uint32_t bits, std::uint32_t wanted) { return (bits & wanted) == wanted; }
+
+// All that the compiler may emit with the options that CMakeLists.txt gives it.
+#if defined(_MSC_VER)  // /arch:AVX2, /arch:AVX512
+constexpr std::uint32_t kOne = bit(12) /* FMA */ | bit(22) /* MOVBE */ | bit(23) /* POPCNT */ |
+                               bit(29) /* F16C */,
+                        kAvx2 = bit(3) /* BMI1 */ | bit(5) /* AVX2 */ | bit(8) /* BMI2 */,
+                        kAvx512 = bit(16) /* F */ | bit(17) /* DQ */ | bit(28) /* CD */ |
+                                  bit(30) /* BW */ | bit(31) /* VL */;
+#else
+constexpr std::uint32_t kOne = bit(12) /* FMA */ | bit(23) /* POPCNT */, kAvx2 = bit(5),
+                        kAvx512 = bit(16) /* F */;
+#endif
+
 }  // namespace
 
-bool cpu_supports(std::string_view level) {
-  if (level == "baseline") return true;
+bool cpu_supports(std::string_view isa) {
+  if (isa == "baseline") return true;
   const Leaf one = cpuid(1), seven = cpuid(7);
   const std::uint64_t saved = saved_state();
-  const bool avx2 = (saved & 0x6) == 0x6 && (one.c >> 12 & 1) /* FMA */ && (seven.b >> 5 & 1);
-  if (level == "avx2") return avx2;
-  return level == "avx512" && avx2 && (saved & 0xe6) == 0xe6 && (seven.b >> 16 & 1) /* F */;
+  const bool avx2 = (saved & 0x6) == 0x6 && has(one.c, kOne) && has(seven.b, kAvx2);
+  if (isa == "avx2") return avx2;
+  return isa == "avx512" && avx2 && (saved & 0xe6) == 0xe6 && has(seven.b, kAvx512);
 }
 
 }  // namespace fastepll
 
 #else
 
-bool fastepll::cpu_supports(std::string_view level) { return level == "baseline"; }
+bool fastepll::cpu_supports(std::string_view isa) { return isa == "baseline"; }
 
 #endif

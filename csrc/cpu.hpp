@@ -4,7 +4,7 @@
 
 namespace fastepll {
 
-// Whether kernels compiled for `level` ("baseline", "avx2", "avx512") can run here.
-bool cpu_supports(std::string_view level);
+// Whether kernels compiled for `isa` ("baseline", "avx2", "avx512") can run here.
+bool cpu_supports(std::string_view isa);
 
 }  // namespace fastepll

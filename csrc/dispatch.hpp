@@ -1,4 +1,4 @@
-// Which instruction-set level is used.
+// Which instruction set (isa) is used.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,14 +7,14 @@
 
 namespace fastepll {
 
-// Names of the levels that were compiled, slowest first.
-std::vector<std::string> compiled_levels();
+// Names of those that the kernels were compiled for, slowest first.
+std::vector<std::string> compiled_isas();
 
 // Those of them that run here.
-const std::vector<std::string>& levels();
+const std::vector<std::string>& supported_isas();
 
-// Kernels of the level called `name`, the fastest that runs here if `name` is empty.
-// Throws std::invalid_argument if that level is unknown or does not run here.
-const KernelTable& kernels(const std::string& name);
+// Kernels of the isa called `name`, the fastest that runs here if `name` is empty. Throws
+// std::invalid_argument if it is unknown or does not run here.
+const KernelTable& kernels_for(const std::string& name);
 
 }  // namespace fastepll

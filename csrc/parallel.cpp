@@ -37,7 +37,7 @@ class SignalsBlocked {
 // Waits for what comes within microseconds as a rule, for no longer than it takes to put a thread
 // to sleep and wake it again, and lets others run meanwhile.
 template <class Ready>
-void linger(const Ready& ready) {
+void wait_briefly(const Ready& ready) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
   while (!ready() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
 }
@@ -70,7 +70,7 @@ class Team {
     lock.lock();
     close(loop);
     lock.unlock();
-    linger([&] { return loop.active == 0; });
+    wait_briefly([&] { return loop.active == 0; });
     lock.lock();
     loop.left.wait(lock, [&] { return loop.active == 0; });
     n_helpers_ += static_cast<std::size_t>(loop.joined);
@@ -103,7 +103,7 @@ class Team {
     for (;;) {
       if (open_.empty()) {
         lock.unlock();
-        linger([&] { return n_open_ > 0; });
+        wait_briefly([&] { return n_open_ > 0; });
         lock.lock();
       }
       ++asleep_;

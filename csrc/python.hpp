@@ -55,7 +55,10 @@ bool has_shape(const Array<T>& array, const std::vector<py::ssize_t>& shape) {
   return std::equal(array.shape(), array.shape() + array.ndim(), shape.begin(), shape.end());
 }
 
-// Adds the steps of noise estimation to the module.
+// Each adds what is in the file of its name to the module.
+void bind_mixture(py::module_& m);
 void bind_noise(py::module_& m);
+void bind_pass(py::module_& m);
+void bind_scales(py::module_& m);
 
 }  // namespace fastepll

@@ -1,4 +1,4 @@
-// Two scales of an image; the definition is fastepll/scales.py.
+// Two scales of an image; the definition is fastepll/backends/scales.py.
 #pragma once
 #include <cstddef>
 

@@ -1,4 +1,4 @@
-// `vec`: the floats one instruction of this file's level works on; `dvec`: the doubles. The only
+// `vec`: the floats one instruction of this file's isa works on; `dvec`: the doubles. The only
 // file with intrinsics.
 #pragma once
 #include "kernels.hpp"
@@ -9,7 +9,7 @@
 #include <arm_neon.h>
 #endif
 
-namespace fastepll::FASTEPLL_LEVEL {
+namespace fastepll::FASTEPLL_ISA {
 namespace {
 
 // Before a loop over registers; before one over columns, whose body is long already.
@@ -24,9 +24,9 @@ namespace {
 #define FASTEPLL_UNROLL_TWICE
 #endif
 
-// Shapes of the inner loops, by the number of registers: kBlock rows by kPatches patches where the
-// patches lie side by side, kStep rows by kPairs patches where they are picked from a list, kTile
-// by kTileCols entries of matrices of dvec.
+// Shapes of the inner loops, by the number of registers: kPanelRows rows by kPanelPatches patches
+// where the patches lie side by side, kTriangleRows rows by kGatherPatches patches where they are
+// picked from a list, kMatrixTile by kMatrixTileCols entries of matrices of dvec.
 
 #if defined(__AVX2__)
 // Sums of the elements of each of four vectors.
@@ -36,11 +36,11 @@ inline __m128 sums4(__m256 a, __m256 b, __m256 c, __m256 d) {
 }
 #endif
 #if defined(__SSE2__) || defined(_M_X64)
-inline float sum(__m128 a) {
+inline float reduce_add(__m128 a) {
   a = _mm_add_ps(a, _mm_movehl_ps(a, a));
   return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
 }
-inline float least(__m128 a) {
+inline float reduce_min(__m128 a) {
   a = _mm_min_ps(a, _mm_movehl_ps(a, a));
   return _mm_cvtss_f32(_mm_min_ss(a, _mm_shuffle_ps(a, a, 1)));
 }
@@ -48,7 +48,8 @@ inline float least(__m128 a) {
 
 #if defined(__AVX512F__)
 
-constexpr std::size_t kWidth = 16, kBlock = 32, kPatches = 8, kStep = 16, kPairs = 8;
+constexpr std::size_t kFloatLanes = 16, kPanelRows = 32, kPanelPatches = 8, kTriangleRows = 16,
+                      kGatherPatches = 8;
 using vec = __m512;
 inline vec zero() { return _mm512_setzero_ps(); }
 inline vec set1(float a) { return _mm512_set1_ps(a); }
@@ -59,20 +60,20 @@ inline vec sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 inline vec mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 inline vec fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 inline vec min(vec a, vec b) { return _mm512_min_ps(a, b); }
-inline __m256 halves(vec a) {
+inline __m256 add_halves(vec a) {
   const __m256d high = _mm512_extractf64x4_pd(_mm512_castps_pd(a), 1);
   return _mm256_add_ps(_mm512_castps512_ps256(a), _mm256_castpd_ps(high));
 }
 inline void store_sums4(float* p, const vec* v) {
-  _mm_storeu_ps(p, sums4(halves(v[0]), halves(v[1]), halves(v[2]), halves(v[3])));
+  _mm_storeu_ps(p, sums4(add_halves(v[0]), add_halves(v[1]), add_halves(v[2]), add_halves(v[3])));
 }
-inline float sum(vec a) {
-  const __m256 x = halves(a);
-  return sum(_mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)));
+inline float reduce_add(vec a) {
+  const __m256 x = add_halves(a);
+  return reduce_add(_mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)));
 }
-inline float least(vec a) { return _mm512_reduce_min_ps(a); }
+inline float reduce_min(vec a) { return _mm512_reduce_min_ps(a); }
 
-constexpr std::size_t kLanes = 8, kTileCols = 4;
+constexpr std::size_t kDoubleLanes = 8, kMatrixTileCols = 4;
 using dvec = __m512d;
 inline dvec set1(double a) { return _mm512_set1_pd(a); }
 inline dvec load(const double* p) { return _mm512_loadu_pd(p); }
@@ -83,7 +84,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm512_fnmadd_pd(a, b, c); }  
 
 #elif defined(__AVX2__)
 
-constexpr std::size_t kWidth = 8, kBlock = 16, kPatches = 6, kStep = 16, kPairs = 6;
+constexpr std::size_t kFloatLanes = 8, kPanelRows = 16, kPanelPatches = 6, kTriangleRows = 16,
+                      kGatherPatches = 6;
 using vec = __m256;
 inline vec zero() { return _mm256_setzero_ps(); }
 inline vec set1(float a) { return _mm256_set1_ps(a); }
@@ -95,14 +97,14 @@ inline vec mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 inline vec fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 inline vec min(vec a, vec b) { return _mm256_min_ps(a, b); }
 inline void store_sums4(float* p, const vec* v) { _mm_storeu_ps(p, sums4(v[0], v[1], v[2], v[3])); }
-inline float sum(vec a) {
-  return sum(_mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
+inline float reduce_add(vec a) {
+  return reduce_add(_mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
 }
-inline float least(vec a) {
-  return least(_mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
+inline float reduce_min(vec a) {
+  return reduce_min(_mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
 }
 
-constexpr std::size_t kLanes = 4, kTileCols = 2;
+constexpr std::size_t kDoubleLanes = 4, kMatrixTileCols = 2;
 using dvec = __m256d;
 inline dvec set1(double a) { return _mm256_set1_pd(a); }
 inline dvec load(const double* p) { return _mm256_loadu_pd(p); }
@@ -113,7 +115,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm256_fnmadd_pd(a, b, c); }  
 
 #elif defined(__SSE2__) || defined(_M_X64)
 
-constexpr std::size_t kWidth = 4, kBlock = 8, kPatches = 4, kStep = 8, kPairs = 4;
+constexpr std::size_t kFloatLanes = 4, kPanelRows = 8, kPanelPatches = 4, kTriangleRows = 8,
+                      kGatherPatches = 4;
 using vec = __m128;
 inline vec zero() { return _mm_setzero_ps(); }
 inline vec set1(float a) { return _mm_set1_ps(a); }
@@ -130,7 +133,7 @@ inline void store_sums4(float* p, const vec* v) {
   store(p, add(add(a, b), add(c, d)));
 }
 
-constexpr std::size_t kLanes = 2, kTileCols = 2;
+constexpr std::size_t kDoubleLanes = 2, kMatrixTileCols = 2;
 using dvec = __m128d;
 inline dvec set1(double a) { return _mm_set1_pd(a); }
 inline dvec load(const double* p) { return _mm_loadu_pd(p); }
@@ -141,7 +144,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm_sub_pd(c, _mm_mul_pd(a, b)
 
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 
-constexpr std::size_t kWidth = 4, kBlock = 16, kPatches = 4, kStep = 16, kPairs = 4;
+constexpr std::size_t kFloatLanes = 4, kPanelRows = 16, kPanelPatches = 4, kTriangleRows = 16,
+                      kGatherPatches = 4;
 using vec = float32x4_t;
 inline vec zero() { return vdupq_n_f32(0); }
 inline vec set1(float a) { return vdupq_n_f32(a); }
@@ -155,10 +159,10 @@ inline vec min(vec a, vec b) { return vminq_f32(a, b); }
 inline void store_sums4(float* p, const vec* v) {
   store(p, vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3])));
 }
-inline float sum(vec a) { return vaddvq_f32(a); }
-inline float least(vec a) { return vminvq_f32(a); }
+inline float reduce_add(vec a) { return vaddvq_f32(a); }
+inline float reduce_min(vec a) { return vminvq_f32(a); }
 
-constexpr std::size_t kLanes = 2, kTileCols = 4;
+constexpr std::size_t kDoubleLanes = 2, kMatrixTileCols = 4;
 using dvec = float64x2_t;
 inline dvec set1(double a) { return vdupq_n_f64(a); }
 inline dvec load(const double* p) { return vld1q_f64(p); }
@@ -169,7 +173,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return vfmsq_f64(c, a, b); }
 
 #else  // any other processor: one float at a time, the compiler may do better
 
-constexpr std::size_t kWidth = 1, kBlock = 4, kPatches = 2, kStep = 4, kPairs = 4;
+constexpr std::size_t kFloatLanes = 1, kPanelRows = 4, kPanelPatches = 2, kTriangleRows = 4,
+                      kGatherPatches = 4;
 using vec = float;
 inline vec zero() { return 0; }
 inline vec set1(float a) { return a; }
@@ -183,10 +188,10 @@ inline vec min(vec a, vec b) { return a < b ? a : b; }
 inline void store_sums4(float* p, const vec* v) {
   for (std::size_t i = 0; i < 4; ++i) p[i] = v[i];
 }
-inline float sum(vec a) { return a; }
-inline float least(vec a) { return a; }
+inline float reduce_add(vec a) { return a; }
+inline float reduce_min(vec a) { return a; }
 
-constexpr std::size_t kLanes = 1, kTileCols = 2;
+constexpr std::size_t kDoubleLanes = 1, kMatrixTileCols = 2;
 using dvec = double;
 inline dvec set1(double a) { return a; }
 inline dvec load(const double* p) { return *p; }
@@ -198,44 +203,48 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return c - a * b; }
 #endif
 
 // Writes the numbers of the costs that are not above the limit, in order; n is a multiple of
-// kWidth, and the target has room for kWidth more. Returns how many.
+// kFloatLanes, and the target has room for kFloatLanes more. Returns how many.
 #if defined(__AVX512F__)
-inline std::size_t all_below(const float* costs, std::size_t n, float limit, std::int32_t* target) {
+inline std::size_t indices_at_most(const float* costs, std::size_t n, float limit,
+                                   std::int32_t* target) {
   __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const std::int32_t* const begin = target;
-  for (std::size_t i = 0; i < n; i += kWidth) {
+  for (std::size_t i = 0; i < n; i += kFloatLanes) {
     const __mmask16 set = _mm512_cmp_ps_mask(load(costs + i), set1(limit), _CMP_LE_OQ);
     _mm512_storeu_si512(target, _mm512_maskz_compress_epi32(set, number));
-    number = _mm512_add_epi32(number, _mm512_set1_epi32(kWidth));
+    number = _mm512_add_epi32(number, _mm512_set1_epi32(kFloatLanes));
     target += _mm_popcnt_u32(set);
   }
   return static_cast<std::size_t>(target - begin);
 }
 #elif defined(__AVX2__)
-struct Orders {  // per set of lanes: their numbers
+struct LaneOrders {  // per set of lanes: their numbers
   std::uint8_t lanes[256][8];
-  constexpr Orders() : lanes() {
+  constexpr LaneOrders() : lanes() {
     for (int set = 0; set < 256; ++set)
       for (int lane = 0, n = 0; lane < 8; ++lane)
         if ((set >> lane & 1) != 0) lanes[set][n++] = static_cast<std::uint8_t>(lane);
   }
 };
-constexpr Orders kOrders;
-inline std::size_t all_below(const float* costs, std::size_t n, float limit, std::int32_t* target) {
+constexpr LaneOrders kLaneOrders;
+inline std::size_t indices_at_most(const float* costs, std::size_t n, float limit,
+                                   std::int32_t* target) {
   __m256i first = _mm256_setzero_si256();
   const std::int32_t* const begin = target;
-  for (std::size_t i = 0; i < n; i += kWidth) {
+  for (std::size_t i = 0; i < n; i += kFloatLanes) {
     const __m256 kept = _mm256_cmp_ps(load(costs + i), set1(limit), _CMP_LE_OQ);
     const unsigned set = static_cast<unsigned>(_mm256_movemask_ps(kept));
-    const __m256i lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kOrders.lanes[set]));
+    const __m256i lanes =
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLaneOrders.lanes[set]));
     _mm256_storeu_si256((__m256i*)target, _mm256_add_epi32(lanes, first));
-    first = _mm256_add_epi32(first, _mm256_set1_epi32(kWidth));
+    first = _mm256_add_epi32(first, _mm256_set1_epi32(kFloatLanes));
     target += _mm_popcnt_u32(set);
   }
   return static_cast<std::size_t>(target - begin);
 }
 #else
-inline std::size_t all_below(const float* costs, std::size_t n, float limit, std::int32_t* target) {
+inline std::size_t indices_at_most(const float* costs, std::size_t n, float limit,
+                                   std::int32_t* target) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < n; ++i) {
     target[kept] = static_cast<std::int32_t>(i);
@@ -245,11 +254,12 @@ inline std::size_t all_below(const float* costs, std::size_t n, float limit, std
 }
 #endif
 
-constexpr std::size_t kTile = 4;
+constexpr std::size_t kMatrixTile = 4;
 
-static_assert(kBlock % kLanes == 0 && kTile % kTileCols == 0);
-static_assert(kBlock % kWidth == 0 && kStep % kWidth == 0 && kMiddle % kStep == 0);
-static_assert(kPad % kBlock == 0 && kPad % kStep == 0 && kBatch % kPatches == 0);
+static_assert(kPanelRows % kDoubleLanes == 0 && kMatrixTile % kMatrixTileCols == 0);
+static_assert(kPanelRows % kFloatLanes == 0 && kTriangleRows % kFloatLanes == 0 &&
+              kMiddleCoefs % kTriangleRows == 0);
+static_assert(kPad % kPanelRows == 0 && kPad % kTriangleRows == 0 && kBatch % kPanelPatches == 0);
 
 }  // namespace
-}  // namespace fastepll::FASTEPLL_LEVEL
+}  // namespace fastepll::FASTEPLL_ISA

@@ -20,22 +20,22 @@ class Pool {
   // The smallest that will do, else none.
   std::pair<std::size_t, Buffer<char>> take(std::size_t size) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = resting_.lower_bound(size);
-    if (found == resting_.end() || found->first > 2 * size + kSmall) return {};
+    const auto found = free_.lower_bound(size);
+    if (found == free_.end() || found->first > 2 * size + kSmall) return {};
     std::pair<std::size_t, Buffer<char>> result(found->first, std::move(found->second));
     bytes_ -= found->first;
-    resting_.erase(found);
+    free_.erase(found);
     return result;
   }
 
   void give(std::size_t size, Buffer<char> memory) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    resting_.emplace(size, std::move(memory));
+    free_.emplace(size, std::move(memory));
     bytes_ += size;
     while (bytes_ > most_) {
-      const auto largest = std::prev(resting_.end());
+      const auto largest = std::prev(free_.end());
       bytes_ -= largest->first;
-      resting_.erase(largest);
+      free_.erase(largest);
     }
   }
 
@@ -50,7 +50,7 @@ class Pool {
       (std::size_t{24} << 20) +
       (std::size_t{4} << 20) * std::max(1u, std::thread::hardware_concurrency());
   std::mutex mutex_;
-  std::multimap<std::size_t, Buffer<char>> resting_;
+  std::multimap<std::size_t, Buffer<char>> free_;
   std::size_t bytes_ = 0;
 };
 
@@ -76,6 +76,6 @@ Workspace::~Workspace() {
   }
 }
 
-std::size_t resting_bytes() { return pool.get().bytes(); }
+std::size_t pooled_bytes() { return pool.get().bytes(); }
 
 }  // namespace fastepll

@@ -12,16 +12,16 @@ namespace fastepll {
 // A piece of memory from the process's pool, which it goes back to in the end.
 class Workspace {
  public:
-  // Arrays for `carve(place)`, which calls place(pointer, n) for each; they hold anything.
-  template <class Carve>
-  explicit Workspace(const Carve& carve) {
+  // Of the arrays that `for_each_array(reserve)` calls reserve(pointer, n) for; they hold anything.
+  template <class ForEachArray>
+  explicit Workspace(const ForEachArray& for_each_array) {
     const auto bytes = [](auto* array, std::size_t n) {
       return round_up(n * sizeof(*array), kAlign);
     };
     std::size_t size = 0;
-    carve([&](auto*& array, std::size_t n) { size += bytes(array, n); });
+    for_each_array([&](auto*& array, std::size_t n) { size += bytes(array, n); });
     char* next = take(size);
-    carve([&](auto*& array, std::size_t n) {
+    for_each_array([&](auto*& array, std::size_t n) {
       array = reinterpret_cast<std::decay_t<decltype(array)>>(next);
       next += bytes(array, n);
     });
@@ -37,27 +37,28 @@ class Workspace {
 };
 
 // The arrays of a tile that nobody but the kernels looks at, and its corners.
-template <class Place>
-void carve_tile(Tile& tile, const Tables& t, const Place& place) {
-  place(tile.corners, kRoom);
-  place(tile.coefs, kRoom * round_up(t.coefs, kPad));
-  place(tile.energy, kRoom);
-  place(tile.middle, kRoom);
-  place(tile.power, kRoom);
-  place(tile.best, kRoom * t.mixed);
-  place(tile.limit, kRoom);
-  place(tile.least, kRoom);
-  place(tile.slack, kRoom);
-  place(tile.seeds, kRoom);
-  place(tile.candidates, t.k_pad + kPad);
-  place(tile.patch_list, t.k_pad * kListRoom);
-  place(tile.cost_list, t.k_pad * kListRoom);
-  place(tile.ends, t.k_pad);
-  place(tile.features, kBatch * (t.features > t.q_pad ? t.features : t.q_pad) + kPad);
-  place(tile.costs, kBatch * t.k_pad);
+template <class Reserve>
+void reserve_tile(Tile& tile, const Tables& t, const Reserve& reserve) {
+  reserve(tile.corners, kMaxTilePatches);
+  reserve(tile.coefs, kMaxTilePatches * round_up(t.n_active, kPad));
+  reserve(tile.tail_squared_norm, kMaxTilePatches);
+  reserve(tile.middle_squared_norm, kMaxTilePatches);
+  reserve(tile.squared_norm, kMaxTilePatches);
+  reserve(tile.best_costs, kMaxTilePatches * t.n_top);
+  reserve(tile.cost_limit, kMaxTilePatches);
+  reserve(tile.middle_limit, kMaxTilePatches);
+  reserve(tile.margin, kMaxTilePatches);
+  reserve(tile.incumbents, kMaxTilePatches);
+  reserve(tile.candidates, t.k_pad + kPad);
+  reserve(tile.patch_list, t.k_pad * kListCapacity);
+  reserve(tile.cost_list, t.k_pad * kListCapacity);
+  reserve(tile.list_ends, t.k_pad);
+  reserve(tile.features,
+          kBatch * (t.n_screen_features > t.coefs_pad ? t.n_screen_features : t.coefs_pad) + kPad);
+  reserve(tile.costs, kBatch * t.k_pad);
 }
 
-// Bytes of workspaces at rest.
-std::size_t resting_bytes();
+// Bytes of the pool.
+std::size_t pooled_bytes();
 
 }  // namespace fastepll

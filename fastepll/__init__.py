@@ -1,9 +1,8 @@
 """Fast, exact EPLL image restoration with Gaussian-mixture patch priors."""
 
-from typing import TYPE_CHECKING
-
 from fastepll._deprecated import import_moved_modules
 from fastepll._info import show_config
+from fastepll._version import __version__, refuse_to_hide_a_core
 from fastepll._warnings import warn
 from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.noise.estimate import estimate_sigma
@@ -34,20 +33,13 @@ __all__ = [
     "super_resolve",
 ]
 
-if TYPE_CHECKING:
-    from fastepll._version import __version__
-else:
-
-    def __getattr__(name):
-        """Look the version up when it is asked for: that takes as long as all the rest here."""
-        if name == "__version__":
-            from fastepll._version import __version__
-
-            return __version__
-        if name == "energy":
-            warn("fastepll.energy is now fastepll.objective", DeprecationWarning)
-            return objective
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
+refuse_to_hide_a_core()
 import_moved_modules()
+
+
+def __getattr__(name: str) -> object:
+    """Names of older versions."""
+    if name == "energy":
+        warn("fastepll.energy is now fastepll.objective", DeprecationWarning)
+        return objective
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,41 +14,43 @@ class Mixture:
         height: int,
         width: int,
         channels: int,
-        level: str,
+        isa: str,
         n_threads: int,
     ) -> None: ...
     @property
-    def level(self) -> str: ...
+    def isa(self) -> str: ...
     @property
     def nbytes(self) -> int: ...
     def prepare(
         self,
         noise_var: float,
         exact: bool,
-        screen_dims: int,
-        refine_dims: int,
+        n_screen: int,
+        n_refine: int,
         margin: float,
         middle_margin: float,
-        mean: bool,
+        top_mean: bool,
         weighted: bool,
         rank_tolerance: float,
-        window: float,
+        window_decay: float,
         n_threads: int,
-    ) -> Prepared: ...
+    ) -> PreparedMixture: ...
 
-class Prepared:
+class PreparedMixture:
     @property
     def nbytes(self) -> int: ...
 
 Image = NDArray[np.floating[Any]]
-Call = tuple[Image, Prepared, int, int, int, Image | None, float, NDArray[np.int32] | None, Image]
+Call = tuple[
+    Image, PreparedMixture, int, int, int, Image | None, float, NDArray[np.int32] | None, Image
+]
 
 def prior_passes(
     calls: list[Call], n_threads: int, poll: Callable[[float], object] | None
 ) -> None: ...
 def select(
     image: NDArray[np.floating[Any]],
-    prepared: Prepared,
+    prepared: PreparedMixture,
     stride: int,
     shift_y: int,
     shift_x: int,
@@ -56,24 +58,24 @@ def select(
     n_threads: int,
 ) -> NDArray[np.int32]: ...
 def log_probs(
-    image: NDArray[np.floating[Any]], prepared: Prepared, n_threads: int
+    image: NDArray[np.floating[Any]], prepared: PreparedMixture, n_threads: int
 ) -> NDArray[np.float64]: ...
-def inspect(
+def patch_statistics(
     plane: NDArray[np.float32],
     corners: NDArray[np.int32],
     height: int,
     width: int,
     high: NDArray[np.float32],
     side: int,
-    level: str,
+    isa: str,
     n_threads: int,
 ) -> NDArray[np.float32]: ...
-def evidence(
-    energies: NDArray[np.float32],
+def conditional_log_probs(
+    squared_norms: NDArray[np.float32],
     precisions: NDArray[np.float64],
     offsets: NDArray[np.float64],
     n_low: int,
-    level: str,
+    isa: str,
     n_threads: int,
 ) -> NDArray[np.float64]: ...
 def halve(
@@ -86,11 +88,11 @@ def add_coarse(
     scratch: NDArray[np.floating[Any]],
     n_threads: int,
 ) -> None: ...
-def levels() -> list[str]: ...
-def compiled_levels() -> list[str]: ...
-def resolve_level(name: str) -> str: ...
+def supported_isas() -> list[str]: ...
+def compiled_isas() -> list[str]: ...
+def resolve_isa(name: str) -> str: ...
 def use_runner(runner: object) -> None: ...
 def thread_limit() -> int: ...
 def set_thread_limit(n: int) -> None: ...
 def thread_counts() -> dict[str, int]: ...
-def resting_bytes() -> int: ...
+def pooled_bytes() -> int: ...

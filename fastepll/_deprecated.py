@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -15,6 +15,7 @@ from fastepll._warnings import warn
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 
 MOVED = {
     "fastepll.anscombe": ("fastepll.restoration.poisson",),
@@ -23,6 +24,7 @@ MOVED = {
     "fastepll.denoising": ("fastepll.restoration.denoise",),
     "fastepll.epll": ("fastepll.solver.half_quadratic", "fastepll.solver.multiscale"),
     "fastepll.inverse": ("fastepll.restoration.restore",),
+    "fastepll.measured": ("fastepll.restoration.measurement",),
     "fastepll.mosaic": ("fastepll.restoration.mosaic",),
     "fastepll.priors.adapted": ("fastepll.models.adapted",),
     "fastepll.priors.gradient": ("fastepll.models.gradient",),
@@ -33,7 +35,9 @@ MOVED = {
         "fastepll.solver.denoise_schedule",
         "fastepll.backends.passes",
     ),
+    "fastepll.stacks": ("fastepll.images.batch",),
     "fastepll.tasks": ("fastepll.restoration.tasks",),
+    "fastepll.uneven": ("fastepll.solver.noise_map",),
 }
 """Modules of version 0.1 by what they are now; they go with version 0.3."""
 
@@ -110,3 +114,46 @@ def older_order(
         return call
 
     return wrap
+
+
+def older_keywords(older: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function take keywords by the names they once had, older to present."""
+
+    def wrap(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            given: dict[str, Any] = dict(kwargs)
+            for name in older:
+                if name in given:
+                    if older[name] in given:
+                        raise TypeError(f"{name} is now called {older[name]}, got both")
+                    given[present(name, older)] = given.pop(name)
+            moved: Callable[..., R] = function
+            return moved(*args, **given)
+
+        return call
+
+    return wrap
+
+
+def older_fields(older: Mapping[str, str]) -> Callable[[type[C]], type[C]]:
+    """Let a dataclass have fields by the names they once had, older to present."""
+
+    def attribute(name: str) -> property:
+        return property(
+            lambda self: getattr(self, present(name, older)), doc=f"Older name of {older[name]}."
+        )
+
+    def change(cls: type[C]) -> type[C]:
+        type.__setattr__(cls, "__init__", older_keywords(older)(vars(cls)["__init__"]))
+        for name in older:
+            type.__setattr__(cls, name, attribute(name))
+        return cls
+
+    return change
+
+
+def present(name: str, older: Mapping[str, str]) -> str:
+    """What is called so now; warns."""
+    warn(f"{name} is now called {older[name]}", DeprecationWarning)
+    return older[name]

@@ -21,7 +21,7 @@ def show_config(mode: Literal["stdout"] = "stdout") -> None: ...
 @overload
 def show_config(mode: Literal["dict"]) -> Config: ...
 def show_config(mode: Literal["stdout", "dict"] = "stdout") -> Config | None:
-    """Show which backend, instruction-set level, thread count and libraries are in use, and why.
+    """Show which backend, instruction set, thread count and libraries are in use, and why.
 
     Nothing is computed and no optional library is imported, so it also works, and says what is
     wrong, where an environment variable would make `fastepll.denoise` raise.
@@ -83,7 +83,7 @@ def _backend() -> dict[str, Any]:
 
 
 def _simd() -> dict[str, Any]:
-    """Instruction-set level of the native backend."""
+    """Instruction set of the native backend."""
     wanted = os.environ.get("FASTEPLL_SIMD") or None
     facts: dict[str, Any] = {"in use": None, "FASTEPLL_SIMD": wanted}
     if why_not("native"):
@@ -91,10 +91,10 @@ def _simd() -> dict[str, Any]:
     from fastepll import _core
     from fastepll.backends.native import backend
 
-    facts["compiled"] = _core.compiled_levels()
-    facts["run here"] = _core.levels()
+    facts["compiled"] = _core.compiled_isas()
+    facts["run here"] = _core.supported_isas()
     try:
-        facts["in use"] = backend.level()
+        facts["in use"] = backend.isa()
     except ValueError as error:
         facts["error"] = str(error)
     return facts

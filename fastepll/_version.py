@@ -1,26 +1,35 @@
-"""The version: of the source tree that the package lies in, else of the installed package."""
+"""Which fastepll this is: its version, and an error where a source tree hides the installed one."""
 
-import re
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+__version__ = "0.1.0"
 
-def find_version(package: Path) -> str:
-    """Version of the package in that folder, written in ``pyproject.toml`` alone.
 
-    A package in its source tree may not be the one that is installed, so it has the version of the
-    tree, marked ``+checkout``.
+def refuse_to_hide_a_core() -> None:
+    """Raise ImportError if this package has no core and hides an installed one that has.
+
+    That is what Python started in a checkout makes of ``pip install .``: it finds the sources
+    first. Nothing is refused where no core was built anywhere, or where one is there but does not
+    load.
     """
-    project = package.parent / "pyproject.toml"
-    text = project.read_text(encoding="utf-8") if project.is_file() else ""
-    if re.search(r'^name = "fastepll"$', text, re.MULTILINE):
-        found = re.search(r'^version = "(.+)"$', text, re.MULTILINE)
-        if found:
-            return f"{found[1]}+checkout"
+    import sys
+
+    if "fastepll._core" in sys.modules:  # or blocked, as None
+        return
+    from importlib.metadata import PackageNotFoundError, files
+    from importlib.util import find_spec
+
+    if find_spec("fastepll._core") is not None:
+        return
     try:
-        return version("fastepll")
+        installed = [Path(str(path.locate())) for path in files("fastepll") or []]
     except PackageNotFoundError:
-        return "0+unknown"
-
-
-__version__ = find_version(Path(__file__).resolve().parent)
+        return
+    cores = [path for path in installed if path.name.startswith("_core.") and path.is_file()]
+    hidden = [path.parent for path in cores if path.suffix in {".so", ".pyd"}]
+    if hidden:
+        raise ImportError(
+            f"{Path(__file__).parent} has no compiled core and hides the fastepll installed in "
+            f"{hidden[0]}, which has one: start Python in another folder to use that one, or build "
+            "the core of these sources with pip install -e ."
+        )

@@ -17,6 +17,9 @@ Overlap: TypeAlias = Literal["mean", "sum"]
 
 Selection: TypeAlias = Literal["exact", "cascade"]
 Estimator: TypeAlias = Literal["map", "mean"]
+"""Of a prior: the most probable patch, or the exact posterior mean."""
+PassEstimator: TypeAlias = Literal["map", "top_mean"]
+"""Of a pass: by the best component, or the mean over the best few."""
 Weighting: TypeAlias = Literal["uniform", "confidence"]
 Boundary: TypeAlias = Literal["periodic", "reflect", "valid"]
 

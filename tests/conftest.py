@@ -1,4 +1,4 @@
-"""Fixtures that every room shares: backend, level, n_threads, the data folder."""
+"""Fixtures that every room shares: backend, isa, n_threads, the data folder."""
 
 from __future__ import annotations
 
@@ -31,26 +31,33 @@ PACKAGE = Path(_info.__file__).parent  # the one under test: installed, or the s
 BACKENDS = [name for name in get_args(BackendName) if why_not(name) is None]
 
 
-def levels() -> list[str]:
-    """Levels to test: FASTEPLL_SIMD if it is set, else all that run here; none without the core."""
+def isas() -> list[str]:
+    """Instruction sets to test: FASTEPLL_SIMD, else all that run here; none without the core."""
     if why_not("native"):
         return []
     from fastepll import _core
 
     wanted = os.environ.get("FASTEPLL_SIMD")
-    return [wanted] if wanted else _core.levels()
+    return [wanted] if wanted else _core.supported_isas()
 
 
 def pytest_sessionstart() -> None:
-    if os.environ.get("FASTEPLL_REQUIRE_CORE") == "1" and "native" not in BACKENDS:
-        pytest.exit(f"FASTEPLL_REQUIRE_CORE: {PACKAGE}: {why_not('native')}", returncode=1)
+    """Refuse to test sources without a core, unless that is wanted: most tests would not run."""
+    sources = PACKAGE.parent == Path(__file__).parents[1].resolve()
+    required = os.environ.get("FASTEPLL_REQUIRE_CORE", str(int(sources)))
+    if required != "0" and (reason := why_not("native")):
+        pytest.exit(
+            f"{PACKAGE}: {reason}; build the core with pip install -e . , or test without one with "
+            "FASTEPLL_REQUIRE_CORE=0",
+            returncode=1,
+        )
 
 
 def pytest_report_header() -> list[str]:
     config = _info.show_config("dict")
     return [
         f"fastepll: {PACKAGE}",
-        f"backends: {', '.join(BACKENDS)}; instruction-set level: {config['simd']['in use']}; "
+        f"backends: {', '.join(BACKENDS)}; instruction set: {config['simd']['in use']}; "
         f"threads: {config['threads']['in use']} ({config['threads']['from']})",
     ]
 
@@ -61,9 +68,9 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return get_backend(request.param)
 
 
-@pytest.fixture(params=levels())
-def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every instruction-set level that runs here, in use by the native backend."""
+@pytest.fixture(params=isas())
+def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every instruction set that runs here, in use by the native backend."""
     monkeypatch.setenv("FASTEPLL_SIMD", request.param)
     return request.param
 

@@ -75,12 +75,12 @@ def watching() -> Iterator[list[Seen]]:
 def fragile(image: Array, model: GaussianMixture, step: Pass) -> Array:
     """Patches, (rows, columns) of the grid, whose estimate may jump if costs err a little.
 
-    Another component may be the best; of the "mean", others may be taken; of a cascade, others may
+    Another component may be the best; of a top mean, others may be taken; of a cascade, others may
     be considered.
     """
     rows, cols = reference.grid(image, model, step)
     patches, _ = reference.extract(image, model.patch_shape, (rows, cols))
-    n_taken = 1 if step.estimator == "map" else reference.MOST
+    n_taken = 1 if step.estimator == "map" else reference.TOP_COMPONENTS
     tie = TIE if n_taken == 1 else TIE / 10  # nothing tells afterwards which of them did jump
     taken = []
     for slack in (tie, -tie):
@@ -89,7 +89,7 @@ def fragile(image: Array, model: GaussianMixture, step: Pass) -> Array:
         cost = reference.costs(patches, model, moved)
         ranked = np.sort(np.pad(cost, ((0, 0), (0, 1)), constant_values=np.inf), axis=1)
         last = min(n_taken - (slack > 0), model.k)
-        limit = np.minimum(ranked[:, last], ranked[:, 0] + reference.NEAR) + slack
+        limit = np.minimum(ranked[:, last], ranked[:, 0] + reference.TOP_MARGIN) + slack
         taken.append(cost <= limit[:, None])
     return np.any(taken[0] != taken[1], axis=1).reshape(len(rows), len(cols))
 

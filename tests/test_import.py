@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import inspect
 import json
+import os
 import re
+import shutil
 from importlib.resources import files
 
 import pytest
 
 import fastepll
+
+from .conftest import PACKAGE
 
 HEAVY = [
     "torch",
@@ -45,6 +50,52 @@ smooth = get_backend().prior_pass(image, model, Pass(noise_var=1.0), n_threads=1
 assert smooth.std() < 0.6 * image.std()
 """
 
+# Without the finders of editable installs, which come before the folders of the path.
+AS_IN_A_CHECKOUT = """
+import sys
+sys.meta_path = [finder for finder in sys.meta_path if isinstance(finder, type)]
+try:
+    import fastepll
+except ImportError as error:
+    print(error)
+else:
+    print(fastepll.__file__)
+"""
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """The package as a checkout has it."""
+    package = tmp_path / "checkout" / "fastepll"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
+    return package
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """What is left of an installed package: its list of files, and its core."""
+    folder = tmp_path / "installed"
+    (folder / "fastepll-9.9.dist-info").mkdir(parents=True)
+    (folder / "fastepll-9.9.dist-info" / "METADATA").write_text("Name: fastepll\nVersion: 9.9\n")
+    (folder / "fastepll-9.9.dist-info" / "RECORD").write_text("fastepll/_core.abi3.so,,\n")
+    (folder / "fastepll").mkdir()
+    (folder / "fastepll" / "_core.abi3.so").touch()
+    return folder
+
+
+def test_sources_do_not_hide_an_installed_core(python, sources, installed):
+    path = os.pathsep.join(map(str, (sources.parent, installed)))
+    said = python(AS_IN_A_CHECKOUT, PYTHONPATH=path).communicate(timeout=60)[0]
+    assert said.startswith(f"{sources} has no compiled core and hides the fastepll installed in ")
+    assert f"{installed / 'fastepll'}, which has one" in said
+
+
+def test_sources_work_where_no_core_is_installed(python, sources, installed):
+    (installed / "fastepll" / "_core.abi3.so").unlink()
+    path = os.pathsep.join(map(str, (sources.parent, installed)))
+    said = python(AS_IN_A_CHECKOUT, PYTHONPATH=path).communicate(timeout=60)[0]
+    assert said.strip() == str(sources / "__init__.py")
+
 
 @pytest.mark.parametrize("name", ["fastepll", "fastepll.priors"])
 def test_import_is_light(python, name):
@@ -74,8 +125,13 @@ def test_public_names_are_documented(name):
     assert set(inspect.signature(thing).parameters) - documented == set()
 
 
-def test_public_names_have_a_version():
-    assert re.match(r"\d+[.+]", fastepll.__version__)
+def test_version_is_that_of_the_installed_package():
+    assert re.match(r"\d+\.\d+", fastepll.__version__)
+    try:
+        installed = importlib.metadata.version("fastepll")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("sources that are not installed")
+    assert fastepll.__version__ == installed
 
 
 def test_packaged_files():
@@ -83,5 +139,8 @@ def test_packaged_files():
     assert package.joinpath("py.typed").is_file()
     assert package.joinpath("_core.pyi").is_file()
     assert package.joinpath("solver/denoise_schedule.json").is_file()
+    assert package.joinpath("cli/report/page.html").is_file()
+    assert package.joinpath("cli/camera.png").is_file()
+    assert "CC0-1.0" in package.joinpath("cli/camera.png.license").read_text("utf-8")
     for name in fastepll.list_models():
         assert package.joinpath(f"models/weights/{name}.npz").is_file()

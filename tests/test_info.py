@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 import fastepll
-from fastepll import _version
 from fastepll._threads import resolve_threads
 from fastepll.backends import get_backend
 from fastepll.backends.passes import Pass
@@ -39,17 +36,17 @@ def test_mode_is_checked():
         fastepll.show_config("dicts")
 
 
-def test_level(level):
-    assert fastepll.show_config("dict")["simd"]["in use"] == level
+def test_isa(isa):
+    assert fastepll.show_config("dict")["simd"]["in use"] == isa
 
 
 @pytest.mark.skipif(get_backend().name != "native", reason="needs the native core")
 @pytest.mark.parametrize("wanted", ["sse9", "AVX2", "neon "])
-def test_bad_level(monkeypatch, wanted):
+def test_bad_isa(monkeypatch, wanted):
     monkeypatch.setenv("FASTEPLL_SIMD", wanted)
     simd = fastepll.show_config("dict")["simd"]
     assert simd["in use"] is None
-    assert f"FASTEPLL_SIMD: instruction-set level '{wanted}' is unknown" in simd["error"]
+    assert f"FASTEPLL_SIMD: instruction set '{wanted}' is unknown" in simd["error"]
     model = fastepll.GaussianMixture.from_covariances([1.0], [np.eye(9)], (3, 3))
     image = np.zeros((5, 5), np.float32)
     with pytest.raises(ValueError, match=r"FASTEPLL_SIMD.*supported: baseline"):
@@ -79,16 +76,3 @@ def test_without_core(absent):
     assert config["backend"]["in use"] == "reference"
     assert "extension is absent" in config["backend"]["native"]
     assert config["simd"]["in use"] is None
-
-
-def test_version_is_that_of_the_source_tree_or_else_of_the_installed_package(tmp_path, monkeypatch):
-    monkeypatch.setattr(_version, "version", lambda name: {"fastepll": "5.6"}[name])
-    project, package = tmp_path / "pyproject.toml", tmp_path / "fastepll"
-    assert _version.find_version(package) == "5.6"
-    project.write_text('[project]\nname = "other"\nversion = "7.8"\n')
-    assert _version.find_version(package) == "5.6"
-    project.write_text('[project]\nname = "fastepll"\nversion = "7.8"\n')
-    assert _version.find_version(package) == "7.8+checkout"
-    project.unlink()
-    monkeypatch.setattr(_version, "version", Mock(side_effect=PackageNotFoundError))
-    assert _version.find_version(package) == "0+unknown"

@@ -260,7 +260,7 @@ for n_threads in [1, 2, 3, 7, 16, 64]:
     before = now
 run(np.ascontiguousarray(image[:48, :48]), n_threads=256)
 now = _core.thread_counts()
-print(now["pieces"] - before["pieces"], now["workers"], _core.resting_bytes())
+print(now["pieces"] - before["pieces"], now["workers"], _core.pooled_bytes())
 """
 
 

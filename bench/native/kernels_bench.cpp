@@ -1,5 +1,5 @@
-// Rates of the kernels, level by level, beside the multiply-add peak of this processor: JSON lines
-// on standard output. Built by bench/kernels.py.
+// Rates of the kernels of each instruction set beside the multiply-add peak of this processor: JSON
+// lines on standard output. Built by bench/kernels.py.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -11,9 +11,10 @@
 #include <thread>
 #include <vector>
 
-#include "desk.hpp"
 #include "dispatch.hpp"
-#include "gmm.hpp"
+#include "grid.hpp"
+#include "prepared_mixture.hpp"
+#include "thread_scratch.hpp"
 
 using namespace fastepll;
 
@@ -65,24 +66,24 @@ float multiply_add(std::size_t n) {
 }
 #endif
 
-struct Job : Desk {  // one thread's tile, and estimates of its patches by one component
+struct Job : ThreadScratch {  // one thread's tile, and estimates of its patches by one component
   std::vector<float> estimates;
-  std::vector<Entry> entries;
+  std::vector<Assignment> assignments;
 
   Job(const Tables& t, const std::vector<float>& image)
-      : Desk(kRoom, t), estimates(kRoom * t.d_pad) {
-    tile.n = kRoom;
+      : ThreadScratch(kMaxTilePatches, t), estimates(kMaxTilePatches * t.d_pad) {
+    tile.n = kMaxTilePatches;
     tile.image = image.data();
     tile.pitch = kImage;
-    for (std::size_t p = 0; p < kRoom; ++p) {
+    for (std::size_t p = 0; p < kMaxTilePatches; ++p) {
       tile.corners[p] = static_cast<std::ptrdiff_t>(p / 64 * 4 * kImage + p % 64 * 3);
-      entries.push_back({static_cast<std::int32_t>(p), 1.0f});
+      assignments.push_back({static_cast<std::int32_t>(p), 1.0f});
     }
     tile.patches = patches;
     tile.means = means;
     tile.chosen = chosen;
     tile.weights = weights;
-    tile.total = total;
+    tile.total_weight = total_weight;
   }
 };
 
@@ -117,14 +118,14 @@ int main() {
                              [&](int) { sink = sink + multiply_add(kSteps); });
     std::printf("{\"kernel\": \"peak\", \"threads\": %d, \"GF/s\": %.1f}\n", n_threads, peak / 1e9);
 #endif
-    for (const std::string& level : levels()) {
-      const auto mixture = Mixture::make(kernels(level), kK, {kPatch, kPatch, 1}, weights.data(),
+    for (const std::string& isa : supported_isas()) {
+      const auto mixture = Mixture::make(kernels_for(isa), kK, {kPatch, kPatch, 1}, weights.data(),
                                          values.data(), vectors.data(), basis.data(), 1, go);
       const auto exact =
-          Prepared::make(mixture, {0.01, true, 8, 32, 0, 0, false, false, 0, 0}, 1, go);
+          PreparedMixture::make(mixture, {0.01, true, 8, 32, 0, 0, false, false, 0, 0}, 1, go);
       const auto fast =
-          Prepared::make(mixture, {0.01, false, 8, 32, 0, 0, false, false, 0.3, 0}, 1, go);
-      const KernelTable& table = kernels(level);
+          PreparedMixture::make(mixture, {0.01, false, 8, 32, 0, 0, false, false, 0.3, 0}, 1, go);
+      const KernelTable& table = kernels_for(isa);
       std::vector<std::unique_ptr<Job>> slow_jobs, fast_jobs;
       for (int t = 0; t < n_threads; ++t) {
         slow_jobs.push_back(std::make_unique<Job>(exact->tables(), image));
@@ -132,21 +133,21 @@ int main() {
       }
       const auto report = [&](const char* name, double flops, const std::function<void(int)>& f) {
         std::printf(
-            "{\"kernel\": \"%s\", \"level\": \"%s\", \"threads\": %d, \"GF/s\": %.1f, "
+            "{\"kernel\": \"%s\", \"isa\": \"%s\", \"threads\": %d, \"GF/s\": %.1f, "
             "\"flops per patch\": %.0f}\n",
-            name, level.c_str(), n_threads, rate(n_threads, flops * kRoom, f) / 1e9, flops);
+            name, isa.c_str(), n_threads, rate(n_threads, flops * kMaxTilePatches, f) / 1e9, flops);
       };
       const Tables &slow = exact->tables(), &quick = fast->tables();
       report("extract", 2.0 * kD * kQ, [&](int t) { table.extract(slow_jobs[t]->tile, slow); });
       report("selection, exhaustive", 2.0 * kK * (kQ * (kQ + 1) / 2 + 2 * kQ),
-             [&](int t) { table.exhaustive(slow_jobs[t]->tile, slow); });
+             [&](int t) { table.select_exhaustive(slow_jobs[t]->tile, slow); });
       for (int t = 0; t < n_threads; ++t) table.extract(fast_jobs[t]->tile, quick);
-      report("selection, screen and best only", 2.0 * (kK * quick.features + 32 * 33 / 2),
+      report("selection, screen and best only", 2.0 * (kK * quick.n_screen_features + 32 * 33 / 2),
              [&](int t) { table.select(fast_jobs[t]->tile, quick); });
       report("filter, all directions", 2.0 * 2 * kD * kD, [&](int t) {
         Job& job = *slow_jobs[t];
-        table.filter(slow, 3, job.entries.data(), kRoom, job.patches, job.means,
-                     job.estimates.data(), job.scratch);
+        table.filter(slow, 3, job.assignments.data(), kMaxTilePatches, job.patches, job.means,
+                     job.estimates.data(), job.filter_scratch);
       });
     }
   }

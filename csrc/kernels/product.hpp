@@ -2,7 +2,7 @@
 #pragma once
 #include "../simd.hpp"
 
-namespace fastepll::FASTEPLL_LEVEL {
+namespace fastepll::FASTEPLL_ISA {
 namespace {
 
 // Rows of vecs vectors for each of n patches, in registers.
@@ -18,15 +18,15 @@ inline void clear(Sums<vecs, n>& sums) {
   for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = zero();
 }
 
-// sums += packed (vecs * kWidth rows, column by column, `pitch` floats apart) times x[p] (cols
+// sums += packed (vecs * kFloatLanes rows, column by column, `pitch` floats apart) times x[p] (cols
 // values each); the first `skipped` vectors of the rows are known to be zero.
 template <std::size_t vecs, std::size_t n, std::size_t skipped = 0>
 inline void accumulate(Sums<vecs, n>& sums, const float* packed, std::size_t cols,
-                       const float* const* x, std::size_t pitch = vecs * kWidth) {
+                       const float* const* x, std::size_t pitch = vecs * kFloatLanes) {
   for (std::size_t j = 0; j < cols; ++j, packed += pitch) {
     vec w[vecs];
     FASTEPLL_UNROLL
-    for (std::size_t i = skipped; i < vecs; ++i) w[i] = load(packed + i * kWidth);
+    for (std::size_t i = skipped; i < vecs; ++i) w[i] = load(packed + i * kFloatLanes);
     FASTEPLL_UNROLL
     for (std::size_t p = 0; p < n; ++p) {
       const vec value = set1(x[p][j]);
@@ -40,16 +40,17 @@ template <std::size_t n>
 inline void multiply_block(const float* packed, std::size_t cols, const float* x,
                            std::size_t x_pitch, const float* offset, float* y,
                            std::size_t y_pitch) {
-  constexpr std::size_t vecs = kBlock / kWidth;
+  constexpr std::size_t vecs = kPanelRows / kFloatLanes;
   Sums<vecs, n> sums;
   FASTEPLL_UNROLL
   for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
-  for (std::size_t i = 0; i < vecs; ++i) sums.v[p][i] = offset ? load(offset + i * kWidth) : zero();
+  for (std::size_t i = 0; i < vecs; ++i)
+    sums.v[p][i] = offset ? load(offset + i * kFloatLanes) : zero();
   FASTEPLL_UNROLL_TWICE
-  for (std::size_t j = 0; j < cols; ++j, packed += kBlock, ++x) {
+  for (std::size_t j = 0; j < cols; ++j, packed += kPanelRows, ++x) {
     vec w[vecs];
     FASTEPLL_UNROLL
-    for (std::size_t i = 0; i < vecs; ++i) w[i] = load(packed + i * kWidth);
+    for (std::size_t i = 0; i < vecs; ++i) w[i] = load(packed + i * kFloatLanes);
     FASTEPLL_UNROLL
     for (std::size_t p = 0; p < n; ++p) {
       const vec value = set1(x[p * x_pitch]);
@@ -59,19 +60,20 @@ inline void multiply_block(const float* packed, std::size_t cols, const float* x
   }
   FASTEPLL_UNROLL
   for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
-  for (std::size_t i = 0; i < vecs; ++i) store(y + p * y_pitch + i * kWidth, sums.v[p][i]);
+  for (std::size_t i = 0; i < vecs; ++i) store(y + p * y_pitch + i * kFloatLanes, sums.v[p][i]);
 }
 
-// y[p] = offset (zero if null) + packed (rows x cols, rows a multiple of kBlock) times x[p], p < n.
+// y[p] = offset (zero if null) + packed (rows x cols, rows a multiple of kPanelRows) times x[p], p
+// < n.
 inline void multiply(const float* packed, std::size_t rows, std::size_t cols, const float* x,
                      std::size_t x_pitch, std::size_t n, const float* offset, float* y,
                      std::size_t y_pitch) {
-  for (std::size_t i = 0; i < rows; i += kBlock, packed += cols * kBlock) {
+  for (std::size_t i = 0; i < rows; i += kPanelRows, packed += cols * kPanelRows) {
     const float* start = offset ? offset + i : nullptr;
     std::size_t p = 0;
-    for (; p + kPatches <= n; p += kPatches)
-      multiply_block<kPatches>(packed, cols, x + p * x_pitch, x_pitch, start, y + p * y_pitch + i,
-                               y_pitch);
+    for (; p + kPanelPatches <= n; p += kPanelPatches)
+      multiply_block<kPanelPatches>(packed, cols, x + p * x_pitch, x_pitch, start,
+                                    y + p * y_pitch + i, y_pitch);
     for (; p < n; ++p)
       multiply_block<1>(packed, cols, x + p * x_pitch, x_pitch, start, y + p * y_pitch + i,
                         y_pitch);
@@ -79,4 +81,4 @@ inline void multiply(const float* packed, std::size_t rows, std::size_t cols, co
 }
 
 }  // namespace
-}  // namespace fastepll::FASTEPLL_LEVEL
+}  // namespace fastepll::FASTEPLL_ISA

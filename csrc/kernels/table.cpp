@@ -1,4 +1,4 @@
-// The kernels of one instruction-set level: this file is compiled once per level, and its one
+// The kernels of one instruction set (isa): this file is compiled once for each, and its one
 // exported symbol is the table.
 #include "average.hpp"
 #include "extract.hpp"
@@ -11,23 +11,23 @@
 #define FASTEPLL_STRING_(x) #x
 #define FASTEPLL_STRING(x) FASTEPLL_STRING_(x)
 
-namespace fastepll::FASTEPLL_LEVEL {
+namespace fastepll::FASTEPLL_ISA {
 
 extern const KernelTable table;
-const KernelTable table = {FASTEPLL_STRING(FASTEPLL_LEVEL),
-                           kBlock,
-                           kStep,
-                           kLanes,
+const KernelTable table = {FASTEPLL_STRING(FASTEPLL_ISA),
+                           kPanelRows,
+                           kTriangleRows,
+                           kDoubleLanes,
                            extract,
                            select,
-                           exhaustive,
-                           evaluate,
+                           select_exhaustive,
+                           refine_all,
                            filter,
                            average,
                            rotate,
                            prepare,
                            prepare_scratch,
-                           inspect,
-                           evidence};
+                           patch_statistics,
+                           conditional_log_prob};
 
-}  // namespace fastepll::FASTEPLL_LEVEL
+}  // namespace fastepll::FASTEPLL_ISA

@@ -62,18 +62,19 @@ def check_intensities(
     if data_range == "auto":
         many = sigma if np.ndim(sigma) == 0 else sample_of(np.broadcast_to(sigma, array.shape))
         values = Values(name, sample_of(array), *extremes, many, response)
-        span = values.auto_range()
+        data_range = values.auto_range()
     else:
         values = Values(name, array, *extremes, sigma, response)
-        span = values.assumed_range() if data_range is None else data_range
-    largest, most = max(values.high, -values.low), MAX_RATIO * span * values.white
+        if data_range is None:
+            data_range = values.assumed_range()
+    largest, most = max(values.high, -values.low), MAX_RATIO * data_range * values.white
     exact = kind.kind in "iu" and kind.itemsize <= 2  # in float32
     if largest > most and not exact and response is not None:
         raise ValueError(
-            f"{name} must stay within {MAX_RATIO:g} times data_range ({span:g}), "
+            f"{name} must stay within {MAX_RATIO:g} times data_range ({data_range:g}), "
             f"got a value of magnitude {largest:.4g}"
         )
-    return span
+    return data_range
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,8 @@ def check_measurement(
     array = check_dtype("y", y)
     axis = integer("channel_axis", channel_axis)
     wanted = len(shape) + (axis is not None)
+    if alpha and axis is None:
+        check_channels("y", array.shape, axis, alpha=alpha)
     if array.ndim < wanted or (array.ndim > wanted and not stack):
         hint = "; for colour give channel_axis" if array.ndim == len(shape) + 1 else ""
         hint += "; for several images give stack=True" if array.ndim > wanted else ""

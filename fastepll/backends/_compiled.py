@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastepll.backends._structured import ROWS, Structured
 from fastepll.backends._triangular import STEP, Triangular
-from fastepll.backends.reference import NEAR
+from fastepll.backends.reference import TOP_MARGIN
 from fastepll.typing import IntArray
 
 Float32 = NDArray[np.float32]
@@ -51,7 +51,7 @@ class Block(NamedTuple):
     norms: Float32  # (q / STEP, lanes): of the coordinates from each group of STEP on
     y: Float32  # (4, lanes): four rows of W times x
     distance: Float32  # (lanes,): over the rows of W done so far
-    energy: Float32  # (bands, lanes): of the coordinates in each band
+    squared_norms: Float32  # (bands, lanes): of the coordinates in each band
     costs: Float32  # (k, lanes): of a stage of the cascade, infinite for those not considered
     best: Float32  # (m, lanes): minus the lowest costs so far, best first
     chosen: IntArray  # (m, lanes): their components
@@ -134,7 +134,7 @@ def excluded(t: Triangular, block: Block, k: int, g: int) -> bool:
     """Whether component k counts in no lane, by its distance up to group g and the bound."""
     tail, leak, peak = t.tail[k, g], t.leak[k, g], t.peak[k]
     norm, distance, best = block.norms[g], block.distance, block.best[0]
-    near = np.float32(NEAR if len(block.best) > 1 else 0)
+    near = np.float32(TOP_MARGIN if len(block.best) > 1 else 0)
     count = 0
     for n in range(LANES):
         rest = tail * norm[n] - leak * np.sqrt(distance[n])
@@ -173,13 +173,13 @@ def exact(t: Triangular, block: Block, order: IntArray) -> None:
 
 
 @jit
-def energies(stage: Structured, block: Block) -> None:
-    """Energy of the coordinates in each band of a stage."""
-    block.energy[:] = 0
+def band_squared_norms(stage: Structured, block: Block) -> None:
+    """Of the coordinates in each band of a stage."""
+    block.squared_norms[:] = 0
     for band in range(len(stage.edges) - 1):
         for i in range(stage.edges[band], stage.edges[band + 1]):
             for n in range(LANES):
-                block.energy[band, n] += block.x[i, n] * block.x[i, n]
+                block.squared_norms[band, n] += block.x[i, n] * block.x[i, n]
 
 
 @jit
@@ -192,13 +192,13 @@ def structured_cost(stage: Structured, block: Block, k: int) -> None:
     for band in range(stage.precision.shape[1]):
         precision = stage.precision[k, band]
         for n in range(LANES):
-            distance[n] += precision * block.energy[band, n]
+            distance[n] += precision * block.squared_norms[band, n]
 
 
 @jit
 def narrow(stage: Structured, block: Block, margin: float, flat: float) -> None:
     """Costs of a stage for the components considered so far; leaves those within the margin."""
-    energies(stage, block)
+    band_squared_norms(stage, block)
     limit = np.full(LANES, np.inf, np.float32)
     for k in range(len(block.costs)):
         costs = block.costs[k]
@@ -223,7 +223,7 @@ def cascade(t: Tables, block: Block, margins: tuple[float, float], flat: float) 
     narrow(t.screen, block, margins[0], flat)
     if len(t.middle.edges) > 0:
         narrow(t.middle, block, margins[1], flat)
-    energies(t.refine, block)
+    band_squared_norms(t.refine, block)
     for k in range(len(block.costs)):
         if (block.costs[k] < np.inf).any():
             structured_cost(t.refine, block, k)
@@ -267,7 +267,7 @@ def spread(t: Tables, block: Block, n: int, total: Float32, weight: Float32) -> 
     """Add the estimate of lane n, weighted, and its weight, at its patch (views of its pixels)."""
     estimate = np.empty(total.size, np.float32)
     shares = np.exp(np.float32(0.5) * (block.best[:, n] - block.best[0, n]))
-    shares[block.best[:, n] < block.best[0, n] - np.float32(NEAR)] = 0
+    shares[block.best[:, n] < block.best[0, n] - np.float32(TOP_MARGIN)] = 0
     shares /= shares.sum()
     for j in range(len(shares)):
         if shares[j] > 0:

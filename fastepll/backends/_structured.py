@@ -1,7 +1,8 @@
 """Mixtures whose covariances are simpler than they are: the cascade's tables, in float32.
 
 `fastepll.backends.reference.structured_costs` is the definition. On the leading axes of the mixture
-C_k = LLᵀ, and the cost is ‖L⁻¹c‖² there; each band of the others adds its energy over its variance.
+C_k = LLᵀ, and the cost is ‖L⁻¹c‖² there; each band of the others adds its squared
+norm over its variance.
 """
 
 from __future__ import annotations
@@ -53,10 +54,10 @@ def fill(
     """Compute a stage for some components, on all axes (rows) but the constant one."""
     values = model.eigenvalues[i]
     rotated = axes[1:] @ model.eigenvectors[i]
-    head = int(stage.edges[0])
-    roots = (rotated[:, :head] * np.sqrt(values + noise_var)[:, None]).transpose(0, 2, 1)
+    lead = int(stage.edges[0])
+    roots = (rotated[:, :lead] * np.sqrt(values + noise_var)[:, None]).transpose(0, 2, 1)
     lower = np.asarray(np.linalg.qr(roots, mode="r")).transpose(0, 2, 1)
-    stage.whiten[i, :head, :head] = np.linalg.inv(lower)
+    stage.whiten[i, :lead, :lead] = np.linalg.inv(lower)
     diagonal = np.abs(np.diagonal(lower, axis1=1, axis2=2))
     constant = 2 * np.log(diagonal).sum(axis=1) - 2 * np.log(model.weights[i])
     spread = (np.square(rotated) @ values[:, :, None])[:, :, 0]

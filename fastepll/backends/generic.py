@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastepll.backends.passes import Pass
 from fastepll.backends.reference import average, extract, grid, strips
-from fastepll.typing import BackendName, FloatArray, IntArray, Poll
+from fastepll.typing import BackendName, Estimator, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from fastepll.backends import Backend
@@ -23,7 +23,7 @@ class GenericBackend:
     """For priors that are no Gaussian mixture; images have the type that the other backend takes.
 
     Of a pass the grid, the noise variance, the estimator and the window count; patches count
-    alike.
+    alike. In place of a top mean the prior gives its posterior mean.
     """
 
     def __init__(self, other: Backend) -> None:
@@ -46,9 +46,10 @@ class GenericBackend:
     ) -> FloatArray:
         """See `fastepll.backends.Backend.prior_pass`."""
         sigma, prior = math.sqrt(step.noise_var), cast("Adapted", model)
+        estimator: Estimator = "map" if step.estimator == "map" else "mean"
 
         def estimates(patches: Float64, mean: Float64) -> tuple[Float64, Float64]:
-            return prior.denoise(patches, sigma, step.estimator) + mean, np.ones(len(patches))
+            return prior.denoise(patches, sigma, estimator) + mean, np.ones(len(patches))
 
         return average(image, model, step, estimates, poll=poll, blend=blend, noisy=noisy, out=out)
 

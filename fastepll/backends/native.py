@@ -49,11 +49,11 @@ class Kept:
     """A model in the layout of the core, and its tables."""
 
     mixture: Once[_core.Mixture] = field(default_factory=Once)
-    tables: dict[tuple[object, ...], Once[_core.Prepared]] = field(default_factory=dict)
+    tables: dict[tuple[object, ...], Once[_core.PreparedMixture]] = field(default_factory=dict)
 
 
 class NativeBackend:
-    """The compiled core at one instruction-set level (``FASTEPLL_SIMD``, else the fastest)."""
+    """The compiled core at one instruction set (``FASTEPLL_SIMD``, else the fastest)."""
 
     name: BackendName = "native"
     dtype = np.float32
@@ -124,7 +124,7 @@ class NativeBackend:
         self, image: FloatArray, model: GaussianMixture, noise_var: float, *, n_threads: int
     ) -> NDArray[np.float64]:
         """See `fastepll.backends.Backend.log_probs`."""
-        full = Pass(noise_var=noise_var, selection="cascade", screen_dims=1, refine_dims=model.d)
+        full = Pass(noise_var=noise_var, selection="cascade", n_screen=1, n_refine=model.d)
         return _core.log_probs(image, self.prepare(model, full, n_threads), n_threads)
 
     def halve(self, image: FloatArray, out: FloatArray, *, n_threads: int) -> FloatArray:
@@ -144,41 +144,41 @@ class NativeBackend:
         """See `fastepll.backends.scales.add_coarse`."""
         _core.add_coarse(image, coarse, weight, scratch, n_threads)
 
-    def level(self) -> str:
-        """Instruction-set level in use; ValueError if FASTEPLL_SIMD asks for what is not there."""
+    def isa(self) -> str:
+        """Instruction set in use; ValueError if FASTEPLL_SIMD asks for what is not there."""
         wanted = os.environ.get("FASTEPLL_SIMD", "")
         try:
-            return _core.resolve_level(wanted)
+            return _core.resolve_isa(wanted)
         except ValueError as error:
             raise ValueError(f"environment variable FASTEPLL_SIMD: {error}") from None
 
-    def prepare(self, model: GaussianMixture, step: Pass, n_threads: int) -> _core.Prepared:
+    def prepare(self, model: GaussianMixture, step: Pass, n_threads: int) -> _core.PreparedMixture:
         """Tables of the model for a pass; those used last are kept, up to `KEPT_BYTES`.
 
         Threads that want the same tables wait for the one that makes them, and for no other.
         """
-        level = self.level()
+        isa = self.isa()
         exact = step.selection == "exact"
         wanted = (
             step.noise_var,
             exact,
-            8 if exact else step.screen_dims,
-            32 if exact else step.refine_dims,
+            8 if exact else step.n_screen,
+            32 if exact else step.n_refine,
             0.0 if exact else step.margin,
             0.0 if exact else step.middle_margin,
-            step.estimator == "mean",
+            step.estimator == "top_mean",
             step.weighting == "confidence",
             step.rank_tolerance,
-            step.window,
+            step.window_decay,
         )
         with self._lock:
-            kept = self._kept.setdefault(model, {}).setdefault(level, Kept())
+            kept = self._kept.setdefault(model, {}).setdefault(isa, Kept())
             tables = kept.tables.setdefault(wanted, Once())
             tables.used = next(self._clock)
         if tables.made is not None:
             return tables.made
         try:
-            mixture = kept.mixture.get(lambda: native_mixture(model, level, n_threads))
+            mixture = kept.mixture.get(lambda: native_mixture(model, isa, n_threads))
             return tables.get(lambda: mixture.prepare(*wanted, n_threads))
         finally:
             with self._lock:
@@ -192,7 +192,7 @@ class NativeBackend:
             return sum(size(kept) for kept in self._all())
 
     def _all(self) -> list[Kept]:
-        return [kept for levels in list(self._kept.values()) for kept in levels.values()]
+        return [kept for by_isa in list(self._kept.values()) for kept in by_isa.values()]
 
     def _make_room(self) -> None:
         """Forget the tables used longest ago, and mixtures of which none are left."""
@@ -229,7 +229,7 @@ def size(kept: Kept) -> int:
     return sum(part.nbytes for part in parts if part is not None)
 
 
-def native_mixture(model: GaussianMixture, level: str, n_threads: int) -> _core.Mixture:
+def native_mixture(model: GaussianMixture, isa: str, n_threads: int) -> _core.Mixture:
     """The mixture in the layout of the core."""
     order = planar_order(model)
     height, width = model.patch_shape[:2]
@@ -241,7 +241,7 @@ def native_mixture(model: GaussianMixture, level: str, n_threads: int) -> _core.
         height=height,
         width=width,
         channels=model.d // (height * width),
-        level=level,
+        isa=isa,
         n_threads=n_threads,
     )
 

@@ -21,7 +21,7 @@ from fastepll.backends import _structured, _triangular
 from fastepll.backends._basis import principal_axes
 from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
 from fastepll.backends._triangular import STEP
-from fastepll.backends.reference import MOST, bands, fall_off, grid
+from fastepll.backends.reference import TOP_COMPONENTS, bands, grid, pixel_window
 from fastepll.backends.reference import backend as reference
 from fastepll.backends.scales import add_coarse, halve
 from fastepll.typing import BackendName, FloatArray, IntArray, Poll
@@ -47,7 +47,7 @@ def prepare(
     basis = np.zeros((q, width), np.float32)
     basis[: d - 1, :d] = axes[1:]
     exact = step.selection == "exact"
-    edges = ([], [], []) if exact else bands(step.screen_dims, step.refine_dims, d - 1)
+    edges = ([], [], []) if exact else bands(step.n_screen, step.n_refine, d - 1)
     stages = [_structured.empty(model, each) for each in edges]
     tables = Tables(
         basis=basis,
@@ -57,9 +57,9 @@ def prepare(
         refine=stages[2],
         gain=np.empty((k, d, d), np.float32),
         confidence=np.ones(k, np.float32),
-        window=np.outer(*(fall_off(p, step.window) for p in model.patch_shape[:2])).astype(
-            np.float32
-        ),
+        window=np.outer(
+            *(pixel_window(p, step.window_decay) for p in model.patch_shape[:2])
+        ).astype(np.float32),
     )
 
     def fill(i: slice) -> None:
@@ -171,7 +171,7 @@ class NumbaBackend:
         pixels = pixels.reshape(-1, *image.shape[-2:])
         flat = 2 * (model.d - 1) * float(step.noise_var)
         margins = float(step.margin), float(step.middle_margin)
-        kept = (1 if step.estimator == "map" else MOST, margins, flat)
+        kept = (1 if step.estimator == "map" else TOP_COMPONENTS, margins, flat)
         work = LANES * model.k * model.d**2 // 2
         width = SIDE * min(TILE_BLOCKS, max(1, TILE_WORK // work))
         pool = ThreadPoolExecutor(n_threads)

@@ -11,9 +11,9 @@ s² = 1/beta::
     average   per pixel, over the patches that cover it
 
 The other values of its fields save time or gain quality, each in one of these steps: a coarser
-grid of patches, costs under simpler covariances, the mean over components, a filter of low rank,
-patches that count by how sure they are. It walks over strips of patch rows so that its memory stays
-bounded; that is its only cunning.
+grid of patches, costs under simpler covariances, the mean over some components, a filter of low
+rank, patches that count by how sure they are. It walks over strips of patch rows so that its memory
+stays bounded; that is its only cunning.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from fastepll.backends._basis import principal_axes
 from fastepll.backends.passes import Pass
 from fastepll.backends.scales import add_coarse, halve
-from fastepll.typing import BackendName, Estimator, FloatArray, IntArray, Poll
+from fastepll.typing import BackendName, FloatArray, IntArray, PassEstimator, Poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-MIDDLE = 16  # axes of the cascade's middle stage
-MOST = 4  # components that the posterior mean is taken over
-NEAR = 14.0  # their cost beyond the lowest, at most
+MIDDLE_COEFS = 16  # axes of the cascade's middle stage
+TOP_COMPONENTS = 4  # that a top mean is taken over
+TOP_MARGIN = 14.0  # their cost beyond the lowest, at most
 
 
 def positions(n: int, p: int, stride: int, shift: int) -> Indices:
@@ -80,8 +80,8 @@ def scores(patches: Float64, model: GaussianMixture, noise_var: float) -> Float6
     for i in range(model.k):
         variances = model.eigenvalues[i] + noise_var
         whitened = patches @ (model.eigenvectors[i] / np.sqrt(variances))
-        distance = np.einsum("nd,nd->n", whitened, whitened)
-        result[:, i] = np.log(model.weights[i]) - 0.5 * (np.log(variances).sum() + distance)
+        squared_norm = np.einsum("nd,nd->n", whitened, whitened)
+        result[:, i] = np.log(model.weights[i]) - 0.5 * (np.log(variances).sum() + squared_norm)
     return result
 
 
@@ -97,23 +97,23 @@ def structured_costs(
     Between the axes below ``edges[0]`` a covariance stays as it is. The others count as independent
     of all, with the mean of their variances over each band from one edge to the next.
     """
-    head = edges[0]
-    energy = {
+    lead = edges[0]
+    squared_norms = {
         (a, b): np.einsum("ni,ni->n", coefficients[:, a:b], coefficients[:, a:b])
         for a, b in pairwise(edges)
     }
     result = np.empty((len(coefficients), model.k))
     for i in range(model.k):
         rotated = axes @ model.eigenvectors[i]
-        block = (rotated[:head] * model.eigenvalues[i]) @ rotated[:head].T
+        block = (rotated[:lead] * model.eigenvalues[i]) @ rotated[:lead].T
         values, vectors = np.linalg.eigh(block)
         variances = np.maximum(values, 0) + noise_var
-        whitened = coefficients[:, :head] @ (vectors / np.sqrt(variances))
+        whitened = coefficients[:, :lead] @ (vectors / np.sqrt(variances))
         cost = np.einsum("ni,ni->n", whitened, whitened) + np.log(variances).sum()
         spread = rotated**2 @ model.eigenvalues[i]
-        for (a, b), square in energy.items():
+        for (a, b), squared_norm in squared_norms.items():
             variance = spread[a:b].mean() + noise_var
-            cost += square / variance + (b - a) * np.log(variance)
+            cost += squared_norm / variance + (b - a) * np.log(variance)
         result[:, i] = cost - 2 * np.log(model.weights[i])
     return result
 
@@ -121,11 +121,11 @@ def structured_costs(
 def bands(screen: int, refine: int, q: int) -> tuple[list[int], list[int], list[int]]:
     """Edges of `structured_costs` of the screen, the middle stage and the refinement.
 
-    There are edges of the middle stage only if `MIDDLE` is between ``screen`` and ``refine``.
+    There are edges of the middle stage only if `MIDDLE_COEFS` is between the other two.
     """
     screen, refine = min(screen, q), min(refine, q)
     powers = [2**i for i in range(refine.bit_length()) if screen < 2**i < refine]
-    middle = sorted({MIDDLE, refine, q}) if screen < MIDDLE < refine else []
+    middle = sorted({MIDDLE_COEFS, refine, q}) if screen < MIDDLE_COEFS < refine else []
     return sorted({screen, *powers, refine, q}), middle, sorted({refine, q})
 
 
@@ -135,9 +135,9 @@ def costs(patches: Float64, model: GaussianMixture, step: Pass) -> Float64:
         return -2 * scores(patches, model, step.noise_var)
     axes = principal_axes(model)[1:]  # but for the constant one
     coefficients = patches @ axes.T
-    screen, middle, refine = bands(step.screen_dims, step.refine_dims, len(axes))
-    power = np.einsum("nd,nd->n", patches, patches) / (2 * len(axes) * step.noise_var)
-    share = np.minimum(power, 1) ** 2
+    screen, middle, refine = bands(step.n_screen, step.n_refine, len(axes))
+    share = np.einsum("nd,nd->n", patches, patches) / (2 * len(axes) * step.noise_var)
+    share = np.minimum(share, 1) ** 2
     considered = np.ones((len(patches), model.k), bool)
     for edges, margin in ((screen, step.margin), (middle, step.middle_margin)):
         if edges:
@@ -148,19 +148,19 @@ def costs(patches: Float64, model: GaussianMixture, step: Pass) -> Float64:
     return np.where(considered, cost, np.inf)
 
 
-def choose(costs: Float64, estimator: Estimator) -> tuple[Indices, Float64]:
+def choose(costs: Float64, estimator: PassEstimator) -> tuple[Indices, Float64]:
     """Components that each patch is estimated with, best first, and their probabilities, (n, m).
 
-    "map" takes the best alone, of equals the first. "mean" takes the best `MOST`, of which those
-    more than `NEAR` worse than the best have probability 0.
+    "map" takes the best alone, of equals the first. "top_mean" takes the best `TOP_COMPONENTS`, of
+    which those more than `TOP_MARGIN` worse than the best have probability 0.
     """
     if estimator == "map":
         best = costs.argmin(axis=1)[:, None]
         return best, np.ones(best.shape)
-    order = np.argsort(costs, axis=1, kind="stable")[:, :MOST]
+    order = np.argsort(costs, axis=1, kind="stable")[:, :TOP_COMPONENTS]
     excess = np.take_along_axis(costs, order, axis=1)
     excess -= excess[:, :1]
-    likelihood = np.where(excess <= NEAR, np.exp(-excess / 2), 0.0)
+    likelihood = np.where(excess <= TOP_MARGIN, np.exp(-excess / 2), 0.0)
     return order, likelihood / likelihood.sum(axis=1, keepdims=True)
 
 
@@ -198,10 +198,10 @@ def estimate(
     return total, weight
 
 
-def fall_off(n: int, window: float) -> Float64:
+def pixel_window(n: int, decay: float) -> Float64:
     """Weight of the n pixels along a side of a patch."""
     distance = (2 * np.arange(n) + 1 - n) / n  # from the middle, in half-sides
-    result: Float64 = np.exp(-window * distance**2)
+    result: Float64 = np.exp(-decay * distance**2)
     return result
 
 
@@ -237,7 +237,7 @@ def average(
         sums = sums.reshape(len(at[0]), len(cols), p, q, -1)
         weights = weights.reshape(len(at[0]), -1)
         for a, b in np.ndindex(p, q):
-            share = fall_off(p, step.window)[a] * fall_off(q, step.window)[b]
+            share = pixel_window(p, step.window_decay)[a] * pixel_window(q, step.window_decay)[b]
             here = at[0][:, None] + a, cols + b
             total[(slice(None), *here)] += share * np.moveaxis(sums[:, :, a, b], -1, 0)
             weight[here] += share * weights

@@ -1,26 +1,26 @@
-"""The command line: fastepll denoise, deblur, inpaint, super-resolve, demo, train, study, ..."""
+"""The command line: fastepll denoise, deblur, inpaint, super-resolve, demo, train, priors, info."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import get_args
 
 import fastepll
-from fastepll.cli import demo, laboratory, tasks
+from fastepll.cli import demo, prior_table, study, tasks
 from fastepll.cli.batch import MISTAKES, describe, run_batch
+from fastepll.cli.options import add_engine, add_files
 from fastepll.cli.pictures import PictureError
 from fastepll.cli.say import fail
 from fastepll.models import model_license
 from fastepll.train import command
-from fastepll.typing import BackendName, Quality
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for a mistake of the user, 130 after Ctrl-C."""
     try:
         arguments = build_parser().parse_args(argv)
+        arguments.argv = sys.argv[1:] if argv is None else argv
         code = arguments.run(arguments)
     except MISTAKES as error:
         return fail(describe(error))
@@ -48,54 +48,18 @@ def build_parser() -> argparse.ArgumentParser:
     showing.set_defaults(run=demo.run)
 
     for one in (*restoring, showing):
-        add = one.add_argument
-        add("--model", default="gray-8x8-200", help="name or file of the prior (%(default)s)")
-        add("--quality", choices=get_args(Quality), default="balanced", help="(%(default)s)")
-        add("--backend", choices=get_args(BackendName), help="(the fastest installed)")
-        add("--threads", type=int, metavar="N", help="(all processors)")
+        add_engine(one)
 
     training = commands.add_parser("train", help="train a prior on a folder of pictures")
     command.add_arguments(training)
     training.set_defaults(run=run_train)
-    studying = commands.add_parser("study", help="run a study of patch priors, in a checkout")
-    laboratory.add_study_arguments(studying)
-    studying.set_defaults(run=laboratory.run_study)
+    studying = commands.add_parser("study", help="deprecated: python bench/study.py, in a checkout")
+    study.add_arguments(studying)
+    studying.set_defaults(run=study.run)
     listing = commands.add_parser("priors", help="patch priors, with their likelihood and PSNR")
-    listing.set_defaults(run=laboratory.run_priors)
+    listing.set_defaults(run=prior_table.run)
     commands.add_parser("info", help="what this installation uses").set_defaults(run=run_info)
     return parser
-
-
-def add_files(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that all restorations of picture files share."""
-    add = parser.add_argument
-    add(
-        "inputs",
-        metavar="IN",
-        nargs="+",
-        help="PNG, JPEG or TIFF, gray or RGB, of 1 to 16 bit (1 to 7 are stretched to 8, 9 to 15 "
-        "to 16), TIFF of other integers and floats too; alpha channels stay as they are",
-    )
-    add(
-        "output",
-        metavar="OUT",
-        help="picture to write, in the format of its name, or a folder, for any number of IN",
-    )
-    add("--figure", metavar="PNG", help="before | after, as a picture (for OUT a folder: a folder)")
-    add(
-        "--data-range",
-        type=data_range,
-        metavar="STEP",
-        help="from black to white (255, 65535; 1 for floats), or auto, to take it from the values",
-    )
-    add("--stack", action="store_true", help="restore every page or frame of a TIFF")
-    add("--overwrite", action="store_true", help="replace what exists")
-    add("--quiet", action="store_true", help="print nothing but warnings and errors")
-
-
-def data_range(text: str) -> float | str:
-    """The number, or auto."""
-    return text if text == "auto" else float(text)
 
 
 def run_task(arguments: argparse.Namespace) -> int:
@@ -110,8 +74,8 @@ def run_info(arguments: argparse.Namespace) -> None:
     print("models:")
     for name in fastepll.list_models():
         model = fastepll.load_model(name)
-        terms = f"{model.k} components, patch shape {model.patch_shape}, {model_license(name)}"
-        print(f"  {name}: {terms}")
+        what = f"{model.n_components} components, patch shape {model.patch_shape}"
+        print(f"  {name}: {what}, {model_license(name)}")
 
 
 def run_train(arguments: argparse.Namespace) -> int:

@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastepll.cli.say import plain
 from fastepll.typing import Poll
 
-WIDTH = 40
+FORMAT = "{percentage:3.0f}%|{bar}| {remaining} left{desc}"
 
 
-class Bar:
-    """Progress over a number of files; draws nothing unless shown."""
+@contextmanager
+def bar(
+    name: str, number: int = 0, total: int = 1, *, quiet: bool = False
+) -> Iterator[Poll | None]:
+    """Draw, while a block runs, how far a file is, after so many of a total.
 
-    def __init__(self, total: int, *, shown: bool) -> None:
-        self.total, self.shown = total, shown
-        self.number, self.start = 0, time.perf_counter()
-
-    @contextmanager
-    def of(self, name: str) -> Iterator[Poll | None]:
-        """The next file: gives what to call with the fraction of it that is done."""
-        try:
-            yield (lambda fraction: self.draw(fraction, name)) if self.shown else None
-        finally:
-            self.number += 1
-            if self.shown:
-                print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-    def draw(self, fraction: float, name: str) -> None:
-        """Draw it over the last one."""
-        done = (self.number + fraction) / self.total
-        filled = int(WIDTH * done)
-        text = f"[{'#' * filled}{' ' * (WIDTH - filled)}] {done:4.0%}"
-        if self.total > 1 and done > 0:
-            each = (time.perf_counter() - self.start) / (self.number + fraction)
-            left = each * self.total * (1 - done)
-            text += f" {self.number + 1}/{self.total}, {each:.2g} s each, {left:.0f} s left, "
-            text += plain(os.path.basename(name))
-        text = text[: shutil.get_terminal_size().columns - 1]
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    Gives what to call with the fraction that is done, or None: where no terminal looks on, or tqdm
+    is not installed, nothing is drawn.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield None
+        return
+    which = f", {number + 1}/{total} {plain(os.path.basename(name))}" if total > 1 else ""
+    with tqdm(
+        total=total,
+        initial=number,
+        desc=which,
+        bar_format=FORMAT,
+        leave=False,
+        mininterval=0,
+        miniters=0,
+        dynamic_ncols=True,
+        file=sys.stderr,
+    ) as drawn:
+        yield lambda fraction: drawn.update(number + fraction - drawn.n)

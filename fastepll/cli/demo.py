@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from collections.abc import Callable
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastepll
-from fastepll.cli.bar import Bar
-from fastepll.cli.batch import machinery
+from fastepll.cli.bar import bar
 from fastepll.cli.figure import side_by_side
-from fastepll.cli.pictures import INSTALL, Picture, PictureError, check_output, write_picture
+from fastepll.cli.machine import machinery
+from fastepll.cli.pictures import Picture, check_output, read_picture, write_picture
 from fastepll.cli.say import say
 
 
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     noise = np.random.default_rng(0).standard_normal(clean.shape, dtype=np.float32)
     noisy = clean + np.float32(arguments.sigma / 255) * noise
     start = time.perf_counter()
-    with Bar(1, shown=sys.stderr.isatty()).of("camera") as progress:
+    with bar("camera") as progress:
         restored = fastepll.denoise(
             noisy,
             arguments.sigma / 255,
@@ -47,22 +46,16 @@ def run(arguments: argparse.Namespace) -> None:
     pixels = side_by_side([clean, noisy, restored], None)
     write_picture(arguments.out, Picture(pixels), overwrite=arguments.overwrite)
     height, width = clean.shape
-    print(f"photograph 'camera' of scikit-image, {width}x{height}, noise sigma {arguments.sigma:g}")
+    size = f"{width}x{height}"
+    print(f"photograph 'camera' by Lav Varshney (CC0), {size}, noise sigma {arguments.sigma:g}")
     print(f"PSNR {psnr(noisy, clean):.2f} dB noisy, {psnr(restored, clean):.2f} dB restored")
     print(f"{seconds:.2f} s, {machinery(arguments)}")
     say(f"clean | noisy | restored: {arguments.out}")
 
 
 def photograph() -> NDArray[np.uint8]:
-    """A gray photograph that comes with scikit-image, 512x512."""
-    try:
-        from skimage import data
-    except ImportError as error:
-        raise PictureError(
-            f"the demo takes its photograph from scikit-image: {error}; {INSTALL}"
-        ) from None
-    camera: Callable[[], NDArray[np.uint8]] = data.camera
-    return camera()
+    """A gray photograph, 512x512."""
+    return read_picture(str(files("fastepll.cli").joinpath("camera.png"))).pixels
 
 
 def psnr(image: NDArray[Any], clean: NDArray[Any]) -> float:

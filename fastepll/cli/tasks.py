@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastepll
-from fastepll.cli.batch import Restore, Result
+from fastepll.cli.frames import Restore, Result, pixels_of, result, where
 from fastepll.cli.inputs import read_kernel, read_mask
-from fastepll.cli.pictures import Picture, enlarge
+from fastepll.cli.options import add_kernel, add_sigma, keywords
+from fastepll.cli.pictures import Picture
 from fastepll.noise.estimate import WHY_ZERO
 from fastepll.typing import Boundary, Poll
-
-SIGMA = (
-    "standard deviation of the noise in the values of the file: of 255 for 8 bits, of 65535 for 16"
-)
 
 
 @dataclass(frozen=True)
@@ -36,27 +32,22 @@ class Task:
     prepare: Callable[[argparse.Namespace], Restore]
 
 
-def denoise_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of denoise."""
-    parser.add_argument("--sigma", type=float, help=f"{SIGMA} bits (default: estimated)")
-
-
 def prepare_denoise(arguments: argparse.Namespace) -> Restore:
     """Denoising with these options."""
 
     def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
-        sigma, note = noise(frames, arguments)
+        sigma, facts = noise(frames, arguments)
         pixels = fastepll.denoise(
-            pixels_of(frames), sigma, progress=progress, **options(frames, arguments)
+            pixels_of(frames), sigma, progress=progress, **keywords(frames, arguments)
         )
-        return result(frames, pixels, note)
+        return result(frames, pixels, facts)
 
     return restore
 
 
 def deblur_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of deblur."""
-    kernel_arguments(parser, required=True)
+    add_kernel(parser, required=True)
     parser.add_argument(
         "--boundary",
         choices=get_args(Boundary),
@@ -64,7 +55,7 @@ def deblur_arguments(parser: argparse.ArgumentParser) -> None:
         help="what lies beyond the border: valid, unknown and estimated; periodic, the other side; "
         "reflect, a mirror image (%(default)s)",
     )
-    parser.add_argument("--sigma", type=float, help=f"{SIGMA} bits (default: estimated)")
+    add_sigma(parser, None)
 
 
 def prepare_deblur(arguments: argparse.Namespace) -> Restore:
@@ -72,16 +63,16 @@ def prepare_deblur(arguments: argparse.Namespace) -> Restore:
     kernel = kernel_of(arguments)
 
     def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
-        sigma, note = noise(frames, arguments)
+        sigma, facts = noise(frames, arguments)
         pixels = fastepll.deblur(
             pixels_of(frames),
             kernel,
             sigma,
             boundary=arguments.boundary,
             progress=progress,
-            **options(frames, arguments),
+            **keywords(frames, arguments),
         )
-        return result(frames, pixels, f"kernel {size_of(kernel)}, {note}")
+        return result(frames, pixels, {"kernel": size_of(kernel), **facts})
 
     return restore
 
@@ -102,7 +93,7 @@ def inpaint_arguments(parser: argparse.ArgumentParser) -> None:
         help="unknown are the pixels whose channels all have this value; nan for NaN",
     )
     parser.add_argument("--invert", action="store_true", help="unknown where the mask is 0")
-    parser.add_argument("--sigma", type=float, default=0.0, help=f"{SIGMA} bits (0)")
+    add_sigma(parser, 0.0)
 
 
 def prepare_inpaint(arguments: argparse.Namespace) -> Restore:
@@ -120,10 +111,10 @@ def prepare_inpaint(arguments: argparse.Namespace) -> Restore:
             masks[0] if len(frames) == 1 else np.stack(masks),
             arguments.sigma,
             progress=progress,
-            **options(frames, arguments),
+            **keywords(frames, arguments),
         )
-        note = f"{np.mean(masks):.1%} unknown, sigma {arguments.sigma:.4g} (given)"
-        return result(frames, pixels, note, masks[:1])
+        facts = {"unknown": f"{np.mean(masks):.1%}", **given_noise(arguments)}
+        return result(frames, pixels, facts, masks[:1])
 
     return restore
 
@@ -133,8 +124,8 @@ def super_resolve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--factor", type=int, choices=(2, 3, 4), default=2, help="times larger (%(default)s)"
     )
-    kernel_arguments(parser, required=False)
-    parser.add_argument("--sigma", type=float, default=0.0, help=f"{SIGMA} bits (0)")
+    add_kernel(parser, required=False)
+    add_sigma(parser, 0.0)
 
 
 def prepare_super_resolve(arguments: argparse.Namespace) -> Restore:
@@ -148,12 +139,45 @@ def prepare_super_resolve(arguments: argparse.Namespace) -> Restore:
             arguments.sigma,
             kernel=kernel,
             progress=progress,
-            **options(frames, arguments),
+            **keywords(frames, arguments),
         )
-        note = f"{arguments.factor} times larger, sigma {arguments.sigma:.4g} (given)"
-        return result(frames, pixels, note, factor=arguments.factor)
+        facts = {"factor": str(arguments.factor), **given_noise(arguments)}
+        return result(frames, pixels, facts, factor=arguments.factor)
 
     return restore
+
+
+def kernel_of(arguments: argparse.Namespace) -> NDArray[np.float64]:
+    """The kernel that the options name."""
+    return read_kernel(arguments.kernel, arguments.kernel_key, normalize=arguments.normalize)
+
+
+def noise(
+    frames: Sequence[Picture], arguments: argparse.Namespace
+) -> tuple[float | NDArray[np.float64], dict[str, str]]:
+    """Standard deviation of the noise, given or estimated in each picture, and the words for it."""
+    if arguments.sigma is not None:
+        return arguments.sigma, given_noise(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the restoration has the same to say
+        unused = {"quality", "backend"}
+        given = {k: v for k, v in keywords(frames, arguments).items() if k not in unused}
+        sigma = fastepll.estimate_sigma(pixels_of(frames), **given)
+    least, most = np.min(sigma), np.max(sigma)
+    if least == 0:
+        warnings.warn(f"{WHY_ZERO}; if it has noise, give --sigma", stacklevel=1)
+    several = f"{least:.4g} to " * (len(frames) > 1)
+    return sigma, {"sigma": f"{several}{most:.4g} (estimated)"}
+
+
+def given_noise(arguments: argparse.Namespace) -> dict[str, str]:
+    """The words for a standard deviation that was given."""
+    return {"sigma": f"{arguments.sigma:.4g} (given)"}
+
+
+def size_of(kernel: NDArray[Any]) -> str:
+    """Width and height in words."""
+    return f"{kernel.shape[1]}x{kernel.shape[0]}"
 
 
 TASKS = (
@@ -161,7 +185,7 @@ TASKS = (
         "denoise",
         "restore noisy picture files",
         "Remove noise.",
-        denoise_arguments,
+        partial(add_sigma, default=None),
         prepare_denoise,
     ),
     Task(
@@ -186,89 +210,3 @@ TASKS = (
         prepare_super_resolve,
     ),
 )
-
-
-def kernel_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Options that say which kernel blurred."""
-    parser.add_argument(
-        "--kernel",
-        metavar="FILE",
-        required=required,
-        help=".npy, .npz or a gray picture of the kernel" + ("" if required else " (bicubic)"),
-    )
-    parser.add_argument(
-        "--kernel-key", metavar="NAME", help="array of the .npz file (the only one)"
-    )
-    parser.add_argument(
-        "--normalize",
-        action="store_true",
-        help="divide the kernel by its sum (of a picture always)",
-    )
-
-
-def kernel_of(arguments: argparse.Namespace) -> NDArray[np.float64]:
-    """The kernel that the options name."""
-    return read_kernel(arguments.kernel, arguments.kernel_key, normalize=arguments.normalize)
-
-
-def options(frames: Sequence[Picture], arguments: argparse.Namespace) -> dict[str, Any]:
-    """What all tasks are called with."""
-    return {
-        "model": arguments.model,
-        "quality": arguments.quality,
-        "channel_axis": -1 if frames[0].pixels.ndim == 3 else None,
-        "stack": len(frames) > 1,
-        "data_range": arguments.data_range,
-        "n_threads": arguments.threads,
-        "backend": arguments.backend,
-    }
-
-
-def pixels_of(frames: Sequence[Picture]) -> NDArray[Any]:
-    """The pixels of one picture, or those of several as a stack."""
-    return frames[0].pixels if len(frames) == 1 else np.stack([one.pixels for one in frames])
-
-
-def noise(
-    frames: Sequence[Picture], arguments: argparse.Namespace
-) -> tuple[float | NDArray[np.float64], str]:
-    """Standard deviation of the noise, given or estimated in each picture, and the words for it."""
-    if arguments.sigma is not None:
-        return arguments.sigma, f"sigma {arguments.sigma:.4g} (given)"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the restoration has the same to say
-        unused = {"quality", "backend"}
-        given = {k: v for k, v in options(frames, arguments).items() if k not in unused}
-        sigma = fastepll.estimate_sigma(pixels_of(frames), **given)
-    least, most = np.min(sigma), np.max(sigma)
-    if least == 0:
-        warnings.warn(f"{WHY_ZERO}; if it has noise, give --sigma", stacklevel=1)
-    several = f"{least:.4g} to " * (len(frames) > 1)
-    return sigma, f"sigma {several}{most:.4g} (estimated)"
-
-
-def where(picture: Picture, value: float) -> NDArray[np.bool_]:
-    """Where all channels have the value."""
-    same = np.isnan(picture.pixels) if math.isnan(value) else picture.pixels == value
-    unknown: NDArray[np.bool_] = same.all(axis=-1) if same.ndim == 3 else same
-    return unknown
-
-
-def result(
-    frames: Sequence[Picture],
-    pixels: NDArray[Any],
-    note: str,
-    between: Sequence[NDArray[Any]] = (),
-    *,
-    factor: int = 1,
-) -> Result:
-    """The pictures with new pixels, and the figure before | between | after, of the first."""
-    each = [pixels] if len(frames) == 1 else list(pixels)
-    larger = frames if factor == 1 else [enlarge(one, factor) for one in frames]
-    restored = [dataclasses.replace(one, pixels=new) for one, new in zip(larger, each, strict=True)]
-    return Result(restored, note, [frames[0].pixels, *between, each[0]])
-
-
-def size_of(kernel: NDArray[Any]) -> str:
-    """Width and height in words."""
-    return f"{kernel.shape[1]}x{kernel.shape[0]}"

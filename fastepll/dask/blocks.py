@@ -187,8 +187,8 @@ class Colours:
         if channel_axis is not None:
             moved = da.moveaxis(image, channel_axis, -3)
         moved = moved.rechunk({moved.ndim - 3: -1})
-        self.span, given = range_of(name, moved, data_range, sigma, response)
-        self.level = check_level(sigma, self.span)
+        self.data_range, given = range_of(name, moved, data_range, sigma, response)
+        self.level = check_level(sigma, self.data_range)
         self.opponent = planes_for(moved.shape[-3], model)
         self.planes: da.Array = moved.map_blocks(
             _split,
@@ -197,14 +197,14 @@ class Colours:
             given=given,
             sigma=float(sigma),
             response=response,
-            weights=self.opponent.analysis / self.span,
+            weights=self.opponent.analysis / self.data_range,
             dtype=get_backend(check_backend(backend)).dtype,
         )
 
     def join(self, planes: da.Array, chunks: Any) -> da.Array:
         """The image of planes, in the chunks of the image that was given where it can be."""
         image = planes.map_blocks(
-            _join, mix=self.opponent.synthesis * self.span, kind=self.dtype, dtype=self.dtype
+            _join, mix=self.opponent.synthesis * self.data_range, kind=self.dtype, dtype=self.dtype
         )
         image = image[..., 0, :, :] if self.axis is None else da.moveaxis(image, -3, self.axis)
         return image.rechunk(chunks, method="tasks")
@@ -264,14 +264,14 @@ def range_of(
     return float(np.iinfo(kind).max), float(np.iinfo(kind).max)
 
 
-def check_level(sigma: float, span: float) -> float:
-    """Return the noise level in units of the span; it must be one number."""
+def check_level(sigma: float, data_range: float) -> float:
+    """Return the noise level in units of the data range; it must be one number."""
     if sigma is None:
         raise TypeError(
             "sigma must be a real number, got None: it cannot be estimated from blocks; "
             "fastepll.estimate_sigma takes a part of the image"
         )
-    level = scale_sigma(check_sigma(sigma), span)
+    level = scale_sigma(check_sigma(sigma), data_range)
     if not isinstance(level, float):
         raise ValueError(f"sigma must be one number, got an array of shape {np.shape(sigma)}")
     return level

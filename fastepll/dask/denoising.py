@@ -9,6 +9,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from fastepll._deprecated import older_keywords
 from fastepll._validation.images import check_fit
 from fastepll.backends import backend_for, get_backend
 from fastepll.dask.blocks import (
@@ -27,11 +28,12 @@ from fastepll.models.adapted import PatchModel
 from fastepll.priors.choice import Model, check_model
 from fastepll.restoration.denoiser import NEGLIGIBLE, Denoiser
 from fastepll.solver.half_quadratic import denoise_plane
-from fastepll.solver.multiscale import coarser, n_scales, split
+from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.solver.settings import Settings
 from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 
+@older_keywords({"scales": "n_scales"})
 def denoise(
     image: da.Array,
     sigma: float,
@@ -42,7 +44,7 @@ def denoise(
     stack: bool = False,
     data_range: DataRange = None,
     betas: Sequence[float] | None = None,
-    scales: int | None = None,
+    n_scales: int | None = None,
     n_threads: int = 1,
     backend: BackendName | None = None,
 ) -> da.Array:
@@ -59,7 +61,7 @@ def denoise(
     sigma : float
         Standard deviation of the noise in the units of the image. It cannot be estimated here;
         `fastepll.estimate_sigma` of a part of the image can tell it.
-    model, quality, channel_axis, stack, betas, scales, backend
+    model, quality, channel_axis, stack, betas, n_scales, backend
         As for `fastepll.denoise`.
     data_range : float, optional
         As for `fastepll.denoise`; without it, each block must look like an image in [0, 1] if it
@@ -113,7 +115,7 @@ def denoise(
         channel_axis=-1,
         quality=quality,
         betas=betas,
-        scales=scales,
+        n_scales=n_scales,
         n_threads=n_threads,
         backend=backend,
     )
@@ -135,7 +137,7 @@ def denoise(
 def _denoise(noisy: da.Array, job: Job, mixture: PatchModel, told: Any, least: int) -> da.Array:
     """Planes (..., planes, height, width) restored, with blocks of at least so many pixels."""
     settings = job.settings[0]
-    coarse = n_scales(noisy.shape[-2:], mixture, settings) > 1
+    coarse = count_scales(noisy.shape[-2:], mixture, settings) > 1
     halo = reach(settings, mixture) + 2 * coarse
     chunks = aligned(noisy.chunks, max(least, halo))
     job = replace(job, halo=halo, chunks=chunks)

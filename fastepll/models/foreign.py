@@ -102,7 +102,7 @@ def from_deepinv(
     >>> import numpy as np
     >>> from fastepll.models import from_deepinv
     >>> from_deepinv({"_weights": [1.0], "mu": np.zeros((1, 4)), "_cov": [np.eye(4)]})
-    GaussianMixture(k=1, d=4, patch_shape=(2, 2))
+    GaussianMixture(n_components=1, n_features=4, patch_shape=(2, 2))
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping of arrays, got {type(state).__name__}")

@@ -63,7 +63,7 @@ class GaussianMixture(Portable):
     >>> model = GaussianMixture.from_covariances(
     ...     [0.5, 0.5], [np.eye(4), 0.01 * np.eye(4)], patch_shape=(2, 2))
     >>> model
-    GaussianMixture(k=2, d=4, patch_shape=(2, 2))
+    GaussianMixture(n_components=2, n_features=4, patch_shape=(2, 2))
     >>> model.map_estimate(np.full((1, 4), 2.0), sigma=1.0)
     array([[1., 1., 1., 1.]])
     """
@@ -209,16 +209,16 @@ class GaussianMixture(Portable):
         save_npz(self, path, overwrite=overwrite, precision=precision)
 
     @property
-    def k(self) -> int:
-        """Number of components."""
+    def n_components(self) -> int:
+        """Number of components, ``k`` for short."""
         return len(self.weights)
 
-    n_components = k
-
     @property
-    def d(self) -> int:
-        """Values per patch."""
+    def n_features(self) -> int:
+        """Values per patch, ``d`` for short."""
         return int(self.eigenvalues.shape[1])
+
+    k, d = n_components, n_features
 
     @kept
     def covariances(self) -> Array:
@@ -320,7 +320,8 @@ class GaussianMixture(Portable):
 
     def __repr__(self) -> str:
         """Sizes, not arrays."""
-        return f"GaussianMixture(k={self.k}, d={self.d}, patch_shape={self.patch_shape})"
+        sizes = f"n_components={self.k}, n_features={self.d}, patch_shape={self.patch_shape}"
+        return f"GaussianMixture({sizes})"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copy and send to worker processes through the constructor, which checks again."""
@@ -329,10 +330,8 @@ class GaussianMixture(Portable):
 
     def _inputs(self, patches: ArrayLike, sigma: float) -> tuple[Array, float]:
         """Check patches and sigma; return them as (n, d) float64 and a variance."""
-        z, variance = (
-            model_arrays.check_patches(patches, self.d),
-            model_arrays.check_sigma(sigma) ** 2,
-        )
+        z = model_arrays.check_patches(patches, self.d)
+        variance = model_arrays.check_sigma(sigma) ** 2
         _density.common_support(self, variance)
         return z, variance
 

@@ -77,7 +77,7 @@ def load_model(name_or_path: str | os.PathLike[str]) -> GaussianMixture:
     --------
     >>> from fastepll import load_model
     >>> load_model("gray-8x8-200")
-    GaussianMixture(k=200, d=64, patch_shape=(8, 8))
+    GaussianMixture(n_components=200, n_features=64, patch_shape=(8, 8))
     """
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise TypeError(f"model must be a name or a path, got {type(name_or_path).__name__}")

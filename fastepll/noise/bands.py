@@ -43,8 +43,8 @@ class Bands:
         """Cosines of the high bands, (n, d)."""
         return self.atoms[self.counts[: self.n_low].sum() :].astype(np.float32)
 
-    def energies(self, patches: FloatArray) -> Float64:
-        """Energy of patches (n, p, q) in each band, (n, bands)."""
+    def squared_norms(self, patches: FloatArray) -> Float64:
+        """Of patches (n, p, q) in each band, (n, bands)."""
         z: Float64 = patches.reshape(len(patches), -1).astype(np.float64)
         z = z - z.mean(axis=1, keepdims=True)
         parts = [z[start : start + ROWS] @ self.atoms.T for start in range(0, len(z), ROWS)]
@@ -52,14 +52,16 @@ class Bands:
         total: Float64 = np.add.reduceat(np.square(np.concatenate(parts)), first, axis=1)
         return total
 
-    def log_likelihood(self, energies: Float64, sigmas: Float64, n_threads: int) -> Float64:
+    def log_likelihood(self, squared_norms: Float64, sigmas: Float64, n_threads: int) -> Float64:
         """Of the high bands of all patches given their low ones, (len(sigmas),)."""
         variances = self.variances + np.square(sigmas)[:, None, None]
         log_dets = -0.5 * self.counts[:, None] * np.log(variances)
         ends = np.stack([log_dets[:, : self.n_low].sum(axis=1), log_dets.sum(axis=1)], axis=1)
         offsets = ends + self.log_weights
-        low = energies.astype(np.float32)
-        total: Float64 = evidence(low, 1 / variances, offsets, self.n_low, n_threads).sum(axis=0)
+        low = squared_norms.astype(np.float32)
+        total: Float64 = conditional_log_probs(
+            low, 1 / variances, offsets, self.n_low, n_threads
+        ).sum(axis=0)
         return total
 
 
@@ -103,30 +105,34 @@ def bands_of(model: GaussianMixture) -> Bands:
     return found
 
 
-def inspect(
+def patch_statistics(
     plane: FloatArray, corners: IntArray, bands: Bands, side: int, n_threads: int
 ) -> FloatArray:
-    """See `fastepll.noise.patches.inspect`; by the compiled core where there is one."""
+    """See `fastepll.noise.patches.patch_statistics`; by the compiled core where there is one."""
     if why_not("native"):
-        return numpy_steps.inspect(plane, corners, bands.shape, bands.high, side)
+        return numpy_steps.patch_statistics(plane, corners, bands.shape, bands.high, side)
     from fastepll import _core
 
-    return _core.inspect(plane, corners, *bands.shape, bands.high, side, level(), n_threads)
+    return _core.patch_statistics(
+        plane, corners, *bands.shape, bands.high, side, native_isa(), n_threads
+    )
 
 
-def evidence(
-    energies: FloatArray, precisions: Float64, offsets: Float64, n_low: int, n_threads: int
+def conditional_log_probs(
+    squared_norms: FloatArray, precisions: Float64, offsets: Float64, n_low: int, n_threads: int
 ) -> Float64:
-    """See `fastepll.noise.patches.evidence`; by the compiled core where there is one."""
+    """See `fastepll.noise.patches.conditional_log_probs`; by the compiled core if there is one."""
     if why_not("native"):
-        return numpy_steps.evidence(energies, precisions, offsets, n_low)
+        return numpy_steps.conditional_log_probs(squared_norms, precisions, offsets, n_low)
     from fastepll import _core
 
-    return _core.evidence(energies, precisions, offsets, n_low, level(), n_threads)
+    return _core.conditional_log_probs(
+        squared_norms, precisions, offsets, n_low, native_isa(), n_threads
+    )
 
 
-def level() -> str:
-    """Instruction-set level of the core in use."""
+def native_isa() -> str:
+    """Instruction set of the core in use."""
     from fastepll.backends.native import backend
 
-    return backend.level()
+    return backend.isa()

@@ -18,7 +18,7 @@ from fastepll._warnings import warn
 from fastepll.images.batch import colours_and_alpha
 from fastepll.images.channels import channels_last
 from fastepll.models import GaussianMixture, load_model
-from fastepll.noise.bands import Bands, bands_of, inspect
+from fastepll.noise.bands import Bands, bands_of, patch_statistics
 from fastepll.noise.clipped import unclipped
 from fastepll.priors.choice import Model, check_model
 from fastepll.typing import DataRange, FloatArray, IntArray
@@ -116,8 +116,8 @@ def estimate_sigma(
     Notes
     -----
     Of about 40000 patches all over the image (the same image gives the same answer) the 512 with
-    the least energy in the low DCT frequencies z_L are kept, and sigma maximises the likelihood of
-    their high frequencies z_H under the mixture, given the low ones::
+    the least squared norm of the low DCT frequencies z_L are kept, and sigma maximises the
+    likelihood of their high frequencies z_H under the mixture, given the low ones::
 
         Σ log p(z_H | z_L; σ) = Σ log p(z; σ) - log p(z_L; σ),   p(z; σ) = Σₖ wₖ N(z; 0, Dₖ + σ²I)
 
@@ -149,13 +149,13 @@ def estimate_sigma(
     source = channels_last(array, channel_axis)
     source = colours_and_alpha(source)[0] if alpha else source
     check_fit(source.shape[-3:], mixture)
-    span = check_intensities(source, check_data_range(data_range))
+    data_range = check_intensities(source, check_data_range(data_range))
     threads = resolve_threads(check_threads(n_threads))
     if not stack:
-        return span * relative_sigma(source, mixture, span, threads)
+        return data_range * relative_sigma(source, mixture, data_range, threads)
     sigmas = np.empty(source.shape[:-3])
     for i in np.ndindex(sigmas.shape):
-        sigmas[i] = span * relative_sigma(source[i], mixture, span, threads)
+        sigmas[i] = data_range * relative_sigma(source[i], mixture, data_range, threads)
     return sigmas
 
 
@@ -165,29 +165,29 @@ def gray_mixture(model: PatchModel) -> GaussianMixture:
     return cast("GaussianMixture", model) if usable else load_model(GRAY)
 
 
-def sigma_for(image: NDArray[Any], model: PatchModel, span: float, n_threads: int) -> float:
-    """Sigma / span, as a caller has it who passes on what `estimate_sigma` returns."""
-    sigma = span * relative_sigma(image, gray_mixture(model), span, n_threads)
+def sigma_for(image: NDArray[Any], model: PatchModel, data_range: float, n_threads: int) -> float:
+    """Sigma in units of data_range, as who passes on what `estimate_sigma` returns has it."""
+    sigma = data_range * relative_sigma(image, gray_mixture(model), data_range, n_threads)
     if sigma == 0:
         warn(f"{WHY_ZERO}; it is returned as it is. If it has noise, pass sigma")
-    return sigma if span == 1 else sigma / span
+    return sigma if data_range == 1 else sigma / data_range
 
 
 def relative_sigma(
     image: NDArray[Any],
     model: GaussianMixture,
-    span: float,
+    data_range: float,
     n_threads: int,
     unknown: NDArray[np.bool_] | None = None,
 ) -> float:
-    """Sigma / span of (height, width, channels), rounded to a power of `STEP`.
+    """Sigma in units of data_range, of (height, width, channels), rounded to a power of `STEP`.
 
     Patches with ``unknown`` pixels (height, width) do not count.
     """
     bands = bands_of(model)
     sigmas = np.array(
         [
-            channel_sigma(image[..., c], bands, span, n_threads, unknown)
+            channel_sigma(image[..., c], bands, data_range, n_threads, unknown)
             for c in range(image.shape[-1])
         ]
     )
@@ -201,25 +201,25 @@ def relative_sigma(
 def channel_sigma(
     plane: NDArray[Any],
     bands: Bands,
-    span: float,
+    data_range: float,
     n_threads: int,
     unknown: NDArray[np.bool_] | None = None,
 ) -> float:
-    """Sigma / span of one channel, 0.0 where there is no noise."""
+    """Sigma in units of data_range, of one channel, 0.0 where there is no noise."""
     plane = np.ascontiguousarray(plane, np.float32)
     corners, sigma = smooth_patches(plane, bands, n_threads, unknown)
     if sigma == 0:
         return 0.0
-    sigma /= span
+    sigma /= data_range
     patches = sliding_window_view(plane, bands.shape)[corners[:, 0], corners[:, 1]]
-    energies = bands.energies(patches) / span**2
+    squared_norms = bands.squared_norms(patches) / data_range**2
 
     grid = sigma * 1.1 ** np.arange(-11.0, 3.0)  # texture makes the first guess too large
-    best = int(bands.log_likelihood(energies[::4], grid, n_threads).argmax())
+    best = int(bands.log_likelihood(squared_norms[::4], grid, n_threads).argmax())
     ratio, middle = 1.05, grid[best]
     for _ in range(4):
         fine = middle * ratio ** np.arange(-2.0, 3.0)
-        values = bands.log_likelihood(energies, fine, n_threads)
+        values = bands.log_likelihood(squared_norms, fine, n_threads)
         best = int(values.argmax())
         if 0 < best < 4:
             break
@@ -230,7 +230,9 @@ def channel_sigma(
     offset = 0.5 * (left - right) / curvature if curvature < 0 else 0.0  # vertex in log sigma
     found = fine[best] * ratio ** np.clip(offset, -1, 1)
     found *= (found / sigma) ** (TEXTURED * len(patches) / N_SMOOTH)
-    return unclipped(found * span, patches, float(plane.min()), float(plane.max())) / span
+    return (
+        unclipped(found * data_range, patches, float(plane.min()), float(plane.max())) / data_range
+    )
 
 
 def smooth_patches(
@@ -277,8 +279,8 @@ def inspected(
     n_threads: int,
     unknown: NDArray[np.bool_] | None,
 ) -> FloatArray:
-    """What `inspect` finds; patches of two values, say, are no noise either."""
-    found = inspect(plane, corners, bands, side, n_threads)
+    """What `patch_statistics` finds; patches of two values, say, are no noise either."""
+    found = patch_statistics(plane, corners, bands, side, n_threads)
     if unknown is not None:
         before = np.pad(np.cumsum(np.cumsum(unknown, axis=0), axis=1), ((1, 0), (1, 0)))
         (top, left), (bottom, right) = corners.T, (corners + bands.shape).T
@@ -318,7 +320,7 @@ def smoothest(found: FloatArray, most_ties: float) -> Indices:
 
 
 def guess(found: FloatArray, bands: Bands) -> float:
-    """Sigma if there were no texture, by the median of the high energy."""
+    """Sigma if there were no texture, by the median of the high frequencies."""
     return math.sqrt(float(np.median(found[:, 1])) / (len(bands.high) - 2 / 3))
 
 

@@ -1,6 +1,6 @@
 """What patches tell of the noise: the NumPy definition, where the compiled core is not installed.
 
-`inspect` and `evidence` of ``csrc/noise.hpp`` give the same in float32.
+`patch_statistics` and `conditional_log_probs` of ``csrc/noise.hpp`` give the same in float32.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def constant(plane: NDArray[np.float32], side: int) -> NDArray[np.bool_]:
     return inside
 
 
-def inspect(
+def patch_statistics(
     plane: NDArray[np.float32],
     corners: NDArray[np.int32],
     shape: tuple[int, int],
     high: FloatArray,
     side: int,
 ) -> NDArray[np.float32]:
-    """Of the patches at corners (n, 2): roughness, high energy and ties, (n, 3).
+    """Of the patches at corners (n, 2): roughness, high frequencies and ties, (n, 3).
 
-    Roughness is the energy of the mean-free patch without its components along the rows of
-    ``high`` (h, d), whose energy is the second number; ties is how many pixels have the value of
-    the patch's smallest pixel, or its largest one if these are more. Roughness is infinite, and the
-    others 0, for patches with a pixel in a constant square (`constant`).
+    Roughness is the squared norm of the mean-free patch without its components along the rows of
+    ``high`` (h, d), whose squared norm is the second number; ties is how many pixels have the
+    value of the patch's smallest pixel, or its largest one if these are more. Roughness is
+    infinite, and the others 0, for patches with a pixel in a constant square (`constant`).
     """
     result = np.zeros((len(corners), 3), np.float32)
     windows, flat = (
@@ -57,26 +57,26 @@ def inspect(
         patches = windows[y, x].reshape(len(y), -1).astype(np.float64)
         ends = patches.min(axis=1, keepdims=True), patches.max(axis=1, keepdims=True)
         centred = patches - patches.mean(axis=1, keepdims=True)
-        energy = np.square(centred @ high.T.astype(np.float64)).sum(axis=1)
-        result[part, 0] = np.maximum(np.square(centred).sum(axis=1) - energy, 0)
-        result[part, 1] = energy
+        high_norm = np.square(centred @ high.T.astype(np.float64)).sum(axis=1)
+        result[part, 0] = np.maximum(np.square(centred).sum(axis=1) - high_norm, 0)
+        result[part, 1] = high_norm
         result[part, 2] = np.maximum(*((patches == end).sum(axis=1) for end in ends))
         result[part][flat[y, x].any(axis=(1, 2))] = np.inf, 0, 0
     return result
 
 
-def evidence(
-    energies: NDArray[np.float32], precisions: Float64, offsets: Float64, n_low: int
+def conditional_log_probs(
+    squared_norms: NDArray[np.float32], precisions: Float64, offsets: Float64, n_low: int
 ) -> Float64:
     """Log density of the high bands given the low ones, (n, s), for each of s noise levels.
 
-    Component k has log density ``offsets[s, 1, k] - precisions[s, :, k] @ energies / 2`` for all
-    bands (n, b), and ``offsets[s, 0, k] - ...`` for the first ``n_low`` of them.
+    Component k has log density ``offsets[s, 1, k] - precisions[s, :, k] @ squared_norms / 2`` for
+    all bands (n, b), and ``offsets[s, 0, k] - ...`` for the first ``n_low`` of them.
     """
-    result = np.empty((len(energies), len(precisions)))
+    result = np.empty((len(squared_norms), len(precisions)))
     for s, (precision, (first, both)) in enumerate(zip(precisions, offsets, strict=True)):
-        low = -0.5 * (energies[:, :n_low] @ precision[:n_low])
-        high = low - 0.5 * (energies[:, n_low:] @ precision[n_low:])
+        low = -0.5 * (squared_norms[:, :n_low] @ precision[:n_low])
+        high = low - 0.5 * (squared_norms[:, n_low:] @ precision[n_low:])
         result[:, s] = log_sum(high + both) - log_sum(low + first)
     return result
 

@@ -1,8 +1,11 @@
-"""Periodic convolution by the fast Fourier transform."""
+"""Periodic convolution by the fast Fourier transform: SciPy's where it is installed, or NumPy's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,11 @@ from fastepll.typing import FloatArray
 
 SMALL = 1e-3
 """τ below which (AᵀA + τI)⁻¹ amplifies the rounding of float32 too much: then in float64."""
+
+LARGE = 2**19
+"""Values of a grid from which SciPy's transforms save more than their import takes."""
+
+_n_threads: ContextVar[int] = ContextVar("n_threads", default=1)
 
 
 class Fourier(Portable):
@@ -63,13 +71,50 @@ class Fourier(Portable):
 
 
 def multiply(x: FloatArray, multiplier: NDArray[Any]) -> FloatArray:
-    """X with its half spectrum multiplied.
-
-    Unitary transforms: numpy's forward one of float32 was several times slower without a factor.
-    """
-    spectrum = np.fft.rfft2(x, norm="ortho")
+    """X with its half spectrum multiplied."""
+    spectrum = half_spectrum(x)
     spectrum *= multiplier
-    return np.fft.irfft2(spectrum, x.shape, norm="ortho").astype(x.dtype, copy=False)
+    return from_half_spectrum(spectrum, x.shape).astype(x.dtype, copy=False)
+
+
+def half_spectrum(x: FloatArray) -> NDArray[Any]:
+    """Unitary transform: NumPy's of float32 was several times slower without a factor."""
+    library = scipy_fft() if x.size >= LARGE else None
+    if library is None:
+        return np.fft.rfft2(x, norm="ortho")
+    spectrum: NDArray[Any] = library.rfft2(x, norm="ortho", workers=_n_threads.get())
+    return spectrum
+
+
+def from_half_spectrum(spectrum: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
+    """The array of that shape; its half spectrum is overwritten."""
+    library = scipy_fft() if shape[0] * shape[1] >= LARGE else None
+    if library is None:
+        return np.fft.irfft2(spectrum, shape, norm="ortho")
+    x: NDArray[Any] = library.irfft2(
+        spectrum, shape, norm="ortho", workers=_n_threads.get(), overwrite_x=True
+    )
+    return x
+
+
+@cache
+def scipy_fft() -> Any:
+    """The module, imported when it is first wanted, or None without SciPy."""
+    try:
+        from scipy import fft
+    except ImportError:
+        return None
+    return fft
+
+
+@contextmanager
+def transforms_on(n_threads: int) -> Iterator[None]:
+    """Let the transforms of this thread use so many threads in a block; elsewhere they use one."""
+    token = _n_threads.set(n_threads)
+    try:
+        yield
+    finally:
+        _n_threads.reset(token)
 
 
 def fast_length(n: int) -> int:

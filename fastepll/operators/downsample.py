@@ -17,7 +17,13 @@ from fastepll._validation.measurements import (
     told_sum,
 )
 from fastepll._warnings import quietly
-from fastepll.operators._fourier import Fourier, multiply, precise
+from fastepll.operators._fourier import (
+    Fourier,
+    from_half_spectrum,
+    half_spectrum,
+    multiply,
+    precise,
+)
 from fastepll.operators.base import GRADIENT, PULL, Operator
 from fastepll.typing import FloatArray
 
@@ -91,12 +97,12 @@ class Downsample(Operator):
     def forward(self, x: FloatArray) -> FloatArray:
         """The small image."""
         x = check_plane("x", x, self.in_shape)
-        spectrum = np.fft.rfft2(x, norm="ortho") * self._fourier.transfer(x.dtype)
+        spectrum = half_spectrum(x) * self._fourier.transfer(x.dtype)
         # Folded, the spectrum is that of every f-th row.
         rows = spectrum.reshape(self.factor, self.out_shape[0], -1).sum(axis=0)
         rows *= x.dtype.type(self.factor**-0.5)
         thin = (self.out_shape[0], self.in_shape[1])
-        small = np.fft.irfft2(rows, thin, norm="ortho")[:, :: self.factor]
+        small = from_half_spectrum(rows, thin)[:, :: self.factor]
         return small.astype(x.dtype, copy=False)
 
     def adjoint(self, y: FloatArray) -> FloatArray:
@@ -104,10 +110,10 @@ class Downsample(Operator):
         y = check_plane("y", y, self.out_shape)
         thin = np.zeros((self.out_shape[0], self.in_shape[1]), y.dtype)
         thin[:, :: self.factor] = y
-        rows = np.fft.rfft2(thin, norm="ortho")
+        rows = half_spectrum(thin)
         rows *= y.dtype.type(self.factor**-0.5)
         spectrum = np.tile(rows, (self.factor, 1)) * self._fourier.transfer(y.dtype).conj()
-        return np.fft.irfft2(spectrum, self.in_shape, norm="ortho").astype(y.dtype, copy=False)
+        return from_half_spectrum(spectrum, self.in_shape).astype(y.dtype, copy=False)
 
     def solve(self, rhs: FloatArray, tau: float, start: FloatArray | None = None) -> FloatArray:
         """See `Operator.solve` and the notes above."""

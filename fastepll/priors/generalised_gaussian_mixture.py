@@ -24,7 +24,7 @@ class GeneralisedGaussianMixture(Prior):
     """Mixture of zero-mean generalised Gaussians.
 
     Given its component j the coordinates y = U_jᵀc are independent, of density
-    ν / (2 α Γ(1/ν)) exp(-(|y|/α)^ν) with a shape ν and a variance α² Γ(3/ν) / Γ(1/ν) for each;
+    ``ν / (2 α Γ(1/ν)) exp(-(|y|/α)^ν)`` with a shape ν and a variance α² Γ(3/ν) / Γ(1/ν) for each;
     ν = 2 is the Gaussian, ν = 1 the Laplacian. `log_prob` is exact.
 
     Parameters

@@ -54,7 +54,7 @@ class GSMMixture(EllipticalMixture):
     >>> prior = GSMMixture(
     ...     (2, 2), weights=[[0.5, 0.5]], scales=[0.1, 1.0], covariances=[np.eye(3)])
     >>> prior.mixture
-    GaussianMixture(k=2, d=4, patch_shape=(2, 2))
+    GaussianMixture(n_components=2, n_features=4, patch_shape=(2, 2))
     """
 
     kind = "gsm-mixture"

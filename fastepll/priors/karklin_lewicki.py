@@ -25,7 +25,7 @@ ROWS = 100  # patches whose eigenvectors are held together
 class KarklinLewicki(AnnealedPrior):
     """Gaussian whose log covariance is a sum over sparse latent variables.
 
-    A patch c, whitened to u = c P, is N(0, C) with
+    A patch c, whitened to u = c P, is N(0, C) with::
 
         log C = Σₖ (oₖ + Σⱼ yⱼ wⱼₖ) bₖ bₖᵀ,    yⱼ independent, with density ½ exp(-|yⱼ|).
 

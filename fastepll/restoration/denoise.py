@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._deprecated import older_keywords
 from fastepll.restoration.denoiser import Denoiser
 from fastepll.restoration.options import DenoiserOptions, takes
 from fastepll.typing import Poll
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+@older_keywords({"scales": "n_scales"})
 @takes(DenoiserOptions)
 def denoise(
     image: ArrayLike,
     sigma: float | ArrayLike | None = None,
     *,
     betas: Sequence[float] | None = None,
-    scales: int | None = None,
+    n_scales: int | None = None,
     progress: Poll | None = None,
     **options: Unpack[DenoiserOptions],
 ) -> NDArray[Any]:
@@ -42,7 +44,7 @@ def denoise(
     betas : sequence of float, optional
         Weights of the splitting in units of 1/sigma², one pass of the prior each, in this order,
         in place of the schedule of ``quality``. (1, 4, 8, 16, 32) is the published one.
-    scales : int, optional
+    n_scales : int, optional
         How many sizes of the image are restored, each half the one before: the smaller ones correct
         the low frequencies (Papyan & Elad 2016). None: as ``quality`` has it, 1 for "exact" and for
         the others as many as are 48 pixels or more.
@@ -103,4 +105,4 @@ def denoise(
     >>> bool(np.std(restored - clean) < 0.3 * np.std(noisy - clean))
     True
     """
-    return Denoiser(sigma, betas=betas, scales=scales, **options)(image, progress=progress)
+    return Denoiser(sigma, betas=betas, n_scales=n_scales, **options)(image, progress=progress)

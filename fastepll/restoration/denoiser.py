@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._deprecated import older_order
+from fastepll._deprecated import older_keywords, older_order
 from fastepll._portable import Portable
 from fastepll._threads import resolve_threads
 from fastepll._validation.arguments import (
@@ -37,7 +37,7 @@ from fastepll.priors.choice import check_model
 from fastepll.restoration.options import DenoiserOptions, documents, takes
 from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
-from fastepll.solver.multiscale import n_scales, split
+from fastepll.solver.multiscale import count_scales, split
 from fastepll.solver.noise_map import restore_plane, typical
 from fastepll.solver.settings import MAX_SCALES, Settings, check_settings
 from fastepll.typing import FloatArray, Poll
@@ -60,7 +60,7 @@ class Denoiser(Portable):
 
     Parameters
     ----------
-    sigma, betas, scales
+    sigma, betas, n_scales
         As for `fastepll.denoise`.
     shape : sequence of int, optional
         Shape of the images to come: memory is made ready now, and so are the tables of the model
@@ -95,6 +95,7 @@ class Denoiser(Portable):
         when=lambda args: len(args) > 1 and is_model(args[1]),
         now="Denoiser(sigma, model=model)",
     )
+    @older_keywords({"scales": "n_scales"})
     @takes(DenoiserOptions)
     def __init__(
         self,
@@ -102,7 +103,7 @@ class Denoiser(Portable):
         *,
         shape: Sequence[int] | None = None,
         betas: Sequence[float] | None = None,
-        scales: int | None = None,
+        n_scales: int | None = None,
         **options: Unpack[DenoiserOptions],
     ) -> None:
         model, quality = options["model"], options["quality"]
@@ -112,9 +113,9 @@ class Denoiser(Portable):
         self._quality = quality
         check_settings(quality, self._model)
         self._betas = None if betas is None else check_betas(betas)
-        self._scales = scales
-        if scales is not None:
-            check_count("scales", scales, 1, MAX_SCALES)
+        self._n_scales = n_scales
+        if n_scales is not None:
+            check_count("n_scales", n_scales, 1, MAX_SCALES)
         self._stack = check_flag("stack", options["stack"])
         self._alpha = check_flag("alpha", options["alpha"])
         self._axis = check_axis(options["channel_axis"], stack=self._stack)
@@ -140,7 +141,7 @@ class Denoiser(Portable):
             alpha=self._alpha,
             data_range=self._data_range,
             betas=self._betas,
-            scales=self._scales,
+            n_scales=self._n_scales,
             n_threads=self._threads,
             backend=self._wanted,
         )
@@ -262,9 +263,9 @@ class Denoiser(Portable):
             settings = settings_for(settings, level, self._model.patch_shape)
         if self._betas is not None:
             settings = settings.with_betas(self._betas)
-        if self._scales is not None:
+        if self._n_scales is not None:
             coarse = settings_for("high", level, self._model.patch_shape).coarse
-            settings = settings.with_scales(self._scales, coarse)
+            settings = settings.with_scales(self._n_scales, coarse)
         return settings
 
     def _take(self, shape: tuple[int, ...]) -> Memory:
@@ -296,7 +297,7 @@ class Denoiser(Portable):
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
                 settings = self._settings(sigma * gain)
-                for scale in range(n_scales(shape[:2], model, settings)):
+                for scale in range(count_scales(shape[:2], model, settings)):
                     denoise_plane(
                         np.zeros(
                             model.patch_shape[2:] + model.patch_shape[:2], self._backend.dtype

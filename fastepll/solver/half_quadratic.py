@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastepll.backends import prior_passes
+from fastepll.operators._fourier import transforms_on
 from fastepll.operators.pixels import Pixelwise
-from fastepll.solver.multiscale import Size, half_size, n_scales, split
+from fastepll.solver.multiscale import Size, count_scales, half_size, split
 from fastepll.typing import FloatArray, Overlap, Poll
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def denoise_plane(
     if settings.selection == "exact" and settings.stride == 1:
         p, q = model.patch_shape[:2]
         full.hints = np.full((noisy.shape[-2] - p + 1, noisy.shape[-1] - q + 1), -1, np.int32)
-    sizes, count = [full], n_scales(noisy.shape, model, settings)
+    sizes, count = [full], count_scales(noisy.shape, model, settings)
     if count > 1 and noisy.size <= TOGETHER:
         room = (np.empty_like(noisy) if spare is None else spare).reshape(-1)
         while len(sizes) < count:  # three planes of a quarter of the size each time
@@ -163,12 +164,14 @@ def restorations(
     """
     theirs = [*measured] if start is None else [start]  # memory that is not written to
     if start is None:
-        start = joined([operator.guess(y, sigma) for y in measured], model)
+        with transforms_on(n_threads):
+            start = joined([operator.guess(y, sigma) for y in measured], model)
     x = np.ascontiguousarray(start, backend.dtype)
     first = x if any(np.may_share_memory(x, image) for image in theirs) else None
     del start, theirs
     pixelwise = isinstance(operator, Pixelwise)
-    data = [y if pixelwise else operator.adjoint(y) for y in measured]
+    with transforms_on(n_threads):
+        data = [y if pixelwise else operator.adjoint(y) for y in measured]
     previous = spare = None
     least = operator.least_tau
     for i in range(len(settings.noise)):
@@ -203,10 +206,11 @@ def restorations(
                 operator.settle(plane, rhs, tau)
         else:
             each = zip(split(average), measured, data, split(x), strict=True)
-            planes = [
-                operator.step(plane, tau, y=y, data=rhs, start=before)
-                for plane, y, rhs, before in each
-            ]
+            with transforms_on(n_threads):
+                planes = [
+                    operator.step(plane, tau, y=y, data=rhs, start=before)
+                    for plane, y, rhs, before in each
+                ]
             x = np.ascontiguousarray(joined(planes, model), backend.dtype)
         yield x
 

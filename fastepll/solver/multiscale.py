@@ -66,11 +66,11 @@ def half_size(
     return Size(noisy, planes, size.sigma / 2, settings)
 
 
-def n_scales(shape: tuple[int, ...], model: PatchModel, settings: Settings) -> int:
+def count_scales(shape: tuple[int, ...], model: PatchModel, settings: Settings) -> int:
     """Sizes in which an image is restored: its own, and its halves."""
     side, count = min(shape[-2:]) // 2, 1
     if settings.coarse > 0:
-        while count < settings.scales and side >= max(SMALLEST, *model.patch_shape):
+        while count < settings.n_scales and side >= max(SMALLEST, *model.patch_shape):
             side, count = side // 2, count + 1
     return count
 
@@ -79,7 +79,7 @@ def n_scales(shape: tuple[int, ...], model: PatchModel, settings: Settings) -> i
 def coarser(settings: Settings, side: int) -> Settings:
     """Settings for the image at half its size: less depends on it, so twice the stride will do."""
     stride = min(2 * settings.stride, max(settings.stride, side - 1))
-    return replace(settings, stride=stride, scales=max(settings.scales - 1, 1))
+    return replace(settings, stride=stride, n_scales=max(settings.n_scales - 1, 1))
 
 
 def split(image: FloatArray) -> FloatArray:

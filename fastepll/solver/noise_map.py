@@ -10,7 +10,7 @@ import numpy as np
 
 from fastepll.operators._outliers import level_of, outliers, settled
 from fastepll.solver.half_quadratic import denoise_plane
-from fastepll.solver.multiscale import coarser, n_scales, split
+from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.typing import FloatArray, Poll
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def restore_plane(
         return denoise_plane(
             noisy, model, sigma, settings, out=out, work=work, spare=spare, **options
         )
-    restored = denoise_uneven(noisy, model, sigma, settings, room=[out, work], **options)
+    restored = denoise_with_map(noisy, model, sigma, settings, room=[out, work], **options)
     if out is None or restored is out:
         return restored
     out[...] = restored
     return out
 
 
-def denoise_uneven(
+def denoise_with_map(
     noisy: FloatArray,
     model: PatchModel,
     sigma: FloatArray,
@@ -87,7 +87,7 @@ def denoise_uneven(
     levels = series(local)
     place = places(local, levels)
     pieces = [rows_of(place, k, model.patch_shape[0]) for k in range(len(levels))]
-    coarse = n_scales(noisy.shape, model, settings) > 1
+    coarse = count_scales(noisy.shape, model, settings) > 1
     steps = [*enumerate(settings.blend)]
     if found is not None:
         steps.insert(0, (0, 0.0))  # outliers alone follow it
@@ -132,7 +132,7 @@ def denoise_uneven(
         small = np.empty((*noisy.shape[:-2], *half.shape), noisy.dtype)
         for plane, target in zip(split(noisy), split(small), strict=True):
             backend.halve(plane, target, n_threads=n_threads)
-        restored = denoise_uneven(
+        restored = denoise_with_map(
             small,
             model,
             np.sqrt(backend.halve(variance, half, n_threads=n_threads)) / 2,

@@ -28,7 +28,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
-from fastepll.backends.passes import Kind
+from fastepll.backends.passes import PassOptions
 from fastepll.operators import Operator
 from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.settings import Settings
@@ -47,7 +47,7 @@ MASK_PASSES: dict[Quality, int] = {
 }  # of kind "mask", for which more help and cost little else
 CHOICE: dict[Quality, dict[str, Any]] = {
     "high": {"selection": "exact"},
-    "balanced": {"screen_dims": 16, "margin": 6.0},
+    "balanced": {"n_screen": 16, "margin": 6.0},
 }
 """How these levels choose components here: more carefully than in denoising, since what a pass puts
 into a hole in the wrong direction stays there. Regular textures gain 1 to 3 dB by it."""
@@ -152,7 +152,7 @@ def n_passes(quality: Quality, kind: str) -> int:
 
 def grid_of(settings: Settings) -> dict[str, Any]:
     """The fields that settings share with a pass."""
-    return {field.name: getattr(settings, field.name) for field in fields(Kind)}
+    return {field.name: getattr(settings, field.name) for field in fields(PassOptions)}
 
 
 def plan_for(kind: str, sigma: float) -> Plan:

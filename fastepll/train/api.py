@@ -122,7 +122,7 @@ def _bar(trainer: Trainer, progress: bool) -> Iterator[None]:
     bar = None
     if progress:
         try:
-            from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
+            from tqdm import tqdm
         except ImportError:
             pass
         else:

@@ -14,8 +14,8 @@ factorisations and parameters are float64.
 
 References
 ----------
-.. [1] J. Lücke and D. Forster, "k-means as a variational EM approximation of Gaussian mixture
-   models", Pattern Recognition Letters 125, 2019 (truncated posteriors).
+J. Lücke and D. Forster, "k-means as a variational EM approximation of Gaussian mixture
+models", Pattern Recognition Letters 125, 2019 (truncated posteriors).
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def fit_mixture(
     >>> from fastepll import GaussianMixture
     >>> patches = np.random.default_rng(0).standard_normal((500, 4))
     >>> GaussianMixture.fit(patches, patch_shape=(2, 2), n_components=2, warm_steps=5)
-    GaussianMixture(k=2, d=4, patch_shape=(2, 2))
+    GaussianMixture(n_components=2, n_features=4, patch_shape=(2, 2))
     """
     return GaussianMixture.fit(
         patches,

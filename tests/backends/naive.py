@@ -25,7 +25,7 @@ def naive_costs(model, step):
     """For each component, matrix and constant of the costs in turn; chosen is by the last."""
     axes = principal_axes(model)[1:]
     q = len(axes)
-    screen, refine = min(step.screen_dims, q), min(step.refine_dims, q)
+    screen, refine = min(step.n_screen, q), min(step.n_refine, q)
     edges = [{screen, refine, q} | {2**i for i in range(9) if screen < 2**i < refine}]
     if screen < 16 < refine:
         edges.append({16, refine, q})
@@ -96,7 +96,7 @@ def naive_pass(image, model, step):
         cost, left = naive_candidates(stages, z, step)
         ranked = sorted(left[-1], key=lambda k: (cost[k], k))
         chosen[a, b] = best = ranked[0]
-        taken = ranked[:4] if step.estimator == "mean" else ranked[:1]
+        taken = ranked[:4] if step.estimator == "top_mean" else ranked[:1]
         taken = [k for k in taken if cost[k] <= cost[best] + 14]
         shares = np.array([np.exp((cost[best] - cost[k]) / 2) for k in taken])
         for k, share in zip(taken, shares / shares.sum(), strict=True):
@@ -104,7 +104,7 @@ def naive_pass(image, model, step):
             estimate = (matrix @ z + patch.mean()).reshape(p, q)
             for y, x in np.ndindex(p, q):
                 u, v = abs(y - (p - 1) / 2) / (p / 2), abs(x - (q - 1) / 2) / (q / 2)
-                here = share * weight * np.exp(-step.window * (u**2 + v**2))
+                here = share * weight * np.exp(-step.window_decay * (u**2 + v**2))
                 total[i + y, j + x] += here * estimate[y, x]
                 count[i + y, j + x] += here
     return total / count, chosen

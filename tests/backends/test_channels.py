@@ -14,11 +14,11 @@ from fastepll.backends.reference import extract
 from ..near_ties import assert_pass_agrees
 from ..scenes import noisy, scene, smooth_mixture
 
-CASCADE = {"selection": "cascade", "screen_dims": 4, "refine_dims": 20, "middle_margin": 2.0}
+CASCADE = {"selection": "cascade", "n_screen": 4, "n_refine": 20, "middle_margin": 2.0}
 STEPS = [
     Pass(noise_var=0.01),
-    Pass(noise_var=0.01, stride=3, shift=(1, 2), window=0.7, rank_tolerance=0.5, **CASCADE),
-    Pass(noise_var=0.02, stride=2, estimator="mean", weighting="confidence"),
+    Pass(noise_var=0.01, stride=3, shift=(1, 2), window_decay=0.7, rank_tolerance=0.5, **CASCADE),
+    Pass(noise_var=0.02, stride=2, estimator="top_mean", weighting="confidence"),
 ]
 
 
@@ -59,7 +59,7 @@ def test_one_channel_is_an_axis_of_its_own(backend):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_bits_do_not_depend_on_threads(level, n_threads, step):
+def test_bits_do_not_depend_on_threads(isa, n_threads, step):
     backend = get_backend("native")
     model, image = smooth_mixture(8, 3), coloured(3).astype(np.float32)
     one = backend.prior_pass(image, model, step, n_threads=1)

@@ -31,7 +31,7 @@ def mixture(patch_shape: tuple[int, int], k: int) -> GaussianMixture:
 def test_models_are_prepared_once_and_forgotten(monkeypatch):
     backend = native.NativeBackend()
     model = mixture((8, 8), 2)
-    core = native.native_mixture(model, backend.level(), 1)
+    core = native.native_mixture(model, backend.isa(), 1)
     size = backend.prepare(model, Pass(noise_var=1e-2), 1).nbytes
     monkeypatch.setattr(native, "KEPT_BYTES", core.nbytes + 2 * size)
     first = [backend.prepare(model, Pass(noise_var=v), 1) for v in (1e-2, 1e-3, 1e-4, 1e-3, 1e-2)]
@@ -52,12 +52,12 @@ def test_models_are_prepared_once_and_forgotten(monkeypatch):
 
 
 def test_the_bytes_of_a_mixture_are_those_of_its_arrays():
-    model, level = mixture((4, 4), 3), native.backend.level()
-    lanes = {"avx512": 8, "avx2": 4}.get(level, 2)
+    model, isa = mixture((4, 4), 3), native.backend.isa()
+    lanes = {"avx512": 8, "avx2": 4}.get(isa, 2)
     triangles = -(-3 // lanes) * lanes * 16 * 17 // 2 * 8  # float64
     vectors = 3 * 16 * 32 * 4  # float32, padded
     rest = (3 + 3 * 16 + 15 + 15 * 16) * 8
-    assert native.native_mixture(model, level, 1).nbytes == triangles + vectors + rest
+    assert native.native_mixture(model, isa, 1).nbytes == triangles + vectors + rest
 
 
 class Slow:

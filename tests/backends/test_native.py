@@ -1,4 +1,4 @@
-"""The native core against the reference, per instruction-set level and thread count."""
+"""The native core against the reference, per instruction set and thread count."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ FAST = Pass(
     stride=3,
     shift=(1, 2),
     selection="cascade",
-    screen_dims=3,
-    refine_dims=11,
+    n_screen=3,
+    n_refine=11,
     margin=4.0,
-    estimator="mean",
+    estimator="top_mean",
     weighting="confidence",
     rank_tolerance=0.1,
-    window=0.7,
+    window_decay=0.7,
 )
 
 
@@ -59,7 +59,7 @@ def scene(shape: tuple[int, int], noise_var: float, seed: int = 0) -> np.ndarray
     ("patch_shape", "k", "shape"),
     [((8, 8), 40, (45, 83)), ((3, 3), 7, (3, 3)), ((5, 4), 1, (64, 20)), ((16, 16), 5, (19, 80))],
 )
-def test_exact_selection_agrees_with_reference(level, noise_var, patch_shape, k, shape):
+def test_exact_selection_agrees_with_reference(isa, noise_var, patch_shape, k, shape):
     model = mixture(patch_shape, k)
     image = scene(shape, noise_var)
     step = Pass(noise_var=noise_var)
@@ -77,10 +77,10 @@ def test_exact_selection_agrees_with_reference(level, noise_var, patch_shape, k,
     [
         {},
         {"estimator": "map", "weighting": "uniform"},
-        {"estimator": "map", "screen_dims": 1, "refine_dims": 1, "stride": 1, "shift": (0, 0)},
-        {"screen_dims": 5, "refine_dims": 1000, "stride": 4, "shift": (3, 0)},
-        {"screen_dims": 1, "refine_dims": 1000, "margin": 1e6, "middle_margin": 1.0},
-        {"screen_dims": 6, "refine_dims": 32, "margin": 1e6, "middle_margin": 1e6},
+        {"estimator": "map", "n_screen": 1, "n_refine": 1, "stride": 1, "shift": (0, 0)},
+        {"n_screen": 5, "n_refine": 1000, "stride": 4, "shift": (3, 0)},
+        {"n_screen": 1, "n_refine": 1000, "margin": 1e6, "middle_margin": 1.0},
+        {"n_screen": 6, "n_refine": 32, "margin": 1e6, "middle_margin": 1e6},
         {"selection": "exact", "rank_tolerance": 0.0},
         {"selection": "exact", "estimator": "map", "stride": 2, "shift": (1, 1)},
         {"weighting": "uniform", "rank_tolerance": 100.0, "margin": 0.0, "stride": 5},
@@ -90,7 +90,7 @@ def test_exact_selection_agrees_with_reference(level, noise_var, patch_shape, k,
     ("patch_shape", "k", "shape"),
     [((8, 8), 33, (45, 83)), ((5, 7), 6, (17, 31)), ((14, 13), 3, (29, 40)), ((2, 2), 9, (4, 5))],
 )
-def test_every_kind_of_pass_agrees_with_reference(level, change, patch_shape, k, shape):
+def test_every_kind_of_pass_agrees_with_reference(isa, change, patch_shape, k, shape):
     model = mixture(patch_shape, k)
     step = replace(FAST, **change)
     if step.stride > min(patch_shape):
@@ -103,15 +103,15 @@ def test_every_kind_of_pass_agrees_with_reference(level, change, patch_shape, k,
     ("head", "refine"),
     [dims for dims in product([4, 6, 8, 20], [16, 24, 32, 48]) if dims[0] <= dims[1]],
 )
-def test_stages_of_the_cascade_agree_with_reference(level, head, refine):
+def test_stages_of_the_cascade_agree_with_reference(isa, head, refine):
     model, image = mixture((8, 8), 33), scene((45, 83), 1e-2)
     choices = []
     for middle_margin in (0.0, 1.0, 3.0):
         step = replace(
             FAST,
             noise_var=1e-2,
-            screen_dims=head,
-            refine_dims=refine,
+            n_screen=head,
+            n_refine=refine,
             middle_margin=middle_margin,
         )
         choices.append(assert_pass_agrees(native.backend, image, model, step, atol=4e-6))
@@ -120,7 +120,7 @@ def test_stages_of_the_cascade_agree_with_reference(level, head, refine):
 
 
 @pytest.mark.parametrize("n_wrong", [0, 1, 5])
-def test_hints_change_nothing(level, n_wrong):
+def test_hints_change_nothing(isa, n_wrong):
     model = mixture((8, 8), 40)
     image, step = scene((45, 83), 1e-3), Pass(noise_var=1e-3)
     right = native.backend.select(image, model, step, n_threads=1)
@@ -131,7 +131,7 @@ def test_hints_change_nothing(level, n_wrong):
     assert np.array_equal(plain, hinted)
 
 
-def test_axes_that_all_components_share(level):
+def test_axes_that_all_components_share(isa):
     """Precisions that are diagonal in the common axes leave nothing but the diagonal."""
     rng = np.random.default_rng(0)
     vectors = np.linalg.qr(np.c_[np.ones(16), rng.standard_normal((16, 15))])[0]
@@ -143,12 +143,12 @@ def test_axes_that_all_components_share(level):
     assert_pass_agrees(native.backend, image, model, step, atol=2e-6)
 
 
-def test_many_components(level):
+def test_many_components(isa):
     model = mixture((3, 3), 2048)
     image, step = scene((20, 30), 1e-3), Pass(noise_var=1e-3)
     chosen = assert_pass_agrees(native.backend, image, model, step, atol=2e-6)
     assert len(np.unique(chosen)) > 20
-    assert native.backend.level() == level
+    assert native.backend.isa() == isa
 
 
 @pytest.mark.parametrize("step", [Pass(noise_var=1e-3), FAST, replace(FAST, weighting="uniform")])
@@ -156,7 +156,7 @@ def test_many_components(level):
     ("patch_shape", "shape"),
     [((8, 8), (301, 350)), ((16, 16), (131, 150)), ((5, 4), (21, 17000)), ((5, 4), (3000, 13))],
 )
-def test_bit_identical_over_threads(level, n_threads, step, patch_shape, shape):
+def test_bit_identical_over_threads(isa, n_threads, step, patch_shape, shape):
     model = mixture(patch_shape, 12)
     image = scene(shape, 1e-3)
     alone = native.backend.prior_pass(image, model, step, n_threads=1)
@@ -165,7 +165,7 @@ def test_bit_identical_over_threads(level, n_threads, step, patch_shape, shape):
 
 
 @pytest.mark.parametrize("quality", ["exact", "high", "balanced", "fast", "preview"])
-def test_denoising_agrees_with_reference(level, quality):
+def test_denoising_agrees_with_reference(isa, quality):
     model = mixture((8, 8), 30)
     image = scene((50, 61), 1e-2)
     settings = EXACT if quality == "exact" else settings_for(quality, 0.1)
@@ -218,8 +218,8 @@ def test_the_core_refuses_what_python_should_have_checked():
         run(good, Pass(noise_var=1e-2, shift=(1, 0)))
     with pytest.raises(ValueError, match="at most the patch side"):
         run(good, Pass(noise_var=1e-2, stride=5))
-    with pytest.raises(ValueError, match="screen_dims"):
-        run(good, replace(FAST, screen_dims=12))
+    with pytest.raises(ValueError, match="n_screen"):
+        run(good, replace(FAST, n_screen=12))
     for name in ("margin", "middle_margin"):
         with pytest.raises(ValueError, match="margins"):
             run(good, replace(FAST, **{name: -1.0}))
@@ -231,7 +231,7 @@ def test_the_core_refuses_what_python_should_have_checked():
         native.backend.select(good, model, FAST, n_threads=1, exhaustive=True)
 
 
-def test_unsupported_level_is_a_clear_error(monkeypatch):
+def test_unsupported_isa_is_a_clear_error(monkeypatch):
     monkeypatch.setenv("FASTEPLL_SIMD", "avx1024")
     with pytest.raises(ValueError, match=r"FASTEPLL_SIMD.*'avx1024'.*supported: baseline"):
         get_backend("native").select(
@@ -273,7 +273,7 @@ def test_scales_refuse_what_does_not_fit():
 
 
 @pytest.mark.parametrize("step", [Pass(noise_var=1e-2), replace(FAST, stride=1, shift=(0, 0))])
-def test_nan_spreads_no_further_than_its_patches(level, step):
+def test_nan_spreads_no_further_than_its_patches(isa, step):
     model = mixture((8, 8), 40)
     image = np.random.default_rng(3).random((40, 50), np.float32)
     expected = native.backend.prior_pass(image, model, step, n_threads=1)

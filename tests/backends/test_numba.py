@@ -24,7 +24,7 @@ compiled = pytest.importorskip("fastepll.backends.numba")
 backend = compiled.backend
 STEP = Pass(noise_var=1e-3)
 CASCADE = replace(
-    STEP, selection="cascade", margin=2.0, stride=3, estimator="mean", weighting="confidence"
+    STEP, selection="cascade", margin=2.0, stride=3, estimator="top_mean", weighting="confidence"
 )
 
 
@@ -75,7 +75,7 @@ def test_agrees_with_reference(patch_shape, k, shape, noise_var):
     [((8, 8), 40, (45, 83), (8, 32)), ((5, 4), 7, (21, 30), (3, 40)), ((3, 3), 5, (3, 40), (1, 5))],
 )
 @pytest.mark.parametrize("selection", ["exact", "cascade"])
-@pytest.mark.parametrize("estimator", ["map", "mean"])
+@pytest.mark.parametrize("estimator", ["map", "top_mean"])
 def test_every_kind_of_pass_agrees_with_reference(
     patch_shape, k, shape, dims, selection, estimator
 ):
@@ -88,14 +88,14 @@ def test_every_kind_of_pass_agrees_with_reference(
             stride=stride,
             shift=shift,
             selection=selection,
-            screen_dims=dims[0],
-            refine_dims=dims[1],
+            n_screen=dims[0],
+            n_refine=dims[1],
             margin=2,
             middle_margin=1,
             estimator=estimator,
             weighting=weighting,
             rank_tolerance=rank_tolerance,
-            window=0.5 * (stride - 1),
+            window_decay=0.5 * (stride - 1),
         )
         assert_equals_reference(image, model, step)
 
@@ -106,7 +106,7 @@ def test_every_kind_of_pass_agrees_with_reference(
 )
 def test_stages_of_the_cascade_agree_with_reference(head, refine):
     model, image = mixture((8, 8), 40), scene((45, 83), 1e-2)
-    step = replace(CASCADE, noise_var=1e-2, screen_dims=head, refine_dims=refine, margin=4.0)
+    step = replace(CASCADE, noise_var=1e-2, n_screen=head, n_refine=refine, margin=4.0)
     choices = [
         assert_equals_reference(image, model, replace(step, middle_margin=middle_margin))
         for middle_margin in (0.0, 1.0, 3.0)
@@ -286,7 +286,7 @@ def test_tables_are_kept_for_some_noise_levels_and_go_with_the_model(monkeypatch
         step = Pass(noise_var=noise_var)
         tables = ours._tables(model, step, 1)
         margins = {"margin": 2.0, "middle_margin": 1.0}
-        moved = replace(step, stride=2, shift=(1, 0), estimator="mean", **margins)
+        moved = replace(step, stride=2, shift=(1, 0), estimator="top_mean", **margins)
         assert ours._tables(model, moved, 1) is tables
         assert ours._tables(model, replace(step, selection="cascade"), 1) is not tables
     assert len(ours._kept[model].tables) == compiled.N_KEPT

@@ -61,7 +61,7 @@ GRIDS = [(1, (0, 0)), (2, (1, 0)), (3, (1, 2)), (3, (0, 0))]
     ],
 )
 @pytest.mark.parametrize("selection", ["exact", "cascade"])
-@pytest.mark.parametrize("estimator", ["map", "mean"])
+@pytest.mark.parametrize("estimator", ["map", "top_mean"])
 def test_every_kind_of_pass_equals_naive_loop(patch_shape, k, shape, dims, selection, estimator):
     model = mixture(patch_shape, k)
     image = 0.7 * np.random.default_rng(1).random(shape)
@@ -73,14 +73,14 @@ def test_every_kind_of_pass_equals_naive_loop(patch_shape, k, shape, dims, selec
             stride=stride,
             shift=shift,
             selection=selection,
-            screen_dims=dims[0],
-            refine_dims=dims[1],
+            n_screen=dims[0],
+            n_refine=dims[1],
             margin=2.0,
             middle_margin=0.5,
             estimator=estimator,
             weighting=weighting,
             rank_tolerance=rank_tolerance,
-            window=0.8 * (stride - 1),
+            window_decay=0.8 * (stride - 1),
         )
         expected, chosen = naive_pass(image, model, step)
         average = reference.backend.prior_pass(image, model, step, n_threads=1)
@@ -92,21 +92,21 @@ def test_every_kind_of_pass_equals_naive_loop(patch_shape, k, shape, dims, selec
 def test_kinds_of_pass_differ():
     """Otherwise the test above would not see what it compares."""
     model, image = mixture((5, 5), 7), 2 * np.random.default_rng(1).random((21, 18))
-    cascade = {"selection": "cascade", "screen_dims": 3, "refine_dims": 20}
+    cascade = {"selection": "cascade", "n_screen": 3, "n_refine": 20}
     base = Pass(noise_var=0.1, stride=2, margin=2.0, middle_margin=0.5, **cascade)
     changes = [
         {"stride": 1},
         {"shift": (1, 0)},
         {"selection": "exact"},
-        {"screen_dims": 1},
-        {"refine_dims": 3},
+        {"n_screen": 1},
+        {"n_refine": 3},
         {"margin": 0.0},
         {"middle_margin": 0.0},
         {"middle_margin": 1.0},
-        {"estimator": "mean"},
+        {"estimator": "top_mean"},
         {"weighting": "confidence"},
         {"rank_tolerance": 0.3},
-        {"window": 0.8},
+        {"window_decay": 0.8},
     ]
     expected = reference.backend.prior_pass(image, model, base, n_threads=1)
     for change in changes:
@@ -165,8 +165,8 @@ def test_costs_are_infinite_beyond_either_margin(dims, n_stages, margins):
     step = Pass(
         noise_var=0.1,
         selection="cascade",
-        screen_dims=dims[0],
-        refine_dims=dims[1],
+        n_screen=dims[0],
+        n_refine=dims[1],
         margin=margins[0],
         middle_margin=margins[1],
     )
@@ -183,11 +183,11 @@ def test_costs_are_infinite_beyond_either_margin(dims, n_stages, margins):
 
 def test_an_endless_middle_margin_is_no_middle_stage(monkeypatch):
     model, patches = mixture((6, 6), 12), patches_of_rising_contrast()
-    step = Pass(noise_var=0.1, selection="cascade", screen_dims=6, margin=2.0, middle_margin=0.5)
+    step = Pass(noise_var=0.1, selection="cascade", n_screen=6, margin=2.0, middle_margin=0.5)
     narrow = reference.costs(patches, model, step)
     endless = reference.costs(patches, model, replace(step, middle_margin=1e6))
     assert np.isfinite(narrow).sum() < 0.5 * np.isfinite(endless).sum()
-    monkeypatch.setattr(reference, "MIDDLE", 32)
+    monkeypatch.setattr(reference, "MIDDLE_COEFS", 32)
     np.testing.assert_array_equal(reference.costs(patches, model, step), endless)
 
 

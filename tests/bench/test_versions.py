@@ -68,7 +68,7 @@ def test_an_installed_package_has_a_commit_only_if_it_is_the_same(versions, chec
 
 
 def test_words(versions):
-    machine = {"cpu": "CPU", "level": "avx2", "fastepll": "1.2", "commit": "abc", "changed": []}
+    machine = {"cpu": "CPU", "isa": "avx2", "fastepll": "1.2", "commit": "abc", "changed": []}
     assert versions.in_words(machine) == "CPU, avx2; fastepll 1.2, commit abc"
     dirty = machine | {"changed": ["csrc/gmm.cpp"]}
     assert versions.in_words(dirty).endswith("commit abc with changes")

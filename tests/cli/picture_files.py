@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .scenes import noisy, scene
+from ..scenes import noisy, scene
 
 PIL = pytest.importorskip("PIL.Image")
 tifffile = pytest.importorskip("tifffile")

@@ -11,6 +11,7 @@ import pytest
 
 import fastepll
 from fastepll import cli
+from fastepll.cli import demo
 from fastepll.cli.pictures import read_picture
 from fastepll.typing import Quality
 
@@ -75,12 +76,17 @@ def test_bar_on_a_terminal(run, tmp_path, monkeypatch):
     write_independently(tmp_path / "in.png", PICTURES["gray 8"])
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     _, _, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png")
-    assert "100%" in err
-    assert err.endswith("\r\033[K")
+    drawn = [line.strip() for line in err.split("\r")]
+    assert drawn[1].startswith("0%|")
+    assert drawn[-1] == ""  # cleared
+    _, _, err = run("denoise", tmp_path / "in.png", tmp_path / "b.png", "--quiet")
+    assert err == ""
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    code, _, err = run("denoise", tmp_path / "in.png", tmp_path / "c.png")
+    assert (code, err) == (0, "")
 
 
 def test_demo(run, tmp_path):
-    pytest.importorskip("skimage")
     target = tmp_path / "demo.png"
     code, out, _ = run("demo", "--out", target, "--sigma", 25)
     assert code == 0
@@ -92,6 +98,11 @@ def test_demo(run, tmp_path):
     clean, restored = panels[:, :512] / 255, panels[:, -512:] / 255
     assert -20 * np.log10(rms(restored - clean)) == pytest.approx(restored_db, abs=0.05)
     assert run("demo", "--out", target)[0] == 2
+
+
+def test_photograph_of_the_demo():
+    camera = pytest.importorskip("skimage.data").camera
+    np.testing.assert_array_equal(demo.photograph(), camera())
 
 
 def test_info(run):

@@ -126,7 +126,7 @@ def test_inpaint(run, tmp_path, prior_file, mask, name):
     figure = tmp_path / "figure.png"
     code, out, _ = run("inpaint", source, target, "--mask", mask, "--figure", figure)
     assert code == 0
-    assert f"{MASK.mean():.1%} unknown, sigma 0 (given)" in out
+    assert f"unknown {MASK.mean():.1%}, sigma 0 (given)" in out
     result = read_independently(target)
     np.testing.assert_array_equal(result[~MASK], image[~MASK])
     n = 1 if name.startswith("gray") else 3

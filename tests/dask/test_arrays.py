@@ -52,8 +52,8 @@ def test_denoise_is_that_of_the_whole(quality, chunks):
 @pytest.mark.parametrize(
     "settings",
     [
-        Settings(noise=[1, 0.2], blend=[0.5, 1], stride=5, weighting="confidence", window=1),
-        Settings(noise=[1, 0.2, 0.1], blend=[0.5, 1, 1], stride=1, estimator="mean", coarse=1),
+        Settings(noise=[1, 0.2], blend=[0.5, 1], stride=5, weighting="confidence", window_decay=1),
+        Settings(noise=[1, 0.2, 0.1], blend=[0.5, 1, 1], stride=1, estimator="top_mean", coarse=1),
         Settings(noise=[0.5], blend=[0.9], stride=6, selection="cascade", coarse=0.5),
     ],
 )
@@ -210,9 +210,9 @@ def test_a_store_larger_than_a_worker(tmp_path):
         blend=[0.5, 0.9],
         stride=8,
         coarse=0.3,
-        scales=3,
+        n_scales=3,
         selection="cascade",
-        refine_dims=8,
+        n_refine=8,
     )
     store = zarr.open(
         str(tmp_path / "noisy"), mode="w", shape=(side, side), chunks=(chunk, chunk), dtype="f8"

@@ -1,6 +1,6 @@
-// The core against a plain float64 loop, without Python: every level that runs here, patch shapes
-// and image sizes that cross lane, group and tile edges, several thread counts. It is what the
-// sanitizer build and the emulated aarch64 build run.
+// The core against a plain float64 loop, without Python: every instruction set that runs here,
+// patch shapes and image sizes that cross lane, group and tile band_edges, several thread counts.
+// It is what the sanitizer build and the emulated aarch64 build run.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -139,13 +139,13 @@ Answer naive(const Problem& p) {
 
 const Poll go = [](double) { return true; };
 
-bool prior_pass(const Image& image, const float* noisy, float blend, const Prepared& prepared,
-                const Grid& grid, std::int32_t* hints, int n_threads, const Poll& poll,
-                float* result) {
+bool prior_pass(const Image& image, const float* noisy, float blend,
+                const PreparedMixture& prepared, const Grid& grid, std::int32_t* hints,
+                int n_threads, const Poll& poll, float* result) {
   return prior_passes({{image, noisy, blend, &prepared, grid, hints, result}}, n_threads, poll);
 }
 
-Spec exact(double noise_var) { return {noise_var, true, 8, 32, 0, 0, false, false, 0, 0}; }
+PassOptions exact(double noise_var) { return {noise_var, true, 8, 32, 0, 0, false, false, 0, 0}; }
 
 // Sparse grids, cascades and weights: tests/backends holds them against the reference, here they
 // run under the sanitizers and emulated.
@@ -154,9 +154,9 @@ void check_cascade(const Problem& p, const std::shared_ptr<const Mixture>& mixtu
   std::vector<float> first(p.image.size()), other(p.image.size());
   for (const std::size_t dims : {1, 9, 17, 64})
     for (const bool mean : {false, true}) {
-      const Spec spec{p.noise_var, false, std::min<std::size_t>(dims, 6), dims, 3, 1, mean, !mean,
-                      0.3,         0.7};
-      const auto prepared = Prepared::make(mixture, spec, 2, go);
+      const PassOptions options{
+          p.noise_var, false, std::min<std::size_t>(dims, 6), dims, 3, 1, mean, !mean, 0.3, 0.7};
+      const auto prepared = PreparedMixture::make(mixture, options, 2, go);
       const Grid grid{std::min(p.height, p.width), 1, 2};
       prior_pass(image, p.image.data(), 0.5f, *prepared, grid, nullptr, 1, go, first.data());
       for (const float value : first) expect(std::isfinite(value), "not finite", where);
@@ -171,8 +171,8 @@ void check_cascade(const Problem& p, const std::shared_ptr<const Mixture>& mixtu
 // Against the definition in tests/backends; here under the sanitizers and emulated.
 void check_likelihood(const Problem& p, const std::shared_ptr<const Mixture>& mixture,
                       const Image& image, const std::string& where) {
-  const Spec spec{0, false, 1, p.d, 0, 0, false, false, 0, 0};
-  const auto prepared = Prepared::make(mixture, spec, 2, go);
+  const PassOptions options{0, false, 1, p.d, 0, 0, false, false, 0, 0};
+  const auto prepared = PreparedMixture::make(mixture, options, 2, go);
   const std::size_t n = (p.rows - p.height + 1) * (p.cols - p.width + 1);
   Doubles first(n), other(n);
   likelihood_pass(image, *prepared, {1, 0, 0}, 1, go, first.data());
@@ -194,22 +194,22 @@ void check_noise(const Problem& p, const KernelTable& table, const std::string& 
   const std::size_t n = corners.size() / 2, size = p.height * p.width, n_bands = 3;
   const std::vector<float> high(2 * size, 1 / std::sqrt(static_cast<float>(size)));
   const Doubles precisions(2 * n_bands * p.k, 0.5), offsets(4 * p.k, -1);
-  const Levels levels{2, n_bands, 1, p.k, precisions.data(), offsets.data()};
+  const NoiseLevels sigmas{2, n_bands, 1, p.k, precisions.data(), offsets.data()};
   std::vector<float> first(3 * n), other(3 * n);
   Doubles one(2 * n), two(2 * n);
-  for (const std::size_t side : {std::size_t{2}, kMostSide}) {
-    inspect(table, {pixels.data(), p.rows, p.cols}, corners.data(), n,
-            {p.height, p.width, high.data(), 2}, side, 1, go, first.data());
-    inspect(table, {pixels.data(), p.rows, p.cols}, corners.data(), n,
-            {p.height, p.width, high.data(), 2}, side, 3, go, other.data());
+  for (const std::size_t side : {std::size_t{2}, kMaxSquareSide}) {
+    patch_statistics(table, {pixels.data(), p.rows, p.cols}, corners.data(), n,
+                     {p.height, p.width, high.data(), 2}, side, 1, go, first.data());
+    patch_statistics(table, {pixels.data(), p.rows, p.cols}, corners.data(), n,
+                     {p.height, p.width, high.data(), 2}, side, 3, go, other.data());
     expect(first == other, "inspection not bit-identical over threads", where);
     for (float& value : first) value = std::min(value, 100.0f);
-    evidence(table, first.data(), n, levels, 1, go, one.data());
-    evidence(table, first.data(), n, levels, 3, go, two.data());
-    expect(one == two, "evidence not bit-identical over threads", where);
+    conditional_log_probs(table, first.data(), n, sigmas, 1, go, one.data());
+    conditional_log_probs(table, first.data(), n, sigmas, 3, go, two.data());
+    expect(one == two, "conditional_log_probs not bit-identical over threads", where);
     for (std::size_t i = 0; i < 2 * n; ++i) {
-      const double energy = first[i / 2 * 3 + 1] + first[i / 2 * 3 + 2];
-      expect(std::abs(one[i] + 0.25 * energy) < 1e-3, "another evidence", where);
+      const double squared_norm = first[i / 2 * 3 + 1] + first[i / 2 * 3 + 2];
+      expect(std::abs(one[i] + 0.25 * squared_norm) < 1e-3, "another conditional_log_probs", where);
     }
   }
 }
@@ -217,12 +217,12 @@ void check_noise(const Problem& p, const KernelTable& table, const std::string& 
 void check(const Problem& p) {
   const Answer expected = naive(p);
   const Image image{p.image.data(), p.rows, p.cols};
-  for (const std::string& level : levels()) {
-    const std::string where = level + " patch " + std::to_string(p.height) + "x" +
+  for (const std::string& isa : supported_isas()) {
+    const std::string where = isa + " patch " + std::to_string(p.height) + "x" +
                               std::to_string(p.width) + " image " + std::to_string(p.rows) + "x" +
                               std::to_string(p.cols) + " k " + std::to_string(p.k);
-    const auto mixture = make_mixture(p, kernels(level));
-    const auto prepared = Prepared::make(mixture, exact(p.noise_var), 2, go);
+    const auto mixture = make_mixture(p, kernels_for(isa));
+    const auto prepared = PreparedMixture::make(mixture, exact(p.noise_var), 2, go);
     const Grid all{1, 0, 0};
     std::vector<std::int32_t> exhaustive(expected.chosen.size()), pruned(exhaustive.size());
     select_pass(image, *prepared, all, true, 2, go, exhaustive.data());
@@ -244,13 +244,14 @@ void check(const Problem& p) {
     }
     check_cascade(p, mixture, image, where);
     check_likelihood(p, mixture, image, where);
-    check_noise(p, kernels(level), where);
+    check_noise(p, kernels_for(isa), where);
   }
 }
 
 void check_stopping() {
   const Problem p = make_problem(64, 8, 8, 200, 333);
-  const auto prepared = Prepared::make(make_mixture(p, kernels("")), exact(p.noise_var), 1, go);
+  const auto prepared =
+      PreparedMixture::make(make_mixture(p, kernels_for("")), exact(p.noise_var), 1, go);
   std::vector<float> result(p.image.size());
   const Image image{p.image.data(), p.rows, p.cols};
   for (const int n_threads : {1, 3}) {
@@ -278,12 +279,12 @@ int main() {
     check(make_problem(4, 5, 7, 11, cols));
   check_stopping();
   try {
-    kernels("avx1024");
-    expect(false, "an unknown level is accepted", "levels");
+    kernels_for("avx1024");
+    expect(false, "an unknown instruction set is accepted", "dispatch");
   } catch (const std::invalid_argument&) {
   }
   std::string names;
-  for (const std::string& level : levels()) names += " " + level;
+  for (const std::string& isa : supported_isas()) names += " " + isa;
   std::printf("kernels_test:%s: %d failures\n", names.c_str(), failures);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

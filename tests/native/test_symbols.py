@@ -1,4 +1,4 @@
-"""Kernels of different instruction-set levels must not mix: what their objects export."""
+"""Kernels of different instruction sets must not mix: what their objects export."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def test_each_level_exports_its_table_only(tmp_path):
     for name, path in objects.items():
         symbols = [line.split()[-2:] for line in call("nm", path).splitlines()]
         shared = [symbol for symbol in symbols if not symbol[0].islower() and symbol[0] != "U"]
-        level = name.removeprefix("kernels_")
-        assert shared == [["D", f"_ZN8fastepll{len(level)}{level}5tableE"]]
+        isa = name.removeprefix("kernels_")
+        assert shared == [["D", f"_ZN8fastepll{len(isa)}{isa}5tableE"]]
         assert not [symbol for symbol in symbols if symbol[0] in "vVwWu"]

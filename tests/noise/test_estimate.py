@@ -203,7 +203,7 @@ def test_candidates_of_a_large_image_are_bounded():
 
 
 @NATIVE
-def test_inspection_is_that_of_the_definition(level, n_threads):
+def test_patch_statistics_are_those_of_the_definition(isa, n_threads):
     from fastepll import _core
 
     rng = np.random.default_rng(0)
@@ -217,8 +217,8 @@ def test_inspection_is_that_of_the_definition(level, n_threads):
         high = np.ascontiguousarray(high, np.float32)
         corners = noise.candidates(shape, (p, q), 2000)
         for side in (2, 3, 6, 16):
-            expected = _patch_noise.inspect(plane, corners, (p, q), high, side)
-            found = _core.inspect(plane, corners, p, q, high, side, level, n_threads)
+            expected = _patch_noise.patch_statistics(plane, corners, (p, q), high, side)
+            found = _core.patch_statistics(plane, corners, p, q, high, side, isa, n_threads)
             np.testing.assert_array_equal(np.isinf(found), np.isinf(expected))
             np.testing.assert_array_equal(found[:, 2], expected[:, 2])
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -233,22 +233,22 @@ def test_constant_squares():
 
 
 @NATIVE
-def test_evidence_is_that_of_the_definition(level, n_threads):
+def test_conditional_log_probs_are_those_of_the_definition(isa, n_threads):
     bands = bands_of(fastepll.load_model("gray-8x8-200"))
     rng = np.random.default_rng(0)
     patches = 0.1 * rng.standard_normal((100, 8, 8))
     patches[50:] += np.linspace(0, 1, 8)
-    energies = bands.energies(patches)
+    squared_norms = bands.squared_norms(patches)
     sigmas = np.array([0.001, 0.05, 0.1, 0.3])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_noise_bands, "why_not", lambda name: "for the test")
-        expected = bands.log_likelihood(energies, sigmas, 1)
-    found = bands.log_likelihood(energies, sigmas, n_threads)
+        expected = bands.log_likelihood(squared_norms, sigmas, 1)
+    found = bands.log_likelihood(squared_norms, sigmas, n_threads)
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-3)
 
 
 @NATIVE
-def test_levels_agree_with_the_definition(level, monkeypatch):
+def test_levels_agree_with_the_definition(isa, monkeypatch):
     bands = bands_of(fastepll.load_model("gray-8x8-200"))
     planes = [noisy(LARGE, s, i).astype(np.float32) for i, s in enumerate((0.01, 0.1, 0.3))]
     found = [noise.channel_sigma(plane, bands, 1.0, 2) for plane in planes]
@@ -260,7 +260,7 @@ def test_levels_agree_with_the_definition(level, monkeypatch):
 def test_bands_are_those_of_the_mixture():
     bands = bands_of(MODEL)
     z = MODEL.sample(50_000, 0).reshape(-1, 6, 6)
-    mean = bands.energies(z).mean(axis=0) / bands.counts
+    mean = bands.squared_norms(z).mean(axis=0) / bands.counts
     expected = bands.variances @ MODEL.weights
     np.testing.assert_allclose(mean, expected, rtol=0.05, atol=3e-6)
     assert bands.counts.sum() == 35

@@ -12,7 +12,7 @@ from fastepll.models import GaussianMixture
 from fastepll.operators import Diagonal, Mask
 
 SIGMA = 0.1
-SETTINGS = Settings.from_betas([1, 4], stride=2, window=1.0)
+SETTINGS = Settings.from_betas([1, 4], stride=2, window_decay=1.0)
 
 
 class Wrapped:
@@ -58,7 +58,7 @@ def image():
     return 0.5 + 0.2 * np.random.default_rng(1).standard_normal((19, 23))
 
 
-@pytest.mark.parametrize("estimator", ["map", "mean"])
+@pytest.mark.parametrize("estimator", ["map", "top_mean"])
 @pytest.mark.parametrize("channels", [0, 3])
 def test_denoise_like_the_mixture(mixture, image, estimator, channels):
     """The same pass, computed by other means.
@@ -68,7 +68,7 @@ def test_denoise_like_the_mixture(mixture, image, estimator, channels):
     if channels:
         image = np.stack([image, image.T[:19, :19].repeat(2, 1)[:, :23], 1 - image], axis=-1)
     options = dict(
-        quality=Settings.from_betas([1, 4], stride=2, window=1.0, estimator=estimator),
+        quality=Settings.from_betas([1, 4], stride=2, window_decay=1.0, estimator=estimator),
         channel_axis=-1 if channels else None,
         backend="reference",
     )
@@ -82,7 +82,9 @@ def test_denoise_like_the_mixture(mixture, image, estimator, channels):
 def test_quality_levels(mixture, image, quality):
     """Their grids and schedules hold, the cascade of components does not."""
     settings = fastepll.solver.denoise_schedule.settings_for(quality, SIGMA, (4, 4))
-    everything = {name: getattr(settings, name) for name in ("noise", "blend", "stride", "window")}
+    everything = {
+        name: getattr(settings, name) for name in ("noise", "blend", "stride", "window_decay")
+    }
     exact = Settings(**everything, coarse=settings.coarse, rank_tolerance=0.0)
     wanted = fastepll.denoise(image, SIGMA, model=mixture, quality=exact, backend="reference")
     got = fastepll.denoise(
@@ -188,7 +190,7 @@ def test_a_class_is_no_prior(image):
 
 
 def test_density_has_no_posterior_mean(mixture, image):
-    settings = Settings.from_betas([1], estimator="mean")
+    settings = Settings.from_betas([1], estimator="top_mean")
     with pytest.raises(ValueError, match="estimator 'map' for a model that has no denoise"):
         fastepll.denoise(image, SIGMA, model=Density(np.eye(16)), quality=settings)
 

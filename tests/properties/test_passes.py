@@ -44,14 +44,14 @@ def cases(draw, sides=(2, 9), components=40):
         stride=stride,
         shift=shift,
         selection=draw(st.sampled_from(["exact", "cascade"])),
-        screen_dims=head,
-        refine_dims=draw(st.integers(head, 70)),
+        n_screen=head,
+        n_refine=draw(st.integers(head, 70)),
         margin=draw(st.sampled_from([0.0, 1.0, 4.0, 1e6])),
         middle_margin=draw(st.sampled_from([0.0, 1.0, 1e6])),
-        estimator=draw(st.sampled_from(["map", "mean"])),
+        estimator=draw(st.sampled_from(["map", "top_mean"])),
         weighting=draw(st.sampled_from(["uniform", "confidence"])),
         rank_tolerance=draw(st.sampled_from([0.0, 0.1, 10.0])),
-        window=draw(st.sampled_from([0.0, 0.7])),
+        window_decay=draw(st.sampled_from([0.0, 0.7])),
     )
     height, width = p + draw(st.integers(0, 30)), q + draw(st.integers(0, 40))
     planes = [noisy(scene(height, width), 0.05, seed=c) for c in range(max(channels, 1))]

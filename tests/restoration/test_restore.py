@@ -261,8 +261,8 @@ def test_balanced_is_the_default():
 
 
 def test_betas_replace_the_schedule_of_settings():
-    settings = fastepll.Settings(noise=[1], blend=[0.5], stride=2, estimator="mean")
-    expected = fastepll.Settings.from_betas([8, 4], stride=2, estimator="mean")
+    settings = fastepll.Settings(noise=[1], blend=[0.5], stride=2, estimator="top_mean")
+    expected = fastepll.Settings.from_betas([8, 4], stride=2, estimator="top_mean")
     np.testing.assert_array_equal(
         fastepll.denoise(NOISY, SIGMA, model=MODEL, quality=settings, betas=[8, 4]),
         fastepll.denoise(NOISY, SIGMA, model=MODEL, quality=expected),

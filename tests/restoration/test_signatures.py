@@ -40,6 +40,19 @@ def test_options_are_alike(name):
         assert (by_position[0], by_position[2]) == ("y", "sigma")
 
 
+def test_older_name_of_n_scales():
+    for call in (
+        lambda **rest: fastepll.denoise(Y, 0.05, **QUICK, **rest),
+        lambda **rest: fastepll.Denoiser(0.05, **QUICK, **rest)(Y),
+    ):
+        with pytest.warns(DeprecationWarning, match="^scales is now called n_scales$") as told:
+            found = call(scales=1)
+        assert told[0].filename == __file__
+        np.testing.assert_array_equal(found, call(n_scales=1))
+        with pytest.raises(TypeError, match="got both"):
+            call(scales=1, n_scales=1)
+
+
 OLDER = {
     "Denoiser": (
         lambda: fastepll.Denoiser(MODEL, 0.05, quality="preview")(Y),

@@ -74,7 +74,7 @@ def test_every_pixel_has_its_own():
     mapped = fastepll.denoise(image, sigma, model=MODEL)
     assert db(mapped) > db(fastepll.denoise(image, rms(sigma), model=MODEL)) + 1
     settings = settings_for("exact", rms(sigma)).with_betas([1, 8])
-    restored = noise_map.denoise_uneven(
+    restored = noise_map.denoise_with_map(
         image, MODEL, sigma, settings, backend=get_backend("reference"), n_threads=1
     )
     np.testing.assert_array_equal(restored[sigma == 0], image[sigma == 0])

@@ -26,8 +26,8 @@ def test_betas_are_the_published_step():
     settings = Settings.from_betas([1, 4], stride=2)
     assert (settings.noise, settings.blend, settings.stride) == ((1.0, 0.25), (0.5, 0.8), 2)
     assert Settings.from_betas(BETAS) == EXACT
-    other = replace(settings, estimator="mean")
-    assert other.with_betas([8]) == Settings.from_betas([8], stride=2, estimator="mean")
+    other = replace(settings, estimator="top_mean")
+    assert other.with_betas([8]) == Settings.from_betas([8], stride=2, estimator="top_mean")
 
 
 def test_a_pass_has_the_settings_and_a_variance():
@@ -36,11 +36,11 @@ def test_a_pass_has_the_settings_and_a_variance():
         blend=[np.float32(0.5), 1],
         stride=np.int64(4),
         selection="cascade",
-        screen_dims=3,
-        refine_dims=5,
+        n_screen=3,
+        n_refine=5,
         margin=2,
         middle_margin=1,
-        estimator="mean",
+        estimator="top_mean",
         weighting="confidence",
         rank_tolerance=0.25,
     )
@@ -48,7 +48,7 @@ def test_a_pass_has_the_settings_and_a_variance():
     assert hash(settings) == hash(replace(settings))
     step = settings.pass_(1, 0.2)
     assert step.noise_var == pytest.approx(0.5 * 0.04, rel=1e-15)
-    of_all = ("noise", "blend", "coarse", "scales")
+    of_all = ("noise", "blend", "coarse", "n_scales")
     rest = {k: v for k, v in asdict(settings).items() if k not in of_all}
     assert step == Pass(noise_var=step.noise_var, shift=(3, 1), **rest)
     with pytest.raises(FrozenInstanceError):
@@ -89,16 +89,16 @@ BAD = [
     ("stride", True, TypeError, "bool"),
     ("selection", "fast", ValueError, "'exact', 'cascade', got 'fast'"),
     ("selection", 1, TypeError, "string, got int"),
-    ("screen_dims", 0, ValueError, "got 0"),
-    ("screen_dims", 33, ValueError, r"at most refine_dims \(32\), got 33"),
-    ("refine_dims", -1, ValueError, "got -1"),
+    ("n_screen", 0, ValueError, "got 0"),
+    ("n_screen", 33, ValueError, r"at most n_refine \(32\), got 33"),
+    ("n_refine", -1, ValueError, "got -1"),
     ("margin", -0.5, ValueError, "got -0.5"),
     ("margin", float("inf"), ValueError, "finite"),
     ("margin", None, TypeError, "NoneType"),
     ("middle_margin", -1, ValueError, r"\[0, 1e\+06\], got -1"),
     ("middle_margin", float("nan"), ValueError, "finite"),
     ("middle_margin", "3", TypeError, "str"),
-    ("estimator", "median", ValueError, "'map', 'mean'"),
+    ("estimator", "median", ValueError, "'map', 'top_mean'"),
     ("weighting", "none", ValueError, "'uniform', 'confidence'"),
     ("rank_tolerance", -1, ValueError, "got -1"),
     ("rank_tolerance", 1j, TypeError, "complex"),
@@ -167,3 +167,28 @@ def test_strides_shrink_with_the_patch(quality):
     stride = TABLE[quality]["stride"]
     found = [settings_for(quality, 0.1, (side, side)).stride for side in (2, 4, 8, 16)]
     assert found == [max(1, stride // 4), max(1, stride // 2), stride, stride]
+
+
+@pytest.mark.parametrize(
+    ("older", "name", "value"),
+    [
+        ("window", "window_decay", 0.5),
+        ("scales", "n_scales", 2),
+        ("screen_dims", "n_screen", 3),
+        ("refine_dims", "n_refine", 40),
+    ],
+)
+def test_older_names_of_fields(older, name, value):
+    with pytest.warns(DeprecationWarning, match=f"^{older} is now called {name}$"):
+        settings = Settings.from_betas([1], **{older: value})
+    assert settings == Settings.from_betas([1], **{name: value})
+    with pytest.warns(DeprecationWarning, match=f"^{older} is now called {name}$"):
+        assert getattr(settings, older) == value
+    with pytest.raises(TypeError, match=f"{older} is now called {name}, got both"):
+        Settings.from_betas([1], **{older: value, name: value})
+
+
+def test_older_name_of_the_top_mean():
+    with pytest.warns(DeprecationWarning, match='now called "top_mean"'):
+        settings = Settings.from_betas([1], estimator="mean")
+    assert settings.estimator == "top_mean"

@@ -7,6 +7,7 @@ from fastepll.cli.pictures.files import (
     read_frames,
     read_picture,
     rehearse,
+    write_bytes,
     write_frames,
     write_picture,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "read_frames",
     "read_picture",
     "rehearse",
+    "write_bytes",
     "write_frames",
     "write_picture",
 ]

@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -96,12 +96,12 @@ def encoder(path: str) -> Callable[[list[Picture], list[str]], bytes]:
     return encode_jpeg
 
 
-def check_output(path: str, *, overwrite: bool) -> None:
-    """Raise PictureError if a picture could not be written there, before work is spent on it."""
+def check_output(path: str, *, overwrite: bool, suffixes: Iterable[str] = FORMATS) -> None:
+    """Raise PictureError if a file could not be written there, before work is spent on it."""
     folder = os.path.dirname(os.path.realpath(path))
     suffix = os.path.splitext(path)[1].lower()
-    if suffix not in FORMATS:
-        raise PictureError(f"cannot write {path}: the name must end in {', '.join(FORMATS)}")
+    if suffix not in suffixes:
+        raise PictureError(f"cannot write {path}: the name must end in {', '.join(suffixes)}")
     if os.path.isdir(path):
         raise PictureError(f"cannot write {path}: it is a folder")
     if os.path.exists(path) and not overwrite:
@@ -175,7 +175,13 @@ def write_frames(path: str, frames: Sequence[Picture], *, overwrite: bool = Fals
     """
     check_output(path, overwrite=overwrite)
     rehearse(path, frames)
-    data = encode(path, frames, [])
+    write_bytes(path, encode(path, frames, []), overwrite=overwrite)
+
+
+def write_bytes(
+    path: str, data: bytes, *, overwrite: bool, suffixes: Iterable[str] = FORMATS
+) -> None:
+    """Write a file whole or not at all; PictureError as `check_output`, or a disk that is full."""
     target = os.path.realpath(path)
     partial = f"{target}.{os.getpid()}.part"
     try:
@@ -183,7 +189,7 @@ def write_frames(path: str, frames: Sequence[Picture], *, overwrite: bool = Fals
             with open(partial, "xb") as file:
                 file.write(data)
             if os.path.exists(target):
-                check_output(path, overwrite=overwrite)
+                check_output(path, overwrite=overwrite, suffixes=suffixes)
                 shutil.copymode(target, partial)
             os.replace(partial, target)
         finally:
