@@ -83,6 +83,7 @@ def history_as_callback(function: Callable[P, R]) -> Callable[P, R]:
         moved: Callable[..., R] = function
         return moved(*args, **{**given, "callback": both})
 
+    call.older_keywords = {"history": "callback"}  # type: ignore[attr-defined]
     return call
 
 
@@ -131,6 +132,7 @@ def older_keywords(older: Mapping[str, str]) -> Callable[[Callable[P, R]], Calla
             moved: Callable[..., R] = function
             return moved(*args, **given)
 
+        call.older_keywords = dict(older)  # type: ignore[attr-defined]
         return call
 
     return wrap

@@ -13,7 +13,6 @@ IntArray: TypeAlias = NDArray[np.int32]
 
 BackendName: TypeAlias = Literal["native", "numba", "reference"]
 Quality: TypeAlias = Literal["exact", "high", "balanced", "fast", "preview"]
-Overlap: TypeAlias = Literal["mean", "sum"]
 
 Selection: TypeAlias = Literal["exact", "cascade"]
 Estimator: TypeAlias = Literal["map", "mean"]

@@ -6,7 +6,7 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -78,25 +78,35 @@ def parsed(signature: str) -> inspect.Signature:
     return inspect.signature(eval(f"lambda {signature[1:-1]}: None"))
 
 
-def incompatible(old: str, new: str) -> str | None:
+def older_keywords(thing: Any) -> dict[str, str]:
+    """Keywords that are still understood, by what they are called now."""
+    function = thing.__init__ if inspect.isclass(thing) else thing
+    found: dict[str, str] = getattr(function, "older_keywords", {})
+    return found
+
+
+def incompatible(old: str, new: str, older: Mapping[str, str] | None = None) -> str | None:
     """What a call that the old signature took can no longer do with the new one."""
     was, now = parsed(old).parameters, parsed(new).parameters
+    older = older or {}
     old_order, new_order = (
         [p.name for p in side.values() if p.kind <= p.POSITIONAL_OR_KEYWORD] for side in (was, now)
     )
-    if new_order[: len(old_order)] != old_order:
+    if new_order[: len(old_order)] != [older.get(name, name) for name in old_order]:
         return f"positional parameters were {old_order}"
-    for name, p in was.items():
+    for given, p in was.items():
+        name = older.get(given, given)
         if name not in now:
-            return f"{name} is gone"
+            return f"{given} is gone"
         if p.default is not p.empty and now[name].default != p.default:
-            return f"{name} was {p.default!r} by default"
+            return f"{given} was {p.default!r} by default"
         if p.kind > p.POSITIONAL_ONLY and now[name].kind == p.POSITIONAL_ONLY:
-            return f"{name} is no longer a keyword"
+            return f"{given} is no longer a keyword"
+    kept = {older.get(name, name) for name in was}
     needed = [
         name
         for name, p in now.items()
-        if p.default is p.empty and name not in was and not str(p).startswith("*")
+        if p.default is p.empty and name not in kept and not str(p).startswith("*")
     ]
     return f"{needed} must be given" if needed else None
 

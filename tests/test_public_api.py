@@ -8,7 +8,7 @@ from functools import reduce
 
 import pytest
 
-from .public_api import incompatible, lines_of, read_listing
+from .public_api import incompatible, lines_of, older_keywords, read_listing
 
 LISTING = read_listing()
 NEEDS = {
@@ -41,7 +41,7 @@ def test_public_names_stay(room, request):
             continue
         if signature:
             now = next(lines_of("", thing))
-            why = incompatible(signature, now) if now else "cannot be called"
+            why = incompatible(signature, now, older_keywords(thing)) if now else "cannot be called"
             changed += [f"{name}: {why}"] if why else []
     assert changed == []
 
@@ -67,7 +67,9 @@ def test_modules_can_be_imported(name):
         ("(a, *, b=1)", "(a, *, b)", "b was 1 by default"),
         ("(a)", "(a, /)", "a is no longer a keyword"),
         ("(a)", "(a, *, b)", "['b'] must be given"),
+        ("(x, *, y=1)", "(a, *, b=1)", None),
+        ("(x, *, y=1)", "(a, *, b=2)", "y was 1 by default"),
     ],
 )
 def test_what_counts_as_a_change(old, new, why):
-    assert incompatible(old, new) == why
+    assert incompatible(old, new, {"x": "a", "y": "b"}) == why

@@ -24,7 +24,8 @@ from fastepll._validation.intensities import (
 )
 from fastepll._validation.sigma import check_sigma, scale_sigma
 from fastepll.backends import get_backend
-from fastepll.images.channels import from_planes, planes_for, to_plane
+from fastepll.images.channels import planes_for
+from fastepll.images.conversion import Conversion
 from fastepll.models import load_model
 from fastepll.models.adapted import PatchModel
 from fastepll.priors.choice import Model, check_model
@@ -189,7 +190,9 @@ class Colours:
         moved = moved.rechunk({moved.ndim - 3: -1})
         self.data_range, given = range_of(name, moved, data_range, sigma, response)
         self.level = check_level(sigma, self.data_range)
-        self.opponent = planes_for(moved.shape[-3], model)
+        self.mix = planes_for(moved.shape[-3], model)
+        dtype = get_backend(check_backend(backend)).dtype
+        self.conversion = Conversion(self.mix, self.data_range, dtype)
         self.planes: da.Array = moved.map_blocks(
             _split,
             name=None,
@@ -197,14 +200,14 @@ class Colours:
             given=given,
             sigma=float(sigma),
             response=response,
-            weights=self.opponent.analysis / self.data_range,
-            dtype=get_backend(check_backend(backend)).dtype,
+            conversion=self.conversion,
+            dtype=dtype,
         )
 
     def join(self, planes: da.Array, chunks: Any) -> da.Array:
         """The image of planes, in the chunks of the image that was given where it can be."""
         image = planes.map_blocks(
-            _join, mix=self.opponent.synthesis * self.data_range, kind=self.dtype, dtype=self.dtype
+            _join, conversion=self.conversion, kind=self.dtype, dtype=self.dtype
         )
         image = image[..., 0, :, :] if self.axis is None else da.moveaxis(image, -3, self.axis)
         return image.rechunk(chunks, method="tasks")
@@ -217,27 +220,26 @@ def _split(
     given: float | None,
     sigma: float,
     response: Response,
-    weights: NDArray[np.float64],
-    dtype: type[np.floating[Any]] = np.float32,
+    conversion: Conversion,
 ) -> FloatArray:
     """Planes of the channels of a block."""
-    result = np.empty(block.shape, dtype)
+    result = np.empty(block.shape, conversion.dtype)
     block = as_array(label, block)
     if block.size:
         source = np.moveaxis(block, -3, -1)
         check_intensities(source, given, label, sigma=sigma, response=response)
     for index in np.ndindex(block.shape[:-3]):
         source = np.moveaxis(block[index], 0, -1)
-        for c, row in enumerate(weights):
-            to_plane(source, row, result[index][c])
+        for c, plane in enumerate(result[index]):
+            conversion.split(source, (c,), plane)
     return result
 
 
-def _join(block: FloatArray, mix: NDArray[np.float64], kind: np.dtype[Any]) -> NDArray[Any]:
+def _join(block: FloatArray, conversion: Conversion, kind: np.dtype[Any]) -> NDArray[Any]:
     """Channels of the planes of a block."""
     result = np.empty(block.shape, kind)
     for index in np.ndindex(block.shape[:-3]):
-        from_planes(list(block[index]), mix, np.moveaxis(result[index], 0, -1))
+        conversion.join(list(block[index]), np.moveaxis(result[index], 0, -1))
     return result
 
 

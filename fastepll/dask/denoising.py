@@ -108,7 +108,7 @@ def denoise(
         stack=stack,
     )
     level = colours.level
-    mix, shape = colours.opponent, colours.planes.shape
+    mix, shape = colours.mix, colours.planes.shape
     check_fit((*shape[-2:], shape[-3]), mixture)
     ours = Denoiser(
         model=mixture,

@@ -136,7 +136,7 @@ def restore(
     check_settings(quality, mixture)
     weights = None if betas is None else check_betas(betas)
     settings = task_settings(quality, kind, level, mixture.patch_shape, weights)
-    mix = colours.opponent
+    mix = colours.mix
     sigmas = tuple(max(level * float(mix.gains[group[0]]), FLOOR) for group in mix.groups)
     halo = reach(settings, mixture)
     chunks = aligned(colours.planes.chunks, halo)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from fastepll.backends import prior_passes
 from fastepll.operators._fourier import transforms_on
 from fastepll.operators.pixels import Pixelwise
 from fastepll.solver.multiscale import Size, count_scales, half_size, split
-from fastepll.typing import FloatArray, Overlap, Poll
+from fastepll.typing import FloatArray, Poll
 
 if TYPE_CHECKING:
     from fastepll.backends import Backend
@@ -34,7 +33,6 @@ def denoise_plane(
     *,
     backend: Backend,
     n_threads: int,
-    overlap: Overlap = "mean",
     progress: Poll | None = None,
     out: FloatArray | None = None,
     work: FloatArray | None = None,
@@ -47,12 +45,10 @@ def denoise_plane(
 
     Minimises over x and the patches zᵢ, for each beta in turn starting from x = y,
     ``λ/2 ‖x - y‖² + Σᵢ (β/2 ‖Pᵢx - zᵢ‖² - log p(zᵢ))``: one pass of the prior gives the zᵢ and
-    their per-pixel average x̃, then x = (1 - α) y + α x̃ with α = cβσ²/(1 + cβσ²). Other settings
-    than `Settings.from_betas` give the pass a noise variance that is not 1/β.
-
-    ``overlap="mean"`` sets c = 1: every pixel is trusted alike. ``"sum"`` is the energy as
-    published, λ = d/σ²: c is the number of patches over the pixel divided by d, which is below 1
-    in the outer rows and columns and leaves noise there. It is defined for a stride of 1.
+    their per-pixel average x̃, then x = (1 - α) y + α x̃ with α = βσ²/(1 + βσ²): every pixel is
+    trusted alike, where the published λ = d/σ² leaves noise in the outer rows and columns, which
+    fewer than d patches see. Other settings than `Settings.from_betas` give the pass a noise
+    variance that is not 1/β.
 
     ``settings.coarse`` > 0 then corrects the low frequencies by the image at half its size, in
     which the same noise has half the standard deviation, if that is not too small. A small image
@@ -64,8 +60,6 @@ def denoise_plane(
     with it, made here where they are not given. ``origin`` is where a part of an image begins
     (`Settings.pass_`).
     """
-    if overlap == "sum" and settings.stride != 1:
-        raise ValueError(f"overlap must be 'mean' with a stride of {settings.stride}, got 'sum'")
     n = len(settings.noise)
     full = Size(
         noisy,
@@ -85,29 +79,20 @@ def denoise_plane(
             sizes.append(half)
             room = room[3 * half.noisy.size :]
     share = 1.0 if len(sizes) == count else 0.75  # of the work, in these sizes
-    for i, blend in enumerate(settings.blend):
+    for i in range(n):
 
         def poll(fraction: float, i: int = i) -> None:
             done = share * (i + fraction) / n
             if progress is not None and done < 1:  # 1 is said once, at the end
                 progress(done)
 
-        calls = [size.call(i) for size in sizes]
-        if overlap == "sum":
-            calls = [replace(call, blend=1.0, noisy=None) for call in calls]
         prior_passes(
-            calls,
+            [size.call(i) for size in sizes],
             model,
             poll=poll if progress is not None else None,
             backend=backend,
             n_threads=n_threads,
         )
-        if overlap == "sum":
-            trust = (blend / model.d * coverage(noisy.shape, model)).astype(noisy.dtype)
-            current = calls[0].out
-            current *= trust
-            current += (1 - blend) * noisy
-            current /= 1 - blend + trust
     if len(sizes) < count:
 
         def poll_coarse(fraction: float) -> None:
@@ -218,12 +203,3 @@ def restorations(
 def joined(planes: Sequence[FloatArray], model: PatchModel) -> FloatArray:
     """The image of these planes that the backends want for the model."""
     return planes[0] if len(model.patch_shape) == 2 else np.stack(planes)
-
-
-def coverage(shape: tuple[int, ...], model: PatchModel) -> FloatArray:
-    """How many patches cover each pixel of an image of that shape."""
-    sides = []
-    for n, p in zip(shape[-2:], model.patch_shape, strict=False):
-        i = np.arange(n)
-        sides.append(np.minimum(np.minimum(i + 1, n - i), min(p, n - p + 1)))
-    return np.multiply.outer(*sides)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, get_args
 
-from fastepll._deprecated import older_fields
+from fastepll._deprecated import older_fields, older_keywords
 from fastepll._validation.arguments import check_choice, check_count, check_number, check_numbers
 from fastepll._validation.images import check_stride
 from fastepll._warnings import warn
@@ -137,6 +137,7 @@ class Settings(PassOptions):
         """The same settings with another schedule, that of `from_betas`."""
         return replace(self, **_schedule(betas))
 
+    @older_keywords({"scales": "n_scales"})
     def with_scales(self, n_scales: int, coarse: float) -> Settings:
         """The same settings with so many sizes; with that ``coarse`` where they have none."""
         return replace(self, n_scales=n_scales, coarse=self.coarse or coarse)

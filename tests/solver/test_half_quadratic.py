@@ -7,7 +7,7 @@ import pytest
 
 from fastepll.backends import reference
 from fastepll.models import GaussianMixture
-from fastepll.solver.half_quadratic import coverage, denoise_plane
+from fastepll.solver.half_quadratic import denoise_plane
 from fastepll.solver.settings import BETAS, EXACT, Settings
 
 from ..near_ties import assert_alike
@@ -37,7 +37,7 @@ def patch_operators(shape: tuple[int, int], patch_shape: tuple[int, int]) -> np.
     return np.eye(pixel.size)[np.array(rows)]
 
 
-def naive_denoise(noisy, model, sigma, betas, overlap):
+def naive_denoise(noisy, model, sigma, betas):
     """Minimise over the patches, then over x, with the normal equations of all patches."""
     operators = patch_operators(noisy.shape, model.patch_shape)
     cover = np.einsum("nij,nij->j", operators, operators)
@@ -47,61 +47,31 @@ def naive_denoise(noisy, model, sigma, betas, overlap):
         z = operators @ x
         mean = z.mean(axis=1, keepdims=True)
         z = model.map_estimate(z - mean, beta**-0.5) + mean
-        # The mean is the same energy with the data term weighted by the patches over each pixel.
-        trust = model.d * np.ones(y.size) if overlap == "sum" else cover
-        fidelity = trust / sigma**2
+        fidelity = cover / sigma**2  # the data term weighted by the patches over each pixel
         left = np.diag(fidelity + beta * cover)
         x = np.linalg.solve(left, fidelity * y + beta * np.einsum("nij,ni->j", operators, z))
     return x.reshape(noisy.shape)
 
 
-@pytest.mark.parametrize("overlap", ["mean", "sum"])
 @pytest.mark.parametrize("betas", [BETAS, (2.5,)])
 @pytest.mark.parametrize("shape", [(12, 11), (3, 4), (4, 9)])
-def test_equals_minimiser_of_each_step(backend, overlap, betas, shape):
+def test_equals_minimiser_of_each_step(backend, betas, shape):
     model, noisy = mixture(), picture(shape)
     plane = noisy.astype(backend.dtype)
     before = plane.copy()
     settings = Settings.from_betas(betas)
-    kind = {"n_threads": 2, "overlap": overlap}
+    kind = {"n_threads": 2}
     result = denoise_plane(plane, model, 0.1, settings, backend=backend, **kind)
     assert result.dtype == backend.dtype
     np.testing.assert_array_equal(plane, before)
     exact = denoise_plane(noisy, model, 0.1, settings, backend=reference.backend, **kind)
-    expected = naive_denoise(noisy, model, 0.1, betas, overlap)
+    expected = naive_denoise(noisy, model, 0.1, betas)
     np.testing.assert_allclose(exact, expected, rtol=0, atol=1e-11)
     assert_alike(
         lambda: denoise_plane(plane, model, 0.1, settings, backend=backend, **kind),
         lambda: denoise_plane(noisy, model, 0.1, settings, backend=reference.backend, **kind),
         atol=2e-6,
     )
-
-
-def test_overlaps_differ_at_the_border_only():
-    model, noisy = mixture(), picture((14, 15))
-    mean, total = (
-        denoise_plane(
-            noisy,
-            model,
-            0.1,
-            Settings.from_betas([4]),
-            backend=reference.backend,
-            n_threads=1,
-            overlap=overlap,
-        )
-        for overlap in ("mean", "sum")
-    )
-    inner = np.s_[2:-2, 3:-3]
-    np.testing.assert_allclose(total[inner], mean[inner], rtol=0, atol=1e-14)
-    # A corner pixel lies in one patch of the twelve: it is trusted a twelfth as much.
-    corner = noisy[0, 0] + 4 / 12 * (5 / 4 * mean[0, 0] - noisy[0, 0] / 4)
-    np.testing.assert_allclose(total[0, 0], corner / (1 + 4 / 12), rtol=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(3, 4), (4, 6), (5, 7), (6, 8), (13, 20)])
-def test_coverage_counts_patches(shape):
-    operators = patch_operators(shape, (3, 4))
-    np.testing.assert_array_equal(coverage(shape, mixture()).ravel(), operators.sum(axis=(0, 1)))
 
 
 def test_progress_rises_to_one(backend):
@@ -150,16 +120,3 @@ def test_works_in_the_planes_given(backend, passes):
     np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(noisy, before)
     assert np.isnan(work).all() == (passes == 1)
-
-
-def test_the_published_energy_needs_every_patch():
-    with pytest.raises(ValueError, match="overlap must be 'mean' with a stride of 3, got 'sum'"):
-        denoise_plane(
-            picture((14, 15)),
-            mixture(),
-            0.1,
-            SETTINGS,
-            backend=reference.backend,
-            n_threads=1,
-            overlap="sum",
-        )
