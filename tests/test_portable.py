@@ -51,7 +51,7 @@ class Own(Operator):
 
 def states() -> list[fastepll.restoration.restore.Iteration]:
     history: list = []
-    fastepll.restore(Y, Blur(KERNEL, SHAPE), 0.1, history=history, **QUICK)
+    fastepll.restore(Y, Blur(KERNEL, SHAPE), 0.1, callback=history.append, **QUICK)
     return history
 
 

@@ -145,6 +145,7 @@ def test_unknown_layer(environment):
 def test_missing_layer(environment):
     environment.setenv("FASTEPLL_THREADING", "openmp")
     environment.setitem(sys.modules, "fastepll._openmp", None)
+    environment.delattr("fastepll._openmp", raising=False)  # of an import before
     environment.setattr(_threads, "_in_use", "")
     with pytest.raises(ValueError, match="must be team here, got 'openmp': there is no OpenMP"):
         resolve_threads(None)

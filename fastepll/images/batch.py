@@ -87,9 +87,10 @@ def masks_of_images(
     if array.shape == stack:
         return list(array.reshape(-1, *plane))
     if axis is None or array.shape != shape:
-        wanted = [plane, stack] + [shape] * (axis is not None)
+        wanted = dict.fromkeys([plane, stack] + [shape] * (axis is not None))
+        several = f"one of the shapes {', '.join(map(str, wanted))}"
         raise ValueError(
-            f"mask must have one of the shapes {', '.join(map(str, dict.fromkeys(wanted)))}, "
+            f"mask must have {several if len(wanted) > 1 else f'the shape {plane} of the image'}, "
             f"got {array.shape}"
         )
     array = channels_last(array, axis)

@@ -298,8 +298,12 @@ def test_bad_arguments(call, error, message):
 def test_history_and_objective():
     operator, sigma = Blur(KERNEL, CLEAN.shape), 0.02
     y = noisy(operator.forward(CLEAN), sigma)
-    history = []
-    restored = fastepll.restore(y, operator, sigma, model=MODEL, history=history)
+    history, older = [], []
+    restored = fastepll.restore(y, operator, sigma, model=MODEL, callback=history.append)
+    with pytest.warns(DeprecationWarning, match="callback=history.append does the same"):
+        fastepll.restore(y, operator, sigma, model=MODEL, history=older)
+    assert len(older) == len(history)
+    assert np.array_equal(older[0].image, history[0].image)
     assert np.array_equal(history[-1].image, restored)
     assert [state.iteration for state in history] == list(range(history[0].n_iterations))
     values = [state.objective for state in history]
