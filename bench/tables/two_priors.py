@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from versions import in_words
 
 from .markdown import result, table
@@ -22,28 +20,24 @@ def signed(pair: list[float]) -> str:
     return f"{pair[0]:+.2f} ± {pair[1]:.2f}".replace("-", "−")
 
 
-def row_of(row: dict[str, Any]) -> list[object]:
-    """PSNR of the older models and what the newer ones have on top."""
-    names = list(row["psnr"])
-    pairs = list(zip(names[::2], names[1::2], strict=True))
-    cells = [
-        text
-        for old, new in pairs
-        for text in (f"{row['psnr'][old]:.2f}", signed(row[f"{new} - {old}"]))
-    ]
-    return [NAMES[row["set"]], row["images"], f"`{row['quality']}`", row["sigma"], *cells]
-
-
 def two_priors(kind: str = "gray") -> str:
-    """What the free priors restore beside those of BSDS300."""
+    """What the priors of BSDS300 restore, and what the free ones have on top."""
     figures = result("priors")
-    rows = [row_of(row) for row in figures["rows"] if row["kind"] == kind]
-    heads = ["gray"] if kind == "gray" else ["gray, opponent planes", "RGB"]
-    header = ["set", "images", "quality", "sigma"]
-    header += [text for head in heads for text in (f"{head}: BSDS300, dB", "free − BSDS300")]
+    found = [row for row in figures["rows"] if row["kind"] == kind]
+    at = {(row["quality"], row["set"], row["sigma"]): row for row in found}
+    models = list(found[0]["psnr"])
+    rows: list[list[object]] = []
+    for old, new in zip(models[::2], models[1::2], strict=True):
+        for quality, name in dict.fromkeys((row["quality"], row["set"]) for row in found):
+            cells = [at[quality, name, sigma] for sigma in (15, 25, 50)]
+            words = [f"{c['psnr'][old]:.2f} ({signed(c[f'{new} - {old}'])})" for c in cells]
+            rows.append([NAMES[name], f"`{old}`", f"`{quality}`", cells[0]["images"], *words])
+    header = ["set", "prior", "quality", "images", "sigma 15", "sigma 25", "sigma 50"]
     return (
         table(header, rows)
-        + "\n\nMean PSNR, and mean difference with its standard error over images; "
+        + "\n\nMean PSNR in dB, and in brackets what the free prior of the same kind has on top, "
+        + "with the standard error over images"
+        + ("; gray priors restore the opponent planes. " if kind == "colour" else ". ")
         + f"{in_words(figures['machine'])}. Command: `python bench/priors.py --kind {kind}`."
     )
 
