@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from fastepll.operators import (
 )
 from fastepll.operators.weighted import whiten
 
+from .conftest import PACKAGE
 from .scenes import noisy, scene, smooth_mixture
 
 MODEL = smooth_mixture()
@@ -190,10 +192,17 @@ def test_a_kernel_is_told_of_once():
     np.testing.assert_array_equal(copy.deepcopy(blur).kernel, blur.kernel)  # warnings are errors
 
 
-def test_in_another_process():
+def test_in_another_process(tmp_path):
     code = "import pickle, sys; a, b = map(pickle.load, [sys.stdin.buffer] * 2); print(len(a(b)))"
     data = pickle.dumps(fastepll.Denoiser(0.1, **QUICK)) + pickle.dumps(Y)
-    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        input=data,
+        capture_output=True,
+        cwd=tmp_path,  # not a checkout
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+    )
     assert done.stdout.split() == [b"24"]
 
 
