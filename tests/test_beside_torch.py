@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 import pytest
@@ -44,8 +45,8 @@ TORCH_LAST = "import fastepll\nimport torch"
 @pytest.mark.parametrize("layer", ["team", "openmp"])
 def test_both_in_one_process(python, imports, layer):
     pytest.importorskip("torch")
-    if layer == "openmp":
-        pytest.importorskip("fastepll._openmp", exc_type=ImportError)
+    if layer == "openmp" and importlib.util.find_spec("fastepll._openmp") is None:
+        pytest.skip("no OpenMP layer")
     code = BOTH.format(imports=imports)
     process = python(code, FASTEPLL_THREADING=layer)
     assert process.communicate(timeout=240)[0] == "done\n"
