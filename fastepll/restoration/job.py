@@ -37,6 +37,8 @@ from fastepll.typing import FloatArray, Poll, Quality
 Box: TypeAlias = tuple[slice, slice]
 Watch: TypeAlias = Callable[[int, int, float, Sequence[FloatArray]], bool]
 """Gets the number of a pass, how many there are, its beta and its planes; True ends the passes."""
+Watching: TypeAlias = Callable[[Conversion, Sigma], "Watch | None"]
+"""Makes a `Watch` for the one image that there is then, given how noisy it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,22 +85,21 @@ class Job:
         *,
         cut: Box | None = None,
         start: NDArray[Any] | None = None,
-        watch: Callable[[Conversion], Watch | None] = lambda _: None,
+        watch: Watching | None = None,
     ) -> None:
         """Fill images (..., height, width, channels) from measurements (..., *plane, channels).
 
-        ``cut`` is the part of what the operator acts on that the images are. ``start`` is the first
-        image, and ``watch`` makes a `Watch` for the one image that there is then.
+        ``cut`` is the part of what the operator acts on that the images are. ``start``, the first
+        image, and ``watch`` are for one image.
         """
         n_axes = len(operator.out_shape)
         lead = source.shape[: -n_axes - 1]
         sigmas = sigma_of_images(sigma, lead, operator.out_shape)
         conversion = self.conversion(source, operator, beside(sigma, lead))
-        told = watch(conversion)
 
         def fill(k: int, y: NDArray[Any], image: NDArray[Any], progress: Poll | None) -> None:
             planes = self.passes(
-                y, operator, sigmas[k], conversion, progress=progress, start=start, watch=told
+                y, operator, sigmas[k], conversion, progress=progress, start=start, watch=watch
             )
             conversion.join(planes if cut is None else [plane[cut] for plane in planes], image)
 
@@ -125,7 +126,7 @@ class Job:
         *,
         progress: Poll | None,
         start: NDArray[Any] | None = None,
-        watch: Watch | None = None,
+        watch: Watching | None = None,
     ) -> list[FloatArray]:
         """Planes of one image from its measurement (*plane, channels) with noise sigma."""
         data_range = conversion.data_range
@@ -133,6 +134,7 @@ class Job:
             check_implied(y, operator, sigma)
         if sigma is None:
             sigma = measured_sigma(y, operator, data_range, self.n_threads)
+        told = None if watch is None else watch(conversion, sigma)
         white = whiten(operator, scale_sigma(sigma, data_range, gain_of(operator)), FLOOR)
         settings = task_settings(
             self.quality,
@@ -170,7 +172,7 @@ class Job:
         ]
         images: tuple[FloatArray, ...] = ()
         for i, images in enumerate(zip(*runs, strict=True)):
-            if watch is not None and watch(i, n, 1 / settings.noise[i], images):
+            if told is not None and told(i, n, 1 / settings.noise[i], images):
                 break
         if progress is not None:
             progress(1.0)

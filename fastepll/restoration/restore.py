@@ -17,7 +17,7 @@ from fastepll._validation.measurements import (
     check_single,
     check_start,
 )
-from fastepll._validation.sigma import check_sigma
+from fastepll._validation.sigma import Sigma, check_sigma
 from fastepll.images.batch import empty_images
 from fastepll.images.channels import channels_last
 from fastepll.images.conversion import Conversion
@@ -138,14 +138,13 @@ def restore(
         check_single(start, callback, alpha=job.alpha, same=operator.in_shape == operator.out_shape)
     check_callback(callback)
     array = check_measurement(y, axis, operator.out_shape, stack=several, alpha=job.alpha)
-    level = check_sigma(sigma)
     if check and not operator.tested:
         check_adjoint(operator)
     make = partial(empty_images, array, axis, len(operator.out_shape), operator.in_shape)
     result = make()
     first = None if start is None else channels_last(check_start(start, result.shape), axis)
 
-    def watch(conversion: Conversion) -> Watch | None:
+    def watch(conversion: Conversion, noise: Sigma) -> Watch | None:
         if callback is None:
             return None
         told, least = callback, FLOOR * conversion.data_range
@@ -153,7 +152,7 @@ def restore(
             objective,
             y=array,
             operator=operator,
-            sigma=least if level is None else np.maximum(level, least),
+            sigma=np.maximum(noise, least),
             model=job.model,
             channel_axis=axis,
             data_range=conversion.data_range,
@@ -172,7 +171,7 @@ def restore(
         channels_last(array, axis),
         channels_last(result, axis),
         operator,
-        level,
+        check_sigma(sigma),
         start=first,
         watch=watch,
     )

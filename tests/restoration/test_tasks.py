@@ -295,6 +295,15 @@ def test_bad_arguments(call, error, message):
         call(CLEAN)
 
 
+def test_objective_of_a_measurement_whose_noise_is_estimated():
+    y, states = noisy(CLEAN, 0.1), []
+    fastepll.restore(y, Identity(y.shape), None, model=MODEL, callback=states.append)
+    last = states[-1]
+    sigma = fastepll.estimate_sigma(y, model="gray-8x8-200")
+    expected = fastepll.objective(last.image, y, sigma=sigma, model=MODEL)
+    assert last.objective == pytest.approx(expected, rel=1e-12)
+
+
 def test_history_and_objective():
     operator, sigma = Blur(KERNEL, CLEAN.shape), 0.02
     y = noisy(operator.forward(CLEAN), sigma)
