@@ -12,4 +12,5 @@ expected = tracked | weights
 metadata = {name for name in names if name.startswith("fastepll-")}
 assert expected == names - metadata, expected ^ (names - metadata)
 assert any(name.endswith("LICENSE") for name in metadata), metadata
-print(f"{sys.argv[1].rsplit('/')[-1]}: {len(names)} files, {len(weights) - 1} models")
+models = [name for name in weights if name.endswith(".npz")]
+print(f"{sys.argv[1].rsplit('/')[-1]}: {len(names)} files, {len(models)} models")

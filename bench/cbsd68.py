@@ -33,7 +33,11 @@ def main() -> None:
             n = args.slow if quality == "exact" else len(images)
             for prior in PRIORS:
                 denoise = fastepll.Denoiser(
-                    prior, sigma / 255, quality=quality, channel_axis=-1, n_threads=args.threads
+                    sigma / 255,
+                    model=prior,
+                    quality=quality,
+                    channel_axis=-1,
+                    n_threads=args.threads,
                 )
                 denoise(noisy[0][:16, :16])  # makes the tables
                 values, times = [], []

@@ -36,7 +36,9 @@ def main() -> None:
     for model in args.models:
         for sigma in (15, 25, 50):
             values, errors = [], []
-            denoise = fastepll.Denoiser(model, sigma / 255, quality=args.quality, channel_axis=-1)
+            denoise = fastepll.Denoiser(
+                sigma / 255, model=model, quality=args.quality, channel_axis=-1
+            )
             for i, crop in enumerate(crops):
                 restored = denoise(add_noise(crop, sigma, i))
                 values.append(psnr(restored, crop))

@@ -125,7 +125,7 @@ def options(rng: Rng, *names: str) -> dict[str, Any]:
         "n_threads": lambda: pick(rng, [1, 1, 2, 3, 7, 16, 64, 0, -1, 1025, 2.0, None, "2"]),
         "quality": lambda: pick(rng, ["fast", "preview", "exact", "balanced", "high", "", None, 3]),
         "betas": lambda: pick(rng, [None, [1], [1, 4], [], [0], [np.nan], 3, [1e9], "1"]),
-        "scales": lambda: pick(rng, [None, 1, 2, 9, 0, -1, 1.5]),
+        "n_scales": lambda: pick(rng, [None, 1, 2, 9, 0, -1, 1.5]),
         "backend": lambda: pick(rng, [None, "native", "native", "reference", "cuda", 1]),
         "model": lambda: pick(rng, ["gray", 3, None, MODEL]),
         "boundary": lambda: pick(rng, ["valid", "reflect", "periodic", "zero", None]),
@@ -166,10 +166,10 @@ def operator(rng: Rng) -> Any:
 COMMON = ("model", "quality", "channel_axis", "stack", "data_range", "n_threads", "backend")
 CALLS: dict[str, Callable[[Rng], Any]] = {
     "denoise": lambda r: fastepll.denoise(
-        array(r), sigma(r), **options(r, *COMMON, "alpha", "betas", "scales")
+        array(r), sigma(r), **options(r, *COMMON, "alpha", "betas", "n_scales")
     ),
     "Denoiser": lambda r: fastepll.Denoiser(
-        sigma=sigma(r), **options(r, *COMMON, "alpha", "betas", "scales")
+        sigma=sigma(r), **options(r, *COMMON, "alpha", "betas", "n_scales")
     )(array(r)),
     "deblur": lambda r: fastepll.deblur(
         array(r), array(r), sigma(r), **options(r, *COMMON, "alpha", "boundary")

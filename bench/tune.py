@@ -103,7 +103,7 @@ def tune(
 
     def loss(point: np.ndarray) -> float:
         denoise = fastepll.Denoiser(
-            model, sigma / 255, quality=to_settings(point, start), channel_axis=axis
+            sigma / 255, model=model, quality=to_settings(point, start), channel_axis=axis
         )
         return -float(np.mean([psnr(denoise(y), x) for x, y in zip(images, noisy, strict=True)]))
 

@@ -1,4 +1,4 @@
-"""What EPLL minimises: the log-likelihood of all patches of an image, and the energy with data."""
+"""What EPLL minimises: the log-likelihood of all patches of an image, and its fit to data."""
 
 from __future__ import annotations
 
