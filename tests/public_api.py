@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 LISTING = Path(__file__).with_name("public_api.txt")
-ROOMS = ["", ".dask", ".deepinv", ".models", ".operators", ".priors", ".train"]  # their __all__
+ROOMS = [
+    "",
+    ".dask",
+    ".deepinv",
+    ".models",
+    ".operators",
+    ".priors",
+    ".torch",
+    ".train",
+]  # their __all__
 DOCUMENTED = {  # public elsewhere
     ".backends": ["Backend", "get_backend", "why_not"],
     ".priors.dead_leaves": ["dead_leaves", "dead_leaves_patches"],

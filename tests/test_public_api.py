@@ -13,6 +13,7 @@ from .public_api import incompatible, lines_of, older_keywords, read_listing
 LISTING = read_listing()
 NEEDS = {
     "fastepll.dask": "dask",
+    "fastepll.torch": "torch",
     "fastepll.train": "torch",
     "fastepll.priors.torch_density": "torch",
 }

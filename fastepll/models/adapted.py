@@ -46,13 +46,13 @@ class Adapted(Portable):
             raise ValueError(
                 "quality must have estimator 'map' for a model that has no denoise, got 'mean'"
             )
-        return map_by_gradient(patches, sigma, self.log_prob, self._score)
+        return map_by_gradient(patches, sigma, self.log_prob, self.score)
 
     def log_prob(self, patches: Array) -> Array:
         """Log density of each patch, (n,)."""
         return self._checked("log_prob", self._method("log_prob")(patches), patches.shape[:1])
 
-    def _score(self, patches: Array) -> Array:
+    def score(self, patches: Array) -> Array:
         """Gradient of the log density along the patches without mean."""
         gradient = self._checked("score", self._method("score")(patches), patches.shape)
         return np.asarray(gradient - gradient.mean(axis=1, keepdims=True))

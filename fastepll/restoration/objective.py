@@ -8,21 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll._deprecated import older_order
-from fastepll._threads import resolve_threads
-from fastepll._validation.arguments import check_backend, check_number, check_threads
-from fastepll._validation.images import check_fit, check_image
-from fastepll._validation.intensities import check_data_range, check_intensities
+from fastepll._validation.images import check_image
+from fastepll._validation.intensities import check_intensities
 from fastepll._validation.measurements import check_measurement
 from fastepll._validation.sigma import beside, check_sigma, scale_sigma, sigma_of_images
-from fastepll.backends import backend_for
-from fastepll.images.channels import channels_last, planes_for
-from fastepll.images.conversion import Conversion
-from fastepll.models import GaussianMixture
+from fastepll.images.channels import channels_last
 from fastepll.operators import Identity, Operator
 from fastepll.priors.choice import check_model
+from fastepll.restoration.likelihood import Likelihood
 from fastepll.restoration.measurement import check_implied, gain_of
 from fastepll.restoration.options import ProbabilityOptions, takes
-from fastepll.solver.half_quadratic import joined
 from fastepll.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -74,25 +69,7 @@ def expected_patch_log_likelihood(
     >>> smooth > rough
     True
     """
-    axis = options["channel_axis"]
-    source = channels_last(check_image(image, axis), axis)
-    mixture = check_model(options["model"])
-    check_fit(source.shape, mixture)
-    noise = check_number("sigma", sigma, 0, 1e30)
-    data_range = check_intensities(source, check_data_range(options["data_range"]), sigma=noise)
-    level = noise / data_range
-    singular = isinstance(mixture, GaussianMixture) and not mixture.eigenvalues[:, :-1].all()
-    if level == 0 and singular:
-        raise ValueError("model must have no flat direction but the constant patch if sigma is 0")
-    engine = backend_for(mixture, check_backend(options["backend"]))
-    threads = resolve_threads(check_threads(options["n_threads"]))
-    mix, total = planes_for(source.shape[-1], mixture), 0.0
-    conversion = Conversion(mix, data_range, engine.dtype)
-    for group in mix.groups:
-        variance = (level * float(mix.gains[group[0]])) ** 2
-        planes = joined([conversion.split(source, (c,)) for c in group], mixture)
-        total += float(engine.log_probs(planes, mixture, variance, n_threads=threads).sum())
-    return total
+    return Likelihood.of(image, sigma, options).value()
 
 
 @older_order(

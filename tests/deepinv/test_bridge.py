@@ -61,7 +61,7 @@ def test_noise_level_of_each_image(adapters, shape):
 
 
 def test_tensors_are_read_where_they_lie(adapters):
-    from fastepll.deepinv._tensors import as_array
+    from fastepll.torch._tensors import as_array
 
     x = tensor(BATCH)
     assert np.shares_memory(as_array("x", x), x.numpy())
