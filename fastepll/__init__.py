@@ -5,6 +5,7 @@ from fastepll._info import show_config
 from fastepll._version import __version__, refuse_to_hide_a_core
 from fastepll._warnings import warn
 from fastepll.models import GaussianMixture, list_models, load_model
+from fastepll.neural.api import deep_image_prior
 from fastepll.noise.estimate import estimate_sigma
 from fastepll.restoration.denoise import denoise
 from fastepll.restoration.denoiser import Denoiser
@@ -20,6 +21,7 @@ __all__ = [
     "Settings",
     "__version__",
     "deblur",
+    "deep_image_prior",
     "denoise",
     "denoise_poisson",
     "estimate_sigma",

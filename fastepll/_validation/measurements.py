@@ -154,8 +154,8 @@ def check_gain(gain: ArrayLike) -> NDArray[np.float64]:
 def check_factor(factor: int) -> int:
     """Return the factor by which an image was shrunk."""
     value = integer("factor", factor)
-    if value not in (2, 3, 4):
-        raise ValueError(f"factor must be one of 2, 3, 4, got {factor!r}")
+    if value is None or not 2 <= value <= 8:
+        raise ValueError(f"factor must be one of 2 to 8, got {factor!r}")
     return value
 
 
