@@ -224,8 +224,13 @@ def deep_image_prior(
         data_range=data_range,
     )
     check_depth(measured.operator.in_shape, chosen)
-    from fastepll.neural.device import device_of, halves
-    from fastepll.neural.job import Job
+    try:
+        from fastepll.neural.device import device_of, halves
+        from fastepll.neural.job import Job
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"deep_image_prior needs torch ({error}); install it with: pip install 'fastepll[lab]'"
+        ) from error
 
     where = device_of(device)
     job = Job(

@@ -1,0 +1,203 @@
+"""The deep image prior beside EPLL, and with it: ``python bench/studies/deep_image_prior.py``.
+
+A fit takes minutes of a processor, all of them together days: each is kept, in
+``bench/results/studies/deep_image_prior.jsonl``, as soon as it is done, and the page is written
+from those that there are. ``--only REGEX`` computes some, ``--write`` none; ``--part 0/2`` and
+``--part 1/2`` share them between two processes.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import dip_page
+import numpy as np
+import torch
+from dip_cases import IMAGES, SIGMA, TASKS, Case, by_epll, by_network, crop, enlarge, paper_mask
+from dip_page import load
+from harness import Cells, Study, Values
+from measures import psnr
+from protocol import RESULTS
+
+from fastepll.neural import PRESETS, EncoderDecoder, Preset, deep_image_prior
+from fastepll.neural.cost import cost_of
+
+Job: TypeAlias = "tuple[str, Callable[[], Values]]"
+
+COLOUR, GRAY = "rgb-8x8-200", "gray-8x8-200"  # priors of EPLL
+WITH = {  # the patch prior beside the network, by task
+    "denoise": {"prior_by": "splitting"},
+    "inpaint": {"prior_by": "splitting"},
+    "enlarge": {"prior_by": "splitting"},
+    "deblur": {"prior_by": "splitting"},
+}
+THREADS = 1  # of torch: two fits on two processors are faster than one after the other
+CANDIDATES = {"16": 16, "32": 32, "64": 64}  # channels of a slim network
+TARGETS = ("image", "image and noise", "shuffled pixels", "noise")
+STEPS = tuple(int(round(10 ** (k / 10))) for k in range(10, 34))  # 10 to 2000
+PROBE = """
+import resource, sys, time
+import numpy as np, torch, fastepll
+torch.set_num_threads(int(sys.argv[2]))
+y, times = np.random.default_rng(0).random((256, 256, 3)), []
+fastepll.deep_image_prior(y, preset=sys.argv[1], channel_axis=-1, precision=sys.argv[3],
+                          stop=6, callback=lambda step: times.append(time.perf_counter()))
+print(np.median(np.diff(times)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    study = Study("deep_image_prior", __doc__, argv, options=options)
+    arguments = study.arguments
+    if not study.quick:
+        study.cells = Cells(RESULTS / "studies" / f"{study.name}.jsonl", fresh=arguments.fresh)
+    torch.set_num_threads(THREADS)
+    part, parts = map(int, arguments.part.split("/"))
+    wanted = [job for job in jobs(study) if re.search(arguments.only, job[0])]
+    deadline = time.monotonic() + 60 * arguments.minutes
+    for i, (key, compute) in enumerate(wanted):
+        if arguments.write or i % parts != part or time.monotonic() > deadline:
+            continue
+        study.cell(key, compute=compute)
+    if part == 0:
+        dip_page.write(study)
+
+
+def options(parser: ArgumentParser) -> None:
+    """Which cells."""
+    parser.add_argument("--only", default="", metavar="REGEX", help="those whose key has it")
+    parser.add_argument("--write", action="store_true", help="compute none, write the page")
+    parser.add_argument("--part", default="0/1", help="number and count of processes")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no cell after that")
+
+
+def jobs(study: Study) -> Iterator[Job]:
+    """Keys and what computes them, in the order of their importance."""
+    folder = study.work / "dip"
+    folder.mkdir(parents=True, exist_ok=True)
+    n = study.pick(0, 4)  # iterations, 0 for those of the preset
+    images = study.pick(IMAGES, IMAGES[:1])
+
+    def fit(key: str, case: Callable[[], Case], **how: Any) -> Job:
+        def compute() -> Values:
+            told = {"iterations": n} if n else {}
+            values, image = by_network(case(), **{"preset": "slim", **how, **told})
+            save(folder / f"{key}.npz", image)
+            return values
+
+        return key, compute
+
+    def classical(key: str, case: Callable[[], Case], model: str = COLOUR) -> Job:
+        def compute() -> Values:
+            values, image = by_epll(case(), model)
+            save(folder / f"{key}.npz", image)
+            return values
+
+        return key, compute
+
+    def of(task: str, name: str) -> Callable[[], Case]:
+        return lambda: TASKS[task](crop(name))
+
+    yield from (classical(f"{t} {name} epll", of(t, name)) for t in TASKS for name in images)
+    for t in study.pick(tuple(TASKS), ("denoise",)):
+        for name in images:
+            yield fit(f"{t} {name} slim", of(t, name))
+            if t in WITH:
+                yield fit(f"{t} {name} slim+epll", of(t, name), prior=COLOUR, **WITH[t])
+    for target in study.pick(TARGETS, TARGETS[:1]):
+        yield f"bias {target}", lambda target=target: bias(target, study.pick(max(STEPS), 10))
+    for preset in study.pick(tuple(PRESETS), ("slim",)):
+        if preset != "two-images":  # the network of "denoising" but for its input
+            yield f"cost {preset}", lambda preset=preset: cost(preset)
+    yield from whole(study, fit, classical, of)
+
+
+def whole(study: Study, fit: Any, classical: Any, of: Any) -> Iterator[Job]:
+    """The cells for one image each: the paper's own networks, the candidates, large holes."""
+    if study.quick:
+        return
+    for seed in (0, 1):
+        yield fit(
+            f"denoise F16_GT paper {seed}", of("denoise", "F16_GT"), preset="denoising", seed=seed
+        )
+    yield fit("denoise F16_GT slim 1", of("denoise", "F16_GT"), seed=1)
+    for pair in (("paper 0", "paper 1"), ("slim", "slim 1")):
+        files = [study.work / "dip" / f"denoise F16_GT {name}.npz" for name in pair]
+        if all(file.exists() for file in files):
+            yield f"denoise F16_GT {pair[0].split()[0]} twice", lambda files=files: together(files)
+    yield fit("denoise F16_GT deep-decoder", of("denoise", "F16_GT"), preset="deep-decoder")
+    yield fit("denoise F16_GT sgld", of("denoise", "F16_GT"), langevin=2.0)
+    for name, channels in CANDIDATES.items():
+        network = EncoderDecoder(down=(channels,) * 5, up=(channels,) * 5)
+        yield fit(
+            f"denoise F16_GT of {name}", of("denoise", "F16_GT"), preset=Preset(network=network)
+        )
+    for name in ("kate", "library", "vase"):
+        case = lambda name=name: paper_mask(name)  # noqa: E731
+        yield classical(f"hole {name} epll", case)
+        yield fit(f"hole {name} slim", case)
+    for name, preset in (
+        ("library", "inpainting-library"),
+        ("vase", "inpainting-vase"),
+        ("kate", "inpainting-text"),
+    ):
+        yield fit(f"hole {name} paper", lambda name=name: paper_mask(name), preset=preset)
+    eight = lambda: enlarge(crop("zebra_GT"), 8)  # noqa: E731
+    yield classical("enlarge-8 zebra_GT epll", eight)
+    yield fit("enlarge-8 zebra_GT slim", eight)
+    yield classical("inpaint barbara epll", of("inpaint", "barbara"), GRAY)
+    yield fit("inpaint barbara slim", of("inpaint", "barbara"))
+    yield fit("inpaint barbara paper", of("inpaint", "barbara"), preset="inpainting")
+
+
+def bias(target: str, n: int) -> Values:
+    """Loss by iteration of a fit to a target, figure 2 of the paper; its input stays as it is."""
+    rng, clean = np.random.default_rng(0), crop("F16_GT")
+    targets = {
+        "image": lambda: clean,
+        "image and noise": lambda: clean + SIGMA * rng.standard_normal(clean.shape),
+        "shuffled pixels": lambda: rng.permutation(clean.reshape(-1, 3)).reshape(clean.shape),
+        "noise": lambda: rng.random(clean.shape),
+    }
+    losses = deep_image_prior(
+        targets[target](),
+        stop=n,
+        input_noise=0,
+        channel_axis=-1,
+        full_output=True,
+        average=0,
+        data_range=1.0,
+    ).losses
+    return {f"loss {i}": losses[i - 1] for i in STEPS if i <= n}
+
+
+def cost(preset: str) -> Values:
+    """Seconds of an iteration at 256x256 in colour, and the memory of the process."""
+    told = cost_of(PRESETS[preset], (256, 256), 3, half=False)
+    values: Values = {"parameters": told.n_parameters, "flops": told.flops, "told": told.nbytes}
+    for precision in ("float32", "bfloat16"):
+        command = [sys.executable, "-c", PROBE, preset, "2", precision]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        values[f"seconds {precision}"], values[f"bytes {precision}"] = map(float, output.split())
+    return values
+
+
+def together(files: Sequence[Path]) -> Values:
+    """PSNR of the mean of images of two seeds."""
+    return {"average": psnr(np.mean([load(file) for file in files], axis=0), crop("F16_GT"))}
+
+
+def save(path: Path, image: Any) -> None:
+    """An image for the pictures of the page."""
+    np.savez_compressed(path, image=image.astype(np.float16))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""The page, figures and CSV of the study of the deep image prior, of the cells that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dip_cases import IMAGES, paper_mask
+from harness import Row, Study, Values, canvas, table
+
+TITLES = {
+    "denoise": "noise of 25/255",
+    "inpaint": "half of the pixels missing",
+    "enlarge": "×4 super-resolution",
+    "deblur": "motion blur, noise of 2.55/255",
+    "jpeg": "JPEG of quality 10",
+}
+METHODS = {"epll": "EPLL", "slim": "DIP", "slim+epll": "DIP + EPLL"}
+PUBLISHED = {"last": 29.22, "average": 30.43, "two averages": 31.00, "CBM3D": 31.42}
+"""Mean of nine whole images at sigma 25, Ulyanov et al. (2020), tables of the supplement."""
+
+
+def write(study: Study) -> None:
+    """All of it."""
+    known = {key: cell["values"] for key, cell in study.cells.known.items()}
+    rows = [{"cell": key, **values} for key, values in sorted(known.items())]
+    study.csv([{k: v for k, v in row.items() if not k.startswith("average ")} for row in rows])
+    parts = [
+        *comparison(known),
+        *paper(known),
+        *stops(known),
+        *presets(known),
+        *spectral_bias(study, known),
+        *pictures(study, known),
+    ]
+    sentences = (
+        "A network of random weights that is fitted to the one degraded image (Ulyanov, Vedaldi, "
+        "Lempitsky 2018) beside EPLL on the same input, in the middle 256×256 pixels of each "
+        "image. PSNR in dB; times on one thread."
+    )
+    study.page("The deep image prior, beside EPLL and with it", sentences, parts)
+
+
+def mean(values: Sequence[Values], key: str) -> float:
+    """Of a figure."""
+    return float(np.mean([one[key] for one in values]))
+
+
+def comparison(known: Mapping[str, Values]) -> list[str]:
+    """EPLL, the network, and both: means over the images that all of them have restored."""
+    rows: list[Row] = []
+    for task, title in TITLES.items():
+        methods = [m for m in METHODS if any(f"{task} {name} {m}" in known for name in IMAGES)]
+        names = [n for n in IMAGES if all(f"{task} {n} {m}" in known for m in methods)]
+        if "slim" not in methods or not names:
+            continue
+        row: dict[str, Any] = {"task": title, "images": len(names)}
+        for method in methods:
+            found = [known[f"{task} {name} {method}"] for name in names]
+            row[METHODS[method]] = mean(found, "psnr" if method == "epll" else "average")
+            if method != "slim+epll":
+                row[f"{METHODS[method]} s"] = mean(found, "seconds")
+            if method == "slim":
+                row["best of the run"] = mean(found, "best")
+                work = [one["flops"] * one["iterations"] for one in found]
+                row["Tflop"] = float(np.mean(work)) / 1e12
+        rows.append(row)
+    if not rows:
+        return []
+    columns = {"task": "", "images": "d", "EPLL": ".2f", "DIP": ".2f", "DIP + EPLL": ".2f"}
+    columns |= {"best of the run": ".2f", "EPLL s": ".2f", "DIP s": ".0f", "Tflop": ".1f"}
+    return [
+        "## EPLL, the deep image prior, both",
+        'EPLL: `quality="high"` with the colour prior. DIP: preset `slim`, all its iterations, the '
+        "exponential average of its outputs at the end. DIP + EPLL: the same with the colour prior "
+        'by splitting (`prior="rgb-8x8-200"`). The best average of the run is what a rule of '
+        "stopping that saw the clean image would reach.",
+        table(rows, columns),
+    ]
+
+
+def paper(known: Mapping[str, Values]) -> list[str]:
+    """The paper's own networks and settings, on a crop each."""
+    lines = []
+    rows: list[Row] = []
+    labels = {
+        "denoise F16_GT slim": "slim",
+        "denoise F16_GT paper 0": "the paper's (`denoising`)",
+        "denoise F16_GT paper 1": "the paper's, second seed",
+        "denoise F16_GT paper twice": "mean of the averages of both",
+        "denoise F16_GT slim twice": "slim, mean of two seeds",
+        "denoise F16_GT deep-decoder": "deep decoder",
+        "denoise F16_GT sgld": "slim, Langevin dynamics",
+        **{f"denoise F16_GT of {n}": f"{n} channels, 5 levels" for n in ("16", "32", "64")},
+    }
+    for key, label in labels.items():
+        if key in known:
+            one = known[key]
+            rows.append({"network": label, **one, "Mflop": one.get("flops", np.nan) / 65536e6})
+    if rows:
+        columns = {"network": "", "parameters": ".0f", "Mflop": ".2f", "output": ".2f"}
+        columns |= {"average": ".2f", "best": ".2f", "best at": ".0f", "seconds": ".0f"}
+        lines += [
+            "## Networks, on `F16_GT` at sigma 25",
+            f"`output` is the last image, `average` the exponential average at the end; Mflop are "
+            f"those of an iteration and pixel. EPLL on the same crop: {known['denoise F16_GT epll']['psnr']:.2f} dB. Published for nine whole "
+            f"images: {PUBLISHED['last']} / {PUBLISHED['average']} / {PUBLISHED['two averages']} "
+            f"(last, averaged, averaged over two runs), CBM3D {PUBLISHED['CBM3D']}.",
+            table(rows, columns),
+        ]
+    return lines
+
+
+def stops(known: Mapping[str, Values]) -> list[str]:
+    """What each rule loses to the best average of its run."""
+    rows: list[Row] = []
+    for task, title in TITLES.items():
+        found = [known[k] for n in IMAGES if (k := f"{task} {n} slim") in known]
+        for rule in ("discrepancy", "variance", "average"):
+            runs = [one for one in found if rule in one]
+            if not runs:
+                continue
+            losses = [one["best"] - one[rule] for one in runs]
+            rows.append(
+                {
+                    "task": title,
+                    "rule": {"average": "all iterations"}.get(rule, rule),
+                    "images": len(runs),
+                    "PSNR": mean(runs, rule),
+                    "loss": float(np.mean(losses)),
+                    "largest loss": max(losses),
+                    "iteration": mean(runs, "iterations" if rule == "average" else f"{rule} at"),
+                }
+            )
+    if not rows:
+        return []
+    columns = {"task": "", "rule": "", "images": "d", "PSNR": ".2f", "loss": ".2f"}
+    columns |= {"largest loss": ".2f", "iteration": ".0f"}
+    return [
+        "## When to stop",
+        "PSNR of the averaged image that each rule returns, and what it loses to the best average "
+        "of the same run: mean and largest over the images.",
+        table(rows, columns),
+    ]
+
+
+def presets(known: Mapping[str, Values]) -> list[str]:
+    """Parameters, flops, seconds and memory of each preset."""
+    rows = [
+        {
+            "preset": f"`{key.removeprefix('cost ')}`",
+            "parameters": one["parameters"],
+            "kflop/pixel": one["flops"] / 65536 / 1e3,
+            "s, float32": one["seconds float32"],
+            "s, bfloat16": one["seconds bfloat16"],
+            "GB": one["bytes float32"] / 1e9,
+            "GB told": one["told"] / 1e9,
+        }
+        for key, one in known.items()
+        if key.startswith("cost ")
+    ]
+    if not rows:
+        return []
+    columns = {"preset": "", "parameters": ".0f", "kflop/pixel": ".0f", "s, float32": ".2f"}
+    columns |= {"s, bfloat16": ".2f", "GB": ".2f", "GB told": ".2f"}
+    return [
+        "## Presets",
+        "For 256×256 in colour: flops of an iteration and pixel, seconds of an iteration on two "
+        "threads, memory of the process at its peak, and what the call foretells.",
+        table(rows, columns),
+    ]
+
+
+def spectral_bias(study: Study, known: Mapping[str, Values]) -> list[str]:
+    """Figure 2 of the paper."""
+    found = {key.removeprefix("bias "): one for key, one in known.items() if "bias " in key}
+    if not found:
+        return []
+    drawn, axis = canvas(size=(6.2, 3.6))
+    rows: list[Row] = []
+    for target, one in found.items():
+        steps = [int(key.split()[1]) for key in one]
+        losses = [*one.values()]
+        axis.loglog(steps, losses, label=target)
+        reached = {
+            f"{level:g}": next((s for s, v in zip(steps, losses, strict=True) if v <= level), None)
+            for level in (0.03, 0.01, 0.003)
+        }
+        rows.append({"target": target, **reached})
+    axis.set(xlabel="iteration", ylabel="mean square residual")
+    axis.legend()
+    text = "The fit to an image, to it with noise of 25/255, to its pixels shuffled, to noise."
+    return [
+        "## Why it works",
+        "Iterations until the mean square residual is below a level, of fits to the crop of "
+        "`F16_GT`, to it with noise, to its pixels in random order, and to uniform noise: "
+        "structure is taken up sooner.",
+        table(rows, {"target": "", "0.03": "", "0.01": "", "0.003": ""}),
+        study.figure("bias", drawn, text),
+    ]
+
+
+def pictures(study: Study, known: Mapping[str, Values]) -> list[str]:
+    """What each makes of holes and of noise; drawn from the images of this machine."""
+    folder, parts = study.work / "dip", []
+    for tag, names, caption in (
+        (
+            "holes",
+            ("library", "vase", "kate"),
+            "Large holes and text. From left: what is known, "
+            "EPLL, the slim network, the paper's network.",
+        ),
+    ):
+        path = study.pages / f"{study.name}-{tag}.png"
+        files = [[folder / f"hole {n} {m}.npz" for m in ("epll", "slim", "paper")] for n in names]
+        ready = [all(f.exists() for f in row[:2]) for row in files]
+        if any(ready):
+            drawn, axes = canvas(sum(ready), 4, size=(9.2, 2.4 * sum(ready)), squeeze=False)
+            chosen = [(n, row) for n, row, ok in zip(names, files, ready, strict=True) if ok]
+            for line, (name, row) in zip(axes, chosen, strict=True):
+                images = [paper_mask(name).y, *map(load, row)]
+                for axis, image in zip(line, images, strict=False):
+                    axis.imshow(image if image is not None else np.ones((1, 1, 3)))
+                for axis in line:
+                    axis.set_axis_off()
+            parts.append(study.figure(tag, drawn, caption))
+        elif path.exists():
+            parts.append(f"![{caption.partition('.')[0]}]({path.name})\n\n*{caption}*")
+    rows = [
+        {
+            "image": key.split()[1],
+            "method": key.split()[2],
+            "PSNR": one.get("psnr", one.get("average")),
+        }
+        for key, one in known.items()
+        if key.startswith(("hole ", "enlarge-8", "inpaint barbara"))
+    ]
+    if rows or parts:
+        parts = ["## Holes, text, ×8, and `barbara`", *parts]
+        if rows:
+            parts.append(table(rows, {"image": "", "method": "", "PSNR": ".2f"}))
+    return parts
+
+
+def load(path: Path) -> Any:
+    """An image that a cell has left, None without."""
+    return np.load(path)["image"].astype(np.float64) if path.exists() else None
