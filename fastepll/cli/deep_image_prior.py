@@ -31,8 +31,8 @@ RULES = {
 """When to stop, and what has then come about."""
 
 STATISTICS = {
-    "discrepancy": ", residual {:.3g} of the noise's",
-    "variance": ", variance {:.3g}",
+    "discrepancy": ", residual {:.2f} sigma²",
+    "variance": ", variance {:.2e}",
     "never": "",
 }
 """What the rules look at, in words."""
@@ -196,7 +196,7 @@ def drawing(
     statistic = STATISTICS[rule_of(arguments)]
 
     def tell(now: FitIteration) -> None:
-        words = f"iteration {now.iteration + 1}, loss {now.loss:.3g}"
+        words = f"iteration {now.iteration + 1}, loss {now.loss:.2e}"
         known = statistic.format(now.statistic) if np.isfinite(now.statistic) else ""
         draw((k + (now.iteration + 1) / now.n_iterations) / n, words + known)
 
