@@ -25,7 +25,7 @@ from fastepll.cli.report import MAX_CASES, SUFFIXES
 from fastepll.cli.report.command import compare, page_for, write
 from fastepll.cli.say import fail, heard, say, warn
 
-MISTAKES = (PictureError, OSError, ValueError, TypeError)
+MISTAKES = (PictureError, OSError, ValueError, TypeError, MemoryError)
 """What goes wrong by what the user gave: told in one line, without a traceback."""
 
 

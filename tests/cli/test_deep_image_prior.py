@@ -239,6 +239,13 @@ def test_too_small(fit):
     assert (code, "at least 32 pixels a side" in err) == (2, True)
 
 
+def test_too_large(fit, monkeypatch):
+    monkeypatch.setattr("fastepll.neural.cost.available", lambda: 1e8)
+    code, _, err, _ = fit(PICTURES["gray 8"], *SHORT)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "GB of memory" in err
+
+
 def test_without_torch(fit, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "fastepll.neural.device", raising=False)
