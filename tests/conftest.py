@@ -26,7 +26,7 @@ hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, d
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)  # by hand
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
-PRIORLESS = ("info", "train", "study", "priors")  # commands without --model
+PRIORLESS = ("info", "train", "study", "priors", "deep-image-prior")  # commands without --model
 PACKAGE = Path(_info.__file__).parent  # the one under test: installed, or the source tree
 BACKENDS = [name for name in get_args(BackendName) if why_not(name) is None]
 

@@ -17,6 +17,7 @@ ROOMS = [
     ".dask",
     ".deepinv",
     ".models",
+    ".neural",
     ".operators",
     ".priors",
     ".torch",

@@ -1,4 +1,4 @@
-"""The command line: fastepll denoise, deblur, inpaint, super-resolve, demo, train, priors, info."""
+"""The command line: fastepll denoise, deblur, deep-image-prior, demo, train, priors, and more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import fastepll
-from fastepll.cli import demo, prior_table, study, tasks
+from fastepll.cli import deep_image_prior, demo, prior_table, study, tasks
 from fastepll.cli.batch import MISTAKES, describe, run_batch
 from fastepll.cli.options import add_engine, add_files
 from fastepll.cli.pictures import PictureError
@@ -36,18 +36,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=fastepll.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    restoring = []
-    for task in tasks.TASKS:
+    with_engine = []
+    for task in (*tasks.TASKS, deep_image_prior.TASK):
         one = commands.add_parser(task.name, help=task.help, description=task.description)
         add_files(one)
         task.add_arguments(one)
         one.set_defaults(run=run_task, task=task)
-        restoring.append(one)
+        if task.by_passes:
+            with_engine.append(one)
     showing = commands.add_parser("demo", help="add noise to a photograph and restore it")
     demo.add_arguments(showing)
     showing.set_defaults(run=demo.run)
 
-    for one in (*restoring, showing):
+    for one in (*with_engine, showing):
         add_engine(one)
 
     training = commands.add_parser("train", help="train a prior on a folder of pictures")

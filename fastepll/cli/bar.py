@@ -6,17 +6,24 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from fastepll.cli.say import plain
-from fastepll.typing import Poll
 
-FORMAT = "{percentage:3.0f}%|{bar}| {remaining} left{desc}"
+FORMAT = "{percentage:3.0f}%|{bar}| {remaining} left{desc}{postfix}"
+
+
+class Draw(Protocol):
+    """What draws that a fraction is done, and what else is told of it."""
+
+    def __call__(self, fraction: float, told: str = "") -> object:
+        """Draw."""
 
 
 @contextmanager
 def bar(
     name: str, number: int = 0, total: int = 1, *, quiet: bool = False
-) -> Iterator[Poll | None]:
+) -> Iterator[Draw | None]:
     """Draw, while a block runs, how far a file is, after so many of a total.
 
     Gives what to call with the fraction that is done, or None: where no terminal looks on, or tqdm
@@ -42,4 +49,9 @@ def bar(
         dynamic_ncols=True,
         file=sys.stderr,
     ) as drawn:
-        yield lambda fraction: drawn.update(number + fraction - drawn.n)
+
+        def draw(fraction: float, told: str = "") -> None:
+            drawn.set_postfix_str(told, refresh=False)
+            drawn.update(number + fraction - drawn.n)
+
+        yield draw

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 
-from fastepll.cli.bar import bar
+from fastepll.cli.bar import Draw, bar
 from fastepll.cli.figure import side_by_side
 from fastepll.cli.frames import Restore, Result
 from fastepll.cli.machine import machinery
@@ -24,16 +24,15 @@ from fastepll.cli.plan import Job, plan
 from fastepll.cli.report import MAX_CASES, SUFFIXES
 from fastepll.cli.report.command import compare, page_for, write
 from fastepll.cli.say import fail, heard, say, warn
-from fastepll.typing import Poll
 
-MISTAKES = (PictureError, OSError, ValueError, TypeError)
+MISTAKES = (PictureError, OSError, ValueError, TypeError, MemoryError)
 """What goes wrong by what the user gave: told in one line, without a traceback."""
 
 
 def run_batch(
     arguments: argparse.Namespace, prepare: Callable[[argparse.Namespace], Restore]
 ) -> int:
-    """Restore every input; the exit code. One that fails does not stop those after it."""
+    """Restore every input, but none after Ctrl-C; the exit code. One that fails stops no other."""
     jobs = plan(arguments.inputs, arguments.output, arguments.figure)
     for job in jobs:
         for path in (job.target, job.figure):
@@ -63,6 +62,9 @@ def run_batch(
                 say(
                     f"{job.target}: {result.size}; {', '.join(map(' '.join, result.facts.items()))}"
                 )
+            if result.interrupted:
+                code = 130
+                break
     if page is not None and page.sections:
         write(page, len(jobs), arguments)
     if done and not arguments.quiet:
@@ -72,7 +74,7 @@ def run_batch(
 
 
 def run_job(
-    job: Job, arguments: argparse.Namespace, restore: Restore, progress: Poll | None
+    job: Job, arguments: argparse.Namespace, restore: Restore, progress: Draw | None
 ) -> tuple[Result, float]:
     """Read, restore, write; what came out, and in how many seconds."""
     frames = read_frames(job.source)

@@ -11,18 +11,22 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastepll.cli.bar import Draw
 from fastepll.cli.pictures import Picture, enlarge
-from fastepll.typing import Poll
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The pictures of a file, restored, what is to say of them, and the panels of its figure."""
+    """The pictures of a file, restored, what is to say of them, and the panels of its figure.
+
+    ``interrupted``: whether Ctrl-C came before they were done.
+    """
 
     before: Sequence[Picture]
     frames: Sequence[Picture]
     facts: Mapping[str, str]
     panels: Sequence[NDArray[Any]]
+    interrupted: bool = False
 
     @property
     def size(self) -> str:
@@ -31,7 +35,7 @@ class Result:
         return f"{count}{self.frames[0]}"
 
 
-Restore: TypeAlias = Callable[[Sequence[Picture], "Poll | None"], Result]
+Restore: TypeAlias = Callable[[Sequence[Picture], "Draw | None"], Result]
 
 
 def pixels_of(frames: Sequence[Picture]) -> NDArray[Any]:
@@ -53,9 +57,11 @@ def result(
     between: Sequence[NDArray[Any]] = (),
     *,
     factor: int = 1,
+    interrupted: bool = False,
 ) -> Result:
     """The pictures with new pixels, and the figure before | between | after, of the first."""
     each = [pixels] if len(frames) == 1 else list(pixels)
     larger = frames if factor == 1 else [enlarge(one, factor) for one in frames]
     restored = [dataclasses.replace(one, pixels=new) for one, new in zip(larger, each, strict=True)]
-    return Result(frames, restored, facts, [frames[0].pixels, *between, each[0]])
+    panels = [frames[0].pixels, *between, each[0]]
+    return Result(frames, restored, facts, panels, interrupted)

@@ -12,7 +12,12 @@ from fastepll.backends import get_backend
 
 
 def machinery(arguments: argparse.Namespace) -> str:
-    """Threads and backend that the arguments lead to."""
+    """Threads and backend, or device, that the arguments lead to."""
+    if "device" in arguments:
+        import torch
+
+        where = f" on {arguments.device}" if arguments.device else ""
+        return f"{torch.get_num_threads()} threads, torch {torch.__version__}{where}"
     engine = get_backend(arguments.backend)
     level = (
         f" ({fastepll.show_config('dict')['simd']['in use']})" if engine.name == "native" else ""

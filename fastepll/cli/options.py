@@ -9,6 +9,9 @@ from typing import Any, get_args
 from fastepll.cli.pictures import Picture
 from fastepll.typing import BackendName, Quality
 
+MASK = "picture (not JPEG) or .npy of the size of IN: unknown where it is neither 0 nor transparent"
+"""What ``--help`` says of a mask."""
+
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that all restorations of picture files share."""
@@ -52,24 +55,28 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, metavar="N", help="(all processors)")
 
 
-def add_sigma(parser: argparse.ArgumentParser, default: float | None) -> None:
-    """Add the noise; without a default it is estimated."""
+def add_sigma(
+    parser: argparse.ArgumentParser, default: float | None, *, absent: str = "estimated"
+) -> None:
+    """Add the noise; ``absent`` says what happens without it and a default."""
     parser.add_argument(
         "--sigma",
         type=float,
         default=default,
         help="standard deviation of the noise in the values of the file: of 255 for 8 bits, of "
-        f"65535 for 16 bits ({'estimated' if default is None else '%(default)s'})",
+        f"65535 for 16 bits ({absent if default is None else '%(default)s'})",
     )
 
 
-def add_kernel(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Options that say which kernel blurred."""
+def add_kernel(
+    parser: argparse.ArgumentParser, *, required: bool, before: str = "", absent: str = ""
+) -> None:
+    """Options that say which kernel blurred, what for, and what is taken without one."""
     parser.add_argument(
         "--kernel",
         metavar="FILE",
         required=required,
-        help=".npy, .npz or a gray picture of the kernel" + ("" if required else " (bicubic)"),
+        help=before + ".npy, .npz or a gray picture of the kernel" + absent,
     )
     parser.add_argument(
         "--kernel-key", metavar="NAME", help="array of the .npz file (the only one)"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import fastepll
 from fastepll.cli.frames import Restore, Result, pixels_of, result, where
 from fastepll.cli.inputs import read_kernel, read_mask
-from fastepll.cli.options import add_kernel, add_sigma, keywords
+from fastepll.cli.options import MASK, add_kernel, add_sigma, keywords
 from fastepll.cli.pictures import Picture
 from fastepll.noise.estimate import WHY_ZERO
 from fastepll.typing import Boundary, Poll
@@ -23,13 +23,17 @@ from fastepll.typing import Boundary, Poll
 
 @dataclass(frozen=True)
 class Task:
-    """A command: its name, what ``--help`` says, its own options, and what it does."""
+    """A command: its name, what ``--help`` says, its own options, and what it does.
+
+    ``by_passes``: whether passes of the prior restore, with the options of `add_engine`.
+    """
 
     name: str
     help: str
     description: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     prepare: Callable[[argparse.Namespace], Restore]
+    by_passes: bool = True
 
 
 def prepare_denoise(arguments: argparse.Namespace) -> Restore:
@@ -83,8 +87,7 @@ def inpaint_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--mask",
         metavar="FILE",
-        help="picture (not JPEG) or .npy of the size of IN: unknown where it is neither 0 nor "
-        "transparent",
+        help=MASK,
     )
     which.add_argument(
         "--unknown-value",
@@ -124,7 +127,7 @@ def super_resolve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--factor", type=int, choices=(2, 3, 4), default=2, help="times larger (%(default)s)"
     )
-    add_kernel(parser, required=False)
+    add_kernel(parser, required=False, absent=" (bicubic)")
     add_sigma(parser, 0.0)
 
 

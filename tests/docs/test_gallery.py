@@ -26,6 +26,7 @@ GAINS = {
     "libraries/plug_and_play": 5,
     "restore/compressed_sensing": 10,
     "restore/deblur": 10,
+    "restore/deep_image_prior": 5,
     "restore/demosaic": 32,
     "restore/devignette": 22,
     "restore/inpaint_missing": 19,
@@ -38,6 +39,8 @@ GAINS = {
 def test_example_restores(name, request, monkeypatch):
     if name == "libraries/plug_and_play":
         request.getfixturevalue("deepinv")
+    if name == "restore/deep_image_prior":
+        pytest.importorskip("torch")
     monkeypatch.syspath_prepend(str(GALLERY.parent))
     mpl.use("Agg")
     found = runpy.run_path(str(SCRIPTS[name]))

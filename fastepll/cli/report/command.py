@@ -25,12 +25,13 @@ def compare(
     page: Page, job: Job, result: Result, seconds: float, arguments: argparse.Namespace
 ) -> None:
     """Add a picture, or some frames of a stack, to the page."""
+    by_passes = "model" in arguments
+    passes = {"quality": arguments.quality, "prior": arguments.model} if by_passes else {}
     facts = {
         "file": job.source,
         "restored": f"{job.target}, {result.size}",
         **result.facts,
-        "quality": arguments.quality,
-        "prior": arguments.model,
+        **passes,
         "time": f"{seconds:.2f} s",
     }
     name, last = os.path.basename(job.source), len(result.before) - 1
