@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,7 +20,7 @@ from fastepll._validation.arguments import (
 from fastepll._validation.measurements import check_callback
 from fastepll.neural.measured import Measured
 from fastepll.neural.presets import Preset, check_depth, preset_of
-from fastepll.neural.result import DeepImagePriorResult, FitIteration
+from fastepll.neural.result import DeepImagePriorResult, FitIteration, RuleName
 from fastepll.operators import Operator
 from fastepll.priors.choice import check_model
 from fastepll.typing import DataRange, Poll
@@ -135,8 +135,8 @@ def deep_image_prior(
     snapshots : int
         Keep the averaged image every so many iterations; 0: none.
     checkpoint : path, optional
-        File to which the fit is written every 500 iterations and when it is interrupted. If it
-        exists the fit goes on from there.
+        File to which the fit is written twice a minute, and when it ends or is interrupted. If it
+        exists the fit goes on from there; only ``iterations`` may be others.
     interrupt : {"raise", "return"}
         What Ctrl-C does: "return" gives the image so far.
     progress : callable, optional
@@ -175,9 +175,12 @@ def deep_image_prior(
     that is not in [0, 1]. Its sides are padded to multiples of 2 to the power of the levels, by
     pixels that no residual sees.
 
-    With a prior of weight w the loss is ``mean (A f - y)² - w 2s²/(d N) Σᵢ log p(Pᵢ f)``, that of
-    `fastepll.objective` for s = sigma (1/255 of the range at least), N values measured and d pixels
-    of a patch; by splitting, ``mean (A f - y)² + w mean (f - x - u)²``.
+    With a prior of weight w the loss is ``mean (A f - y)² - w 2σ²/(d N) Σᵢ log p(Pᵢ f)``, that of
+    `fastepll.objective` for N values measured, d pixels of a patch and σ the noise, at least 1/255
+    of the range; by splitting, ``mean (A f - y)² + w σ²/s² mean (f - x - u)²`` with x what the
+    denoiser makes of f - u as an image with noise s, ``prior_sigma``, and u the sum of all x - f
+    so far. None: s = σ, and σ/4 for the density. The weight grows from 0 in the first 1000
+    iterations, so that the network finds the structures first.
 
     References
     ----------
@@ -199,21 +202,24 @@ def deep_image_prior(
     True
     """
     chosen = preset_of(preset)
-    if not isinstance(stop, str):
-        iterations, stop = check_count("stop", stop, 1, MOST), "never"
-    check_choice("stop", stop, ("auto", "discrepancy", "variance", "never"))
     if iterations is not None:
         chosen = replace(chosen, iterations=check_count("iterations", iterations, 1, MOST))
+    if not isinstance(stop, str):
+        chosen, stop = replace(chosen, iterations=check_count("stop", stop, 1, MOST)), "never"
+    check_choice("stop", stop, ("auto", *get_args(RuleName)))
     if learning_rate is not None:
-        chosen = replace(
-            chosen, learning_rate=check_number("learning_rate", learning_rate, 1e-8, 10)
-        )
+        rate = check_number("learning_rate", learning_rate, 1e-8, 10)
+        chosen = replace(chosen, learning_rate=rate)
     if input_noise is not None:
         chosen = replace(chosen, input_noise=check_number("input_noise", input_noise, 0, 10))
     check_choice("prior_by", prior_by, ("likelihood", "splitting"))
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
     check_choice("interrupt", interrupt, ("raise", "return"))
     check_callback(callback)
+    everything = check_flag("full_output", full_output)
+    file = None if checkpoint is None else Path(checkpoint)
+    if file is not None and not file.parent.is_dir():
+        raise ValueError(f"checkpoint must be in a folder that exists, got {str(file)!r}")
     measured = Measured.of(
         y,
         operator,
@@ -224,6 +230,8 @@ def deep_image_prior(
         data_range=data_range,
     )
     check_depth(measured.operator.in_shape, chosen)
+    if stop == "discrepancy" and not measured.sigma:
+        raise ValueError(f"sigma must be > 0 for stop='discrepancy', got {sigma!r}")
     try:
         from fastepll.neural.device import device_of, halves
         from fastepll.neural.job import Job
@@ -242,7 +250,7 @@ def deep_image_prior(
         prior_weight=check_number("prior_weight", prior_weight, 1e-12, 1e12),
         prior_sigma=None
         if prior_sigma is None
-        else check_number("prior_sigma", prior_sigma, 0, 1e30) * measured.scale / measured.span,
+        else check_number("prior_sigma", prior_sigma, 1e-30, 1e30) * measured.scale / measured.span,
         prior_by=prior_by,
         langevin=check_number("langevin", langevin, 0, 1e3),
         guide=None if guide is None else measured.guide(guide),
@@ -250,10 +258,10 @@ def deep_image_prior(
         half=halves(precision, where),
         seed=check_count("seed", seed, 0, 2**63 - 1),
         snapshots=check_count("snapshots", snapshots, 0, MOST),
-        checkpoint=None if checkpoint is None else Path(checkpoint),
+        checkpoint=file,
         returns=interrupt == "return",
         progress=check_progress(progress),
         callback=callback,
     )
     result = job.run()
-    return result if check_flag("full_output", full_output) else result.image
+    return result if everything else result.image

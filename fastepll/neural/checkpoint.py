@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from fastepll.models._npz import read_arrays
 from fastepll.neural.fit import Fit
 
-LISTS = ("losses", "statistics")
+NUMBERS = ("losses", "statistics", "safe_loss")
+IMAGES = ("output", "average", "best")
 
 
 def save(fit: Fit, path: Path, run: str) -> None:
     """Write all that the fit needs to go on; the old file stays until then."""
-    arrays: dict[str, Any] = {"run": np.array(run), "at": np.array([fit.i, fit.done])}
-    for name, tensor in _tensors(fit).items():
-        arrays[name] = tensor.detach().cpu().numpy()
-    for k, tensor in enumerate(fit.safe):
-        arrays[f"safe {k}"] = tensor.cpu().numpy()
-    arrays["safe loss"] = np.array(fit.safe_loss)
-    arrays |= {name: np.array(getattr(fit, name)) for name in LISTS}
-    arrays["generator"] = fit.generator.get_state().numpy()
-    holders = {"rule": fit.rule, "penalty": fit.penalty}
-    for kind, holder in holders.items():
+    values: dict[str, Any] = {"run": bytes_of(run), "at": np.array([fit.i, fit.done], float)}
+    values |= {name: tensor.detach().cpu().numpy() for name, tensor in _tensors(fit).items()}
+    values |= {f"safe {k}": tensor.cpu().numpy() for k, tensor in enumerate(fit.safe)}
+    values |= {name: np.array(getattr(fit, name), float) for name in NUMBERS}
+    values["generator"] = fit.generator.get_state().numpy()
+    for kind in ("rule", "penalty"):
+        holder = getattr(fit, kind)
         state = {} if holder is None else holder.state()
-        arrays |= {f"{kind} {name}": np.asarray(value) for name, value in state.items()}
+        values |= {f"{kind} {name}": value for name, value in state.items()}
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as file:
+        arrays = {name: np.asarray(value, order="C") for name, value in values.items()}
         np.savez(file, allow_pickle=False, **arrays)
     os.replace(partial, path)
 
@@ -44,30 +46,34 @@ def restore(fit: Fit, path: Path, run: str) -> None:
         The file is no checkpoint, or that of a fit of something else or by other settings.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if str(arrays["run"]) != run:
+        with path.open("rb") as file:
+            names = [name.removesuffix(".npy") for name in zipfile.ZipFile(file).namelist()]
+            arrays = read_arrays(file, names)
+        if not np.array_equal(arrays["run"], bytes_of(run)):
             raise ValueError("it is of another measurement, or of other settings")
         with torch.no_grad():
             for name, tensor in _tensors(fit).items():
-                if name in ("output", "average", "best"):
-                    setattr(fit, name, torch.as_tensor(arrays[name]).to(fit.problem.y))
+                found = torch.tensor(arrays[name])
+                if name in IMAGES:
+                    setattr(fit, name, found.to(fit.problem.y))
                 else:
-                    tensor.copy_(torch.as_tensor(arrays[name]))
+                    tensor.copy_(found)
         fit.i, fit.done = int(arrays["at"][0]), bool(arrays["at"][1])
-        safe = [name for name in arrays if name.startswith("safe ") and name != "safe loss"]
-        fit.safe = [
-            torch.as_tensor(arrays[f"safe {k}"]).to(fit.problem.y) for k in range(len(safe))
-        ]
-        fit.safe_loss = float(arrays["safe loss"])
-        for name in LISTS:
+        n_safe = sum(name.startswith("safe ") for name in arrays)
+        fit.safe = [torch.tensor(arrays[f"safe {k}"]).to(fit.problem.y) for k in range(n_safe)]
+        for name in NUMBERS:
             setattr(fit, name, arrays[name].tolist())
-        fit.generator.set_state(torch.as_tensor(arrays["generator"]))
+        fit.generator.set_state(torch.tensor(arrays["generator"]))
         fit.rule.restore(_of("rule ", arrays))
         if fit.penalty is not None:
             fit.penalty.restore(_of("penalty ", arrays))
-    except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # hostile bytes reach a dozen kinds of error in zipfile and NumPy
         raise ValueError(f"checkpoint {str(path)!r} cannot be used: {error}") from error
+
+
+def bytes_of(text: str) -> NDArray[np.uint8]:
+    """Text as an array."""
+    return np.frombuffer(text.encode(), np.uint8)
 
 
 def digest(fit: Fit, settings: str) -> str:
@@ -91,4 +97,4 @@ def _tensors(fit: Fit) -> dict[str, torch.Tensor]:
     for k, parameter in enumerate(fit.network.parameters()):
         for name, value in fit.optimizer.state[parameter].items():
             found[f"adam {k} {name}"] = value
-    return found | {name: getattr(fit, name) for name in ("output", "average", "best")}
+    return found | {name: getattr(fit, name) for name in IMAGES}

@@ -15,6 +15,8 @@ from fastepll.neural.presets import DeepDecoder, Preset
 from fastepll.neural.stopping import Rule
 
 CHECKED = 100  # iterations from one look at whether the loss jumped to the next
+RAMP = 1000  # iterations in which the weight of a prior of patches grows to what it is to be
+GROWTH = 9  # the average of iteration i is over about i / 9 images, or as many as it may be
 JUMP = 10**0.5  # rise of the loss, 5 dB, that makes the fit go back
 
 
@@ -31,7 +33,7 @@ class Problem:
     weights : tensor or float
         Of the squares of the residuals, with mean 1 over what is measured.
     variance : float
-        Of the noise where the weight is 1; NaN where it is not known.
+        Of the noise where the weight is 1; 1 where it is not known, or 0.
     shape : (int, int)
         Height and width of the image.
     """
@@ -84,7 +86,7 @@ class Fit:
         sides = [padded(n, preset) for n in problem.shape]
         self.z = network_input(preset, sides, guide, self.generator)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             net = Network(preset.network, self.z.shape[1], n_out, half=half)
         layout = torch.channels_last
         self.network = net.to(device, problem.y.dtype).train()
@@ -119,15 +121,18 @@ class Fit:
         self.optimizer.zero_grad()
         image = self.image(z)
         residual = self.problem.residual(image)
-        loss = residual if self.penalty is None else residual + self.penalty(image, self.i)
+        loss = residual
+        if self.penalty is not None and self.i:
+            loss = loss + min(1.0, self.i / RAMP) * self.penalty(image, self.i)
         loss.backward()  # type: ignore[no-untyped-call]
         self._go_back_after_a_jump(residual.item())
         self.optimizer.step()
         with torch.no_grad():
             self._shake()
             self.output = image.detach()
-            share = self.decay if self.i else 0.0
-            self.average = self.output if share == 0 else self.average.lerp(self.output, 1 - share)
+            # Few images at first, when each is better than those before it.
+            share = min(self.decay, self.i / (self.i + GROWTH))
+            self.average = self.average.lerp(self.output, 1 - share) if share else self.output
             misfit = self.problem.residual(self.average).item() / self.problem.variance
         self.done = self.rule.update(self.i, self.output.cpu().numpy(), misfit)
         if self.rule.best in (-1, self.i) or self.i == 0:

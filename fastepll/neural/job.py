@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import signal
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,13 +24,19 @@ from fastepll.neural.measured import Measured
 from fastepll.neural.measuring import measure_of
 from fastepll.neural.penalties import Likelihood, Penalty, Splitting
 from fastepll.neural.presets import Preset
-from fastepll.neural.result import DeepImagePriorResult, FitIteration, Stopped
+from fastepll.neural.result import DeepImagePriorResult, FitIteration, RuleName, Stopped
 from fastepll.neural.stopping import Discrepancy, MovingVariance, Never, Rule
 from fastepll.typing import Poll
 
 SAVED = 30.0  # seconds from one checkpoint to the next
-SPLITTING, LIKELIHOOD = 0.5, 0.25  # noise that these take the image to have, in units of sigma
 NOMINAL = 1 / 255  # noise that the weight of a prior is for, where there is less or it is not known
+
+
+RULES: dict[RuleName, Callable[[], Rule]] = {
+    "discrepancy": Discrepancy,
+    "variance": MovingVariance,
+    "never": Never,
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,7 +46,7 @@ class Job:
     measured: Measured
     preset: Preset
     average: float
-    stop: str
+    stop: RuleName | Literal["auto"]
     prior: Any
     prior_weight: float
     prior_sigma: float | None
@@ -65,7 +76,8 @@ class Job:
         begin = saved = time.perf_counter()
         try:
             while fit.i < n and not fit.done:
-                fit.step()
+                with uninterrupted():
+                    fit.step()
                 if self.snapshots and fit.i % self.snapshots == 0:
                     snapshots[fit.i - 1] = self.image(fit.average)
                 if self.checkpoint is not None and time.perf_counter() > saved + SAVED:
@@ -78,17 +90,21 @@ class Job:
                     break
             if fit.done:
                 stopped = "rule"
-            if self.checkpoint is not None:
-                checkpoint.save(fit, self.checkpoint, run)
         except KeyboardInterrupt:
+            stopped = "interrupt"
             if not self.returns or not fit.i:
                 raise
-            stopped = "interrupt"
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(str(error)) from error
+        finally:
+            if self.checkpoint is not None and fit.i:
+                checkpoint.save(fit, self.checkpoint, run)
         return DeepImagePriorResult(
             image=self.image(fit.best),
             iteration=fit.i - 1 if fit.rule.best < 0 else fit.rule.best,
             stopped=stopped,
-            losses=np.array(fit.losses),
+            rule=self.rule,
+            losses=self.measured.scale**2 * np.array(fit.losses),
             statistics=np.array(fit.statistics),
             snapshots=snapshots,
             n_parameters=cost.n_parameters,
@@ -106,7 +122,7 @@ class Job:
         return FitIteration(
             fit.i - 1,
             self.preset.iterations,
-            fit.losses[-1],
+            self.measured.scale**2 * fit.losses[-1],
             fit.statistics[-1],
             (lambda: self.image(average), lambda: self.image(output)),
         )
@@ -137,7 +153,7 @@ class Job:
         return Fit(
             problem,
             self.preset,
-            rule=self.rule(),
+            rule=RULES[self.rule](),
             average=self.average,
             penalty=self.penalty(),
             langevin=self.langevin,
@@ -146,16 +162,13 @@ class Job:
             seed=self.seed,
         )
 
-    def rule(self) -> Rule:
+    @property
+    def rule(self) -> RuleName:
         """When the fit is stopped."""
         sigma, stop = self.measured.sigma, self.stop
         if stop == "auto":
-            stop = "variance" if sigma is None else "discrepancy" if sigma > 0 else "never"
-        if stop == "discrepancy" and not sigma:
-            raise ValueError(f"sigma must be > 0 for stop='discrepancy', got {sigma}")
-        rules = {"discrepancy": Discrepancy, "variance": MovingVariance, "never": Never}
-        rule: Rule = rules[stop]()
-        return rule
+            return "variance" if sigma is None else "discrepancy" if sigma > 0 else "never"
+        return stop
 
     def penalty(self) -> Penalty | None:
         """The prior of patches."""
@@ -163,22 +176,38 @@ class Job:
             return None
         measured = self.measured
         sigma = max(measured.sigma or 0.0, NOMINAL / measured.scale)  # in units of the fit
-        noise = self.prior_sigma
+        share = {"splitting": 1.0, "likelihood": 0.25}[self.prior_by]
+        level = share * sigma * measured.scale if self.prior_sigma is None else self.prior_sigma
         if self.prior_by == "splitting":
-            level = SPLITTING * sigma * measured.scale if noise is None else noise
-            return Splitting(self.prior, level, self.prior_weight, measured.scale)
-        level = LIKELIHOOD * sigma * measured.scale if noise is None else noise
-        d = float(np.prod(self.prior.patch_shape[:2]))
-        nat = (
-            2
-            * sigma**2
-            / (d * np.count_nonzero(np.broadcast_to(measured.weights, measured.planes.shape)))
-        )
+            weight = self.prior_weight * (sigma * measured.scale / level) ** 2
+            return Splitting(self.prior, level, weight, measured.scale)
+        n = np.count_nonzero(np.broadcast_to(measured.weights, measured.planes.shape))
+        nat = 2 * sigma**2 / (n * math.prod(self.prior.patch_shape[:2]))
         return Likelihood(self.prior, level, self.prior_weight * nat, measured.scale)
 
     def settings(self) -> str:
         """All that decides what the fit computes, but for the measurement."""
-        prior = None if self.prior is None else (type(self.prior).__name__, self.prior.patch_shape)
+        prior = None
+        if self.prior is not None:
+            patch = np.linspace(0, 0.1, self.prior.d)
+            prior = self.prior.denoise(patch[None] - patch.mean(), 0.05, "map").tolist()
         weighting = self.prior_weight, self.prior_sigma, self.prior_by
-        fitting = self.preset, self.average, self.stop, self.langevin, self.half, self.seed
+        preset = replace(self.preset, iterations=1)
+        fitting = preset, self.average, self.stop, self.langevin, self.half, self.seed
         return repr((prior, weighting, fitting))
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let what SIGINT does wait until the block is done, so that a fit stays whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where signals do not come
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(*came[0])

@@ -13,6 +13,7 @@ from fastepll._portable import Portable, kept
 
 Stopped: TypeAlias = Literal["rule", "iterations", "callback", "interrupt"]
 """What ended a fit."""
+RuleName: TypeAlias = Literal["discrepancy", "variance", "never"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +68,12 @@ class DeepImagePriorResult:
         Iteration whose averaged image that is, from 0.
     stopped : {"rule", "iterations", "callback", "interrupt"}
         What ended the fit.
+    rule : {"discrepancy", "variance", "never"}
+        The rule that watched it.
     losses, statistics : (n,) array of float
         Of each iteration, as in `FitIteration`.
     snapshots : dict
-        Averaged images by iteration, as ``snapshots`` asked for.
+        Averaged images by iteration, as ``snapshots`` asked for; of this call.
     n_parameters : int
         Of the network.
     flops : float
@@ -82,6 +85,7 @@ class DeepImagePriorResult:
     image: NDArray[Any]
     iteration: int
     stopped: Stopped
+    rule: RuleName
     losses: NDArray[np.float64]
     statistics: NDArray[np.float64]
     snapshots: dict[int, NDArray[Any]]
