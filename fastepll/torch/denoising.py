@@ -129,7 +129,7 @@ class Denoise(torch.autograd.Function):
             slopes = as_images("gradient", outer)
             each = zip(denoisers, slopes, strict=True)
             inner = np.stack([denoiser.pull_back(slope) for denoiser, slope in each])
-            return torch.from_numpy(inner.reshape(x.shape)).to(x.device, x.dtype)
+            return torch.from_numpy(inner.reshape(x.shape)).to(x.dtype).to(x.device)
 
         why = "denoise of fastepll has no second derivative"
         return without_gradient(run, x, outer, why=why), None, None

@@ -11,7 +11,7 @@ from fastepll.priors.choice import Model
 from fastepll.restoration.likelihood import Likelihood
 from fastepll.restoration.options import ProbabilityOptions
 from fastepll.torch._tensors import as_images, without_gradient
-from fastepll.typing import BackendName
+from fastepll.typing import BackendName, FloatArray
 
 
 def expected_patch_log_likelihood(
@@ -120,9 +120,14 @@ def expected_patch_log_likelihood(
 
 
 def values_of(likelihoods: list[Likelihood], x: torch.Tensor) -> torch.Tensor:
-    """Their values, in the widest type that the device of x has."""
-    kind = torch.float32 if x.device.type == "mps" else torch.float64
-    return torch.tensor([each.value() for each in likelihoods], dtype=kind, device=x.device)
+    """Their values, on the device of x."""
+    return on_device(np.array([each.value() for each in likelihoods]), x)
+
+
+def on_device(array: FloatArray, x: torch.Tensor) -> torch.Tensor:
+    """A tensor on the device of x, of float32 where that has no float64."""
+    kind = np.float32 if x.device.type == "mps" else array.dtype
+    return torch.from_numpy(array.astype(kind, copy=False)).to(x.device)
 
 
 class LogLikelihood(torch.autograd.Function):
@@ -132,7 +137,7 @@ class LogLikelihood(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, likelihoods: list[Likelihood]) -> torch.Tensor:
         """Values, and the gradients for later."""
         slopes = np.stack([np.moveaxis(each.gradient(), -1, 0) for each in likelihoods])
-        ctx.save_for_backward(torch.from_numpy(slopes).to(x.device))
+        ctx.save_for_backward(on_device(slopes, x))
         ctx.x = x  # for what depends on it, not for its values, which may change
         return values_of(likelihoods, x)
 

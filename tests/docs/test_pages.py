@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "generated" not in page.parts]
 RUN = [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8")]
-PUBLIC = ("", ".operators", ".models", ".priors", ".train", ".dask", ".deepinv")
+PUBLIC = ("", ".operators", ".models", ".priors", ".train", ".dask", ".deepinv", ".torch")
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="no docs beside the tests")
 
@@ -85,8 +85,8 @@ def test_every_mark_is_closed_and_is_no_block_of_html(report):
 def test_api_lists_every_public_name(module, request):
     if module == ".deepinv":
         request.getfixturevalue("deepinv")
-    if module == ".dask":
-        pytest.importorskip("dask")
+    if module in (".dask", ".torch"):
+        pytest.importorskip(module[1:])
     package = importlib.import_module(f"fastepll{module}")
     page = (DOCS / "api" / f"{module[1:] or 'fastepll'}.rst").read_text()
     top = (DOCS / "api" / "fastepll.rst").read_text()  # names that both have are documented there
