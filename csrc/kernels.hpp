@@ -14,6 +14,8 @@ constexpr std::size_t kPad = 32;
 // above the lowest.
 constexpr std::size_t kTopComponents = 4;
 constexpr float kTopMargin = 14;
+// How far above the lowest a cost may be and still have a share in a density in float32.
+constexpr float kLikelyMargin = 40;
 // Patches that extract and screen work on at a time.
 constexpr std::size_t kBatch = 24;
 constexpr std::size_t kMaxBands = 10;  // enough for 256 values per patch: 1, 2, 4 ... 128, the rest
@@ -160,7 +162,8 @@ struct KernelTable {
   void (*extract)(const Tile&, const Tables&);
   void (*select)(const Tile&, const Tables&);             // the choice by `options`
   void (*select_exhaustive)(const Tile&, const Tables&);  // exact, without bounds
-  void (*refine_all)(const Tile&, const Tables&);  // refined costs of all components: cost_list
+  // Refined costs of the components that have a share in the density, in the lists; best_costs.
+  void (*refine_likely)(const Tile&, const Tables&);
   // Weighted estimates of n patches by component c, d_pad each. Scratch: kPad * d_pad floats.
   void (*filter)(const Tables&, std::size_t c, const Assignment* assignments, std::size_t n,
                  const float* patches, const float* means, float* estimates, float* scratch);

@@ -54,17 +54,18 @@ bool likelihood_pass(const Image& image, const PreparedMixture& prepared, const 
   return for_each_tile(
       GridPatches(image, tables, grid), kernels, n_threads, poll,
       [&](Tile& tile, std::size_t begin) {
-        kernels.refine_all(tile, tables);
-        for (std::size_t p = 0; p < tile.n; ++p) {
-          const float* costs = tile.cost_list + p;
-          float lowest = costs[0];
-          for (std::size_t c = 1; c < tables.k; ++c)
-            lowest = std::min(lowest, costs[c * kListCapacity]);
-          double total = 0;
-          for (std::size_t c = 0; c < tables.k; ++c)
-            total += std::exp(-0.5 * static_cast<double>(costs[c * kListCapacity] - lowest));
-          log_probs[begin + p] = std::log(total) - 0.5 * (static_cast<double>(lowest) + constant);
-        }
+        kernels.refine_likely(tile, tables);
+        double totals[kMaxTilePatches] = {};
+        for (std::size_t c = 0; c < tables.k; ++c)
+          for (std::size_t i = c * kListCapacity; i < static_cast<std::size_t>(tile.list_ends[c]);
+               ++i) {
+            const std::int16_t p = tile.patch_list[i];
+            totals[p] +=
+                std::exp(-0.5 * static_cast<double>(tile.cost_list[i] - tile.best_costs[p]));
+          }
+        for (std::size_t p = 0; p < tile.n; ++p)
+          log_probs[begin + p] =
+              std::log(totals[p]) - 0.5 * (static_cast<double>(tile.best_costs[p]) + constant);
       });
 }
 

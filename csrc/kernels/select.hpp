@@ -73,6 +73,16 @@ inline void set_weights(const Tile& tile, const Tables& tables) {
   }
 }
 
+// The best of the screen.
+inline void find_incumbents(const Tile& tile, const Tables& tables) {
+  for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
+    const float lowest = lowest_cost(costs, tables.k_pad);
+    const bool found = indices_at_most(costs, tables.k_pad, lowest, tile.candidates) > 0 &&
+                       static_cast<std::size_t>(tile.candidates[0]) < tables.k;
+    tile.incumbents[p] = found ? tile.candidates[0] : 0;
+  });
+}
+
 // Exact, by branch and bound: an incumbent, the component of the hint or the best of the screen, is
 // tried before the others; it sets the limit for them.
 void select_exact(const Tile& tile, const Tables& tables) {
@@ -82,13 +92,7 @@ void select_exact(const Tile& tile, const Tables& tables) {
     incumbents[p] = tile.hints[p];
     known = 0 <= incumbents[p] && static_cast<std::size_t>(incumbents[p]) < tables.k;
   }
-  if (!known)
-    for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
-      const float lowest = lowest_cost(costs, tables.k_pad);
-      const bool found = indices_at_most(costs, tables.k_pad, lowest, tile.candidates) > 0 &&
-                         static_cast<std::size_t>(tile.candidates[0]) < tables.k;
-      incumbents[p] = found ? tile.candidates[0] : 0;
-    });
+  if (!known) find_incumbents(tile, tables);
   clear_lists(tile, tables.k_pad);
   for (std::size_t p = 0; p < tile.n; ++p) {
     const std::size_t incumbent = static_cast<std::size_t>(incumbents[p]);
@@ -195,16 +199,39 @@ void select_exhaustive(const Tile& tile, const Tables& tables) {
   set_weights(tile, tables);
 }
 
-// The refined cost of every component for every patch, left in the lists of costs.
-void refine_all(const Tile& tile, const Tables& tables) {
+// The refined cost of every component that has a share in the density of a patch, left in the
+// lists, and the lowest. The best of the screen sets a limit, which the others are dropped at.
+void refine_likely(const Tile& tile, const Tables& tables) {
+  clear_choice(tile, tables.n_top);
+  find_incumbents(tile, tables);
+  const auto first_cost = [&](std::size_t c, std::size_t p) {
+    return tables.refine_offset[c] + tables.tail_precision[c] * tile.tail_squared_norm[p];
+  };
+  clear_lists(tile, tables.k_pad);
+  for (std::size_t p = 0; p < tile.n; ++p) {
+    const std::size_t c = static_cast<std::size_t>(tile.incumbents[p]);
+    add_to_list(tile, c, p, first_cost(c, p));
+  }
+  for (std::size_t c = 0; c < tables.k; ++c) {
+    CandidateList list = candidate_list(tile, c);
+    for (std::size_t block = 0; block < tables.n_blocks && list.n > 0; ++block)
+      refine_block<false>(tile, tables, c, block, list);
+    for (std::size_t i = 0; i < list.n; ++i)
+      tile.cost_limit[list.patches[i]] = list.costs[i] * (1 + 1e-5f) + kLikelyMargin;
+  }
   clear_lists(tile, tables.k_pad);
   for (std::size_t c = 0; c < tables.k; ++c) {
     for (std::size_t p = 0; p < tile.n; ++p)
-      add_to_list(tile, c, p,
-                  tables.refine_offset[c] + tables.tail_precision[c] * tile.tail_squared_norm[p]);
+      if (const float cost = first_cost(c, p); cost <= tile.cost_limit[p])
+        add_to_list(tile, c, p, cost);
     CandidateList list = candidate_list(tile, c);
-    for (std::size_t block = 0; block < tables.n_blocks; ++block)
-      refine_block<false>(tile, tables, c, block, list);
+    for (std::size_t block = 0; block < tables.n_blocks && list.n > 0; ++block)
+      refine_block<true>(tile, tables, c, block, list);
+    tile.list_ends[c] = static_cast<std::int32_t>(c * kListCapacity + list.n);
+    for (std::size_t i = 0; i < list.n; ++i) {
+      float& lowest = tile.best_costs[list.patches[i]];
+      lowest = list.costs[i] < lowest ? list.costs[i] : lowest;
+    }
   }
 }
 

@@ -57,7 +57,7 @@ def log_prob_gradient(
         return generic_gradient(image, model, noise_var)
     if backend.dtype is not np.float64:
         mixture, v = (model, noise_var) if noise_var >= ENOUGH else narrowed(model, noise_var)
-        if v >= LEAST and constant_variance(mixture) <= CONSTANT * v:
+        if v >= LEAST and constant_variance(model) <= CONSTANT * v:
             step = Pass(noise_var=v, estimator="top_mean")
             mean = backend.prior_pass(image, mixture, step, n_threads=n_threads)
             mean -= image

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 
 from fastepll._validation.intensities import check_data_range
-from fastepll.deepinv._tensors import one_each
 from fastepll.deepinv.physics import check_physics, from_physics, mask_of_channels
 from fastepll.priors.choice import Model, check_model
 from fastepll.restoration.denoise import denoise
 from fastepll.restoration.restore import restore
 from fastepll.restoration.tasks import inpaint
 from fastepll.solver.settings import Settings
-from fastepll.torch._tensors import as_array, without_gradient
+from fastepll.torch._tensors import as_array, one_each, without_gradient
 from fastepll.typing import BackendName, DataRange, FloatArray, Quality
 
 

@@ -239,14 +239,9 @@ class Denoiser(Portable):
             noisy = conversion.same(source)
             if noisy is None:
                 noisy = conversion.split(source, group, memory["noisy", len(group)])
-            level = sigma * float(conversion.mix.gains[group[0]])
-            image = restore_plane(
+            image = self._plane(
                 noisy,
-                self._model,
-                level,
-                self._settings(level),
-                backend=self._backend,
-                n_threads=resolve_threads(self._threads),
+                sigma * float(conversion.mix.gains[group[0]]),
                 progress=part(report, i, len(groups)),
                 out=memory[f"restored {i}", len(group)] if ready is None else ready,
                 work=memory["work", len(group)],
@@ -255,6 +250,18 @@ class Denoiser(Portable):
             restored.extend(split(image))
         if ready is None:
             conversion.join(restored, result)
+
+    def _plane(self, noisy: FloatArray, sigma: Sigma, **rest: Any) -> FloatArray:
+        """Restore a plane, or those that the model sees together."""
+        return restore_plane(
+            noisy,
+            self._model,
+            sigma,
+            self._settings(sigma),
+            backend=self._backend,
+            n_threads=resolve_threads(self._threads),
+            **rest,
+        )
 
     def _settings(self, sigma: Sigma) -> Settings:
         """Settings for planes with noise of standard deviation sigma."""

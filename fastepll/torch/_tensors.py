@@ -1,8 +1,8 @@
-"""Tensors as arrays, and results that have no gradient."""
+"""Tensors as arrays, noise levels of a batch, and results that have no gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,18 @@ def as_images(name: str, tensor: torch.Tensor) -> FloatArray:
             f"{name} must be (B, C, H, W), (C, H, W) or (H, W), got shape {array.shape}"
         )
     return array.reshape((1,) * (4 - array.ndim) + array.shape)
+
+
+def one_each(sigma: float | torch.Tensor | None, n: int) -> Sequence[float | None]:
+    """A noise level for each of n images."""
+    if sigma is None:
+        return [None] * n
+    if not isinstance(sigma, torch.Tensor):
+        return [sigma] * n
+    levels = [float(value) for value in sigma.detach().flatten()]
+    if len(levels) not in (1, n):
+        raise ValueError(f"sigma must have 1 value or {n}, one for each image, got {len(levels)}")
+    return levels if len(levels) == n else levels * n
 
 
 def without_gradient(

@@ -144,6 +144,15 @@ def test_variance_of_the_constant_patch_has_no_part():
     np.testing.assert_allclose(gradient(PLANE, model, sigma=0.1), exact, rtol=1e-4)
 
 
+def test_a_flat_direction_is_no_constant_patch():
+    """With variance along the constant patch and none along another direction."""
+    basis = np.linalg.qr(np.c_[np.ones(4), np.eye(4)[:, :3]])[0][:, [1, 2, 0, 3]]
+    values = np.array([0.05, 0.01, 0.01, 0.0])
+    model = GaussianMixture([1.0], basis[None], values[None], (2, 2))
+    exact = gradient(PLANE, model, sigma=2e-3, backend="reference")
+    assert error(gradient(PLANE, model, sigma=2e-3), exact) < 1e-4
+
+
 def test_prior_that_is_no_mixture():
     rng = np.random.default_rng(0)
     prior = ICA.fit(0.1 * rng.standard_normal((400, 9)), patch_shape=(3, 3), steps=3)

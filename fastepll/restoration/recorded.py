@@ -1,0 +1,67 @@
+"""A denoiser that remembers what it did, for the gradient of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from fastepll._threads import resolve_threads
+from fastepll.images.channels import planes_for
+from fastepll.models import GaussianMixture
+from fastepll.restoration.denoiser import Denoiser
+from fastepll.solver.half_quadratic import denoise_plane
+from fastepll.solver.multiscale import split
+from fastepll.solver.tape import Tape
+from fastepll.typing import FloatArray
+
+if TYPE_CHECKING:
+    from fastepll._validation.sigma import Sigma
+    from fastepll.backends import Backend
+
+
+class RecordedDenoiser(Denoiser):
+    """`fastepll.Denoiser` for one image (channels, height, width), and the way back from it."""
+
+    def __init__(self, sigma: float | None, **options: Any) -> None:
+        super().__init__(sigma, channel_axis=0, **options)
+        if not isinstance(self._model, GaussianMixture):
+            raise TypeError(
+                "model must be a GaussianMixture for the gradient of denoise (that of its density "
+                "is fastepll.torch.expected_patch_log_likelihood), got "
+                f"{type(self._model.prior).__name__}"
+            )
+        if not isinstance(self._sigma, float):
+            raise ValueError(
+                "sigma must be a number for the gradient of denoise, got "
+                + ("None" if sigma is None else "an array")
+            )
+        self._kept = deque(maxlen=0)  # there is no other image to come
+        self._tapes: list[Tape] = []
+
+    def _plane(self, noisy: FloatArray, sigma: Sigma, **rest: Any) -> FloatArray:
+        """As `Denoiser` does it."""
+        tape, level = Tape(self._backend), cast("float", sigma)
+        image = denoise_plane(
+            noisy,
+            self._model,
+            level,
+            self._settings(level),
+            backend=cast("Backend", tape),
+            n_threads=resolve_threads(self._threads),
+            **rest,
+        )
+        tape.ends(noisy, image)
+        self._tapes.append(tape)
+        return image
+
+    def pull_back(self, slope: FloatArray) -> FloatArray:
+        """Gradient with respect to the noisy image, given that with respect to the restored one."""
+        if not self._tapes:  # so little noise that nothing was done
+            return slope
+        mix = planes_for(len(slope), self._model)
+        inner = np.tensordot(mix.synthesis.T, slope, 1)  # of the planes; the data range cancels
+        for group, tape in zip(mix.groups, self._tapes, strict=True):
+            inner[[*group]] = split(tape.pull_back(inner[[*group]]))
+        return np.tensordot(mix.analysis.T, inner, 1)
