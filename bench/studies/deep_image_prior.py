@@ -31,7 +31,7 @@ from fastepll.neural.cost import cost_of
 
 Job: TypeAlias = "tuple[str, Callable[[], Values]]"
 
-COLOUR, GRAY = "rgb-8x8-200", "gray-8x8-200"  # priors of EPLL
+MODEL = "gray-8x8-200"  # of EPLL, alone and beside the network
 WITH = {  # the patch prior beside the network, by task
     "denoise": {"prior_by": "splitting"},
     "inpaint": {"prior_by": "splitting"},
@@ -94,9 +94,9 @@ def jobs(study: Study) -> Iterator[Job]:
 
         return key, compute
 
-    def classical(key: str, case: Callable[[], Case], model: str = COLOUR) -> Job:
+    def classical(key: str, case: Callable[[], Case]) -> Job:
         def compute() -> Values:
-            values, image = by_epll(case(), model)
+            values, image = by_epll(case(), MODEL)
             save(folder / f"{key}.npz", image)
             return values
 
@@ -110,7 +110,7 @@ def jobs(study: Study) -> Iterator[Job]:
         for name in images:
             yield fit(f"{t} {name} slim", of(t, name))
             if t in WITH:
-                yield fit(f"{t} {name} slim+epll", of(t, name), prior=COLOUR, **WITH[t])
+                yield fit(f"{t} {name} slim+epll", of(t, name), prior=MODEL, **WITH[t])
     for target in study.pick(TARGETS, TARGETS[:1]):
         yield f"bias {target}", lambda target=target: bias(target, study.pick(max(STEPS), 10))
     for preset in study.pick(tuple(PRESETS), ("slim",)):
@@ -152,7 +152,7 @@ def whole(study: Study, fit: Any, classical: Any, of: Any) -> Iterator[Job]:
     eight = lambda: enlarge(crop("zebra_GT"), 8)  # noqa: E731
     yield classical("enlarge-8 zebra_GT epll", eight)
     yield fit("enlarge-8 zebra_GT slim", eight)
-    yield classical("inpaint barbara epll", of("inpaint", "barbara"), GRAY)
+    yield classical("inpaint barbara epll", of("inpaint", "barbara"))
     yield fit("inpaint barbara slim", of("inpaint", "barbara"))
     yield fit("inpaint barbara paper", of("inpaint", "barbara"), preset="inpainting")
 

@@ -228,7 +228,8 @@ class Watching:
 
     def values(self) -> Values:
         """All that was noted."""
-        self.stops.setdefault("variance", self.rule_best)
+        if self.rule_best[0]:
+            self.stops.setdefault("variance", self.rule_best)
         found = {"best": self.best, "best output": self.best_output, **self.stops}
         values = dict(self.last)
         for name, (i, value) in found.items():

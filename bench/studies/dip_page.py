@@ -73,9 +73,9 @@ def comparison(known: Mapping[str, Values]) -> list[str]:
     columns |= {"best of the run": ".2f", "EPLL s": ".2f", "DIP s": ".0f", "Tflop": ".1f"}
     return [
         "## EPLL, the deep image prior, both",
-        'EPLL: `quality="high"` with the colour prior. DIP: preset `slim`, all its iterations, the '
-        "exponential average of its outputs at the end. DIP + EPLL: the same with the colour prior "
-        'by splitting (`prior="rgb-8x8-200"`). The best average of the run is what a rule of '
+        'EPLL: `quality="high"`. DIP: preset `slim`, all its iterations, the '
+        "exponential average of its outputs at the end. DIP + EPLL: the same with EPLL's prior "
+        'by splitting (`prior="gray-8x8-200"`). The best average of the run is what a rule of '
         "stopping that saw the clean image would reach.",
         table(rows, columns),
     ]
@@ -104,10 +104,10 @@ def paper(known: Mapping[str, Values]) -> list[str]:
         columns |= {"average": ".2f", "best": ".2f", "best at": ".0f", "seconds": ".0f"}
         lines += [
             "## Networks, on `F16_GT` at sigma 25",
-            f"`output` is the last image, `average` the exponential average at the end; Mflop are "
-            f"those of an iteration and pixel. EPLL on the same crop: {known['denoise F16_GT epll']['psnr']:.2f} dB. Published for nine whole "
-            f"images: {PUBLISHED['last']} / {PUBLISHED['average']} / {PUBLISHED['two averages']} "
-            f"(last, averaged, averaged over two runs), CBM3D {PUBLISHED['CBM3D']}.",
+            "`output` is the last image, `average` the exponential average at the end; Mflop are "
+            "those of an iteration and pixel. Published for nine whole images: "
+            + " / ".join(f"{dB:.2f} ({name})" for name, dB in PUBLISHED.items())
+            + f". EPLL on this crop: {known['denoise F16_GT epll']['psnr']:.2f}.",
             table(rows, columns),
         ]
     return lines

@@ -93,7 +93,7 @@ def _of(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
 
 def _tensors(fit: Fit) -> dict[str, torch.Tensor]:
     """Tensors of the fit by name: of the network, of Adam, and the images."""
-    found = {f"network {name}": tensor for name, tensor in fit.network.state_dict().items()}
+    found = {f"network {name}": tensor for name, tensor in fit.network.named_parameters()}
     for k, parameter in enumerate(fit.network.parameters()):
         for name, value in fit.optimizer.state[parameter].items():
             found[f"adam {k} {name}"] = value

@@ -19,11 +19,18 @@ class Padded(nn.Conv2d):
         super().__init__(n_in, n_out, side, stride, padding=side // 2, padding_mode="reflect")
 
 
+class Normalisation(nn.BatchNorm2d):
+    """Of each channel, by its own mean and variance over the pixels."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n, track_running_stats=False)
+
+
 def unit(n_in: int, n_out: int, side: int, stride: int = 1) -> list[nn.Module]:
     """Convolution, normalisation, leaky ReLU."""
     return [
         Padded(n_in, n_out, side, stride),
-        nn.BatchNorm2d(n_out),
+        Normalisation(n_out),
         nn.LeakyReLU(SLOPE, inplace=True),
     ]
 
@@ -47,7 +54,7 @@ class Level(nn.Module):
         self.skip = nn.Sequential(*unit(n_in, skip, 1)) if skip else None
         below = down if inner is None else network.up[i + 1]
         self.enlarge = nn.Upsample(scale_factor=2, mode=upsampling)
-        parts = [nn.BatchNorm2d(below + skip), *unit(below + skip, up, network.up_kernel)]
+        parts = [Normalisation(below + skip), *unit(below + skip, up, network.up_kernel)]
         if network.pointwise:
             parts += unit(up, up, 1)
         self.decode = nn.Sequential(*parts)
@@ -73,7 +80,7 @@ def features(network: EncoderDecoder | DeepDecoder, n_in: int) -> nn.Sequential:
                 nn.Conv2d(n_in if i == 0 else network.channels, network.channels, 1, bias=False),
                 nn.Upsample(scale_factor=2, mode="bilinear"),
                 nn.ReLU(inplace=True),
-                nn.BatchNorm2d(network.channels),
+                Normalisation(network.channels),
             ]
         return nn.Sequential(*layers)
     n_levels = len(network.down)
