@@ -41,7 +41,7 @@ WITH = {  # the patch prior beside the network, by task
 THREADS = 1  # of torch: two fits on two processors are faster than one after the other
 CANDIDATES = {"16": 16, "32": 32, "64": 64}  # channels of a slim network
 TARGETS = ("image", "image and noise", "shuffled pixels", "noise")
-STEPS = tuple(int(round(10 ** (k / 10))) for k in range(10, 34))  # 10 to 2000
+STEPS = tuple(round(10 ** (k / 10)) for k in range(10, 34))  # 10 to 2000
 PROBE = """
 import resource, sys, time
 import numpy as np, torch, fastepll

@@ -65,9 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prior-weight", type=float, default=1.0, metavar="W", help="1: as in EPLL (%(default)s)")
     add(
         "--prior-by",
-        choices=("likelihood", "splitting"),
-        default="splitting",
-        help="a term of the loss, or a step of the prior's denoiser now and then (%(default)s)",
+        choices=("input", "likelihood", "splitting"),
+        default="input",
+        help="what EPLL restores by it is the network's input; or it is a term of the loss; or its "
+        "denoiser gives images that the network's are pulled to (%(default)s)",
     )
     add(
         "--average",
@@ -135,6 +136,9 @@ def prepare(arguments: argparse.Namespace) -> Restore:
 
 def check_torch(device: str | None) -> None:
     """Raise PictureError without torch, ValueError without the device."""
+    # Threads of torch that wait without work would slow down those that have some, fourfold beside
+    # a busy process. It is read when torch is loaded, so here and not in the library.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from fastepll.neural.device import device_of
     except ImportError as error:

@@ -19,7 +19,7 @@ from fastepll._validation.arguments import (
 )
 from fastepll._validation.measurements import check_callback
 from fastepll.neural.measured import Measured
-from fastepll.neural.presets import Preset, check_depth, preset_of
+from fastepll.neural.presets import DeepDecoder, Preset, check_depth, preset_of
 from fastepll.neural.result import DeepImagePriorResult, FitIteration, RuleName
 from fastepll.operators import Operator
 from fastepll.priors.choice import check_model
@@ -50,7 +50,7 @@ def deep_image_prior(
     prior: Model | None = None,
     prior_weight: float = 1.0,
     prior_sigma: float | None = None,
-    prior_by: Literal["likelihood", "splitting"] = "splitting",
+    prior_by: Literal["input", "likelihood", "splitting"] = "input",
     langevin: float = 0.0,
     channel_axis: int | None = None,
     data_range: DataRange = None,
@@ -108,16 +108,18 @@ def deep_image_prior(
         all iterations, as an int says too. "auto": by "discrepancy" where sigma is known, by
         "variance" where it is not, "never" without noise.
     prior : str, path, GaussianMixture or other prior, optional
-        A prior of patches for the network's image, as ``model`` of `fastepll.restore`.
+        A prior of patches beside the network, as ``model`` of `fastepll.restore`.
     prior_weight : float
         Its weight, > 0; 1 for that which it has in EPLL.
     prior_sigma : float, optional
         Noise of the patches that its density is for, or that a step of its denoiser takes off, in
         the units of y. None: see the notes.
-    prior_by : {"likelihood", "splitting"}
-        Whether the expected patch log likelihood is a term of the loss
-        (`fastepll.torch.expected_patch_log_likelihood`, in each step), or `fastepll.denoise` gives
-        an image every 10 steps that the network's is pulled to.
+    prior_by : {"input", "likelihood", "splitting"}
+        "input": what EPLL makes of y is the network's input in place of noise, which takes a tenth
+        of the iterations; weight and sigma have no part in that. "likelihood": the expected patch
+        log likelihood (`fastepll.torch.expected_patch_log_likelihood`) is a term of the loss.
+        "splitting": `fastepll.denoise` gives an image every 10 steps that the network's is pulled
+        to.
     langevin : float
         Noise on the weights after each step in units of the learning rate; 2 is that of stochastic
         gradient Langevin dynamics as in [3]_, where noise is not taken up any more.
@@ -212,7 +214,7 @@ def deep_image_prior(
         chosen = replace(chosen, learning_rate=rate)
     if input_noise is not None:
         chosen = replace(chosen, input_noise=check_number("input_noise", input_noise, 0, 10))
-    check_choice("prior_by", prior_by, ("likelihood", "splitting"))
+    check_choice("prior_by", prior_by, ("input", "likelihood", "splitting"))
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
     check_choice("interrupt", interrupt, ("raise", "return"))
     check_callback(callback)
@@ -240,20 +242,25 @@ def deep_image_prior(
             f"deep_image_prior needs torch ({error}); install it with: pip install 'fastepll[lab]'"
         ) from error
 
-    where = device_of(device)
+    where, patches = device_of(device), None if prior is None else check_model(prior)
+    inputs = None if guide is None else measured.guide(guide)
+    if prior is not None and prior_by == "input":
+        inputs = measured.by_patches(prior, inputs)
+    if inputs is not None and isinstance(chosen.network, DeepDecoder):
+        raise ValueError("preset must be of an encoder and decoder for an image as its input")
     job = Job(
         measured=measured,
         preset=chosen,
         average=check_number("average", average, 0, 1 - 1e-9),
         stop=stop,
-        prior=None if prior is None else check_model(prior),
+        prior=patches,
         prior_weight=check_number("prior_weight", prior_weight, 1e-12, 1e12),
         prior_sigma=None
         if prior_sigma is None
         else check_number("prior_sigma", prior_sigma, 1e-30, 1e30) * measured.scale / measured.span,
         prior_by=prior_by,
         langevin=check_number("langevin", langevin, 0, 1e3),
-        guide=None if guide is None else measured.guide(guide),
+        guide=inputs,
         device=where,
         half=halves(precision, where),
         seed=check_count("seed", seed, 0, 2**63 - 1),

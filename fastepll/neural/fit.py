@@ -56,6 +56,8 @@ class Fit:
     ----------
     i, done : int, bool
         Iterations so far, and whether the rule said that the last was the last.
+    misfit : float
+        Weighted mean square residual of the average, in units of the problem's variance.
     output, average : tensor (1, channels, height, width)
         Image of the last iteration, and the exponential average of all so far.
     best : tensor
@@ -98,7 +100,7 @@ class Fit:
             zero = torch.zeros_like(parameter)
             moments = {"exp_avg": zero, "exp_avg_sq": zero.clone()}
             self.optimizer.state[parameter] = {"step": torch.tensor(0.0), **moments}
-        self.i, self.done = 0, False
+        self.i, self.done, self.misfit = 0, False, math.nan
         self.output = self.average = self.best = torch.empty(0)
         self.losses: list[float] = []
         self.statistics: list[float] = []
@@ -133,8 +135,8 @@ class Fit:
             # Few images at first, when each is better than those before it.
             share = min(self.decay, self.i / (self.i + GROWTH))
             self.average = self.average.lerp(self.output, 1 - share) if share else self.output
-            misfit = self.problem.residual(self.average).item() / self.problem.variance
-        self.done = self.rule.update(self.i, self.output.cpu().numpy(), misfit)
+            self.misfit = self.problem.residual(self.average).item() / self.problem.variance
+        self.done = self.rule.update(self.i, self.output.cpu().numpy(), self.misfit)
         if self.rule.best in (-1, self.i) or self.i == 0:
             self.best = self.average
         self.losses.append(residual.item())

@@ -123,6 +123,7 @@ class Job:
             fit.i - 1,
             self.preset.iterations,
             self.measured.scale**2 * fit.losses[-1],
+            fit.misfit * (1.0 if self.measured.sigma else self.measured.scale**2),
             fit.statistics[-1],
             (lambda: self.image(average), lambda: self.image(output)),
         )
@@ -172,7 +173,7 @@ class Job:
 
     def penalty(self) -> Penalty | None:
         """The prior of patches."""
-        if self.prior is None:
+        if self.prior is None or self.prior_by == "input":
             return None
         measured = self.measured
         sigma = max(measured.sigma or 0.0, NOMINAL / measured.scale)  # in units of the fit

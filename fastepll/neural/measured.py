@@ -15,12 +15,23 @@ from fastepll._validation.measurements import (
     check_mask_of_image,
     check_measurement,
 )
-from fastepll._validation.sigma import UNKNOWN, beside, check_sigma, scale_sigma, sigma_of_images
+from fastepll._validation.sigma import (
+    UNKNOWN,
+    Sigma,
+    beside,
+    check_sigma,
+    scale_sigma,
+    sigma_of_images,
+)
 from fastepll.images.batch import empty_images, fill_unknown, masks_of_images
 from fastepll.images.channels import channel_planes, channels_last
 from fastepll.images.conversion import Conversion
 from fastepll.operators import Blur, Downsample, Identity, Operator, bicubic_kernel, check_adjoint
+from fastepll.priors.choice import Model
+from fastepll.restoration.denoise import denoise
 from fastepll.restoration.measurement import check_implied, gain_of
+from fastepll.restoration.restore import restore
+from fastepll.restoration.tasks import inpaint
 from fastepll.solver.restore_schedule import FLOOR
 from fastepll.typing import DataRange
 
@@ -46,6 +57,8 @@ class Measured:
         Least value and range of the image, in the units of the array.
     scale : float
         Its range in units of the data range.
+    level, mask
+        The sigma that was given, checked, and the mask.
     exact : array of bool, optional
         Where (height, width, channels) the image is what was measured.
     """
@@ -59,6 +72,8 @@ class Measured:
     low: float
     span: float
     scale: float
+    level: Sigma | None
+    mask: ArrayLike | None
     exact: NDArray[np.bool_] | None
 
     @classmethod
@@ -123,6 +138,8 @@ class Measured:
             low=low * step,
             span=span * step,
             scale=span,
+            level=level,
+            mask=mask,
             exact=exact,
         )
 
@@ -149,6 +166,21 @@ class Measured:
             )
         step = check_intensities(source, "auto", "guide")
         return np.moveaxis(source.astype(np.float64) / step, -1, 0)
+
+    def by_patches(self, prior: Model, other: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """What EPLL makes of the measurement, and another image, as `guide` gives them."""
+        step = self.span / self.scale
+        options: Any = {"model": prior, "channel_axis": self.axis, "data_range": step}
+        if self.mask is not None:
+            level = 0.0 if self.level is None else self.level
+            image = inpaint(self.array, self.mask, level, quality="high", **options)
+        elif isinstance(self.operator, Identity):
+            image = denoise(self.array, self.level, quality="high", **options)
+        else:
+            image = restore(self.array, self.operator, self.level, quality="high", **options)
+        pixels = np.moveaxis(channels_last(image, self.axis).astype(np.float64), -1, 0)
+        restored = (pixels - self.low) / self.span
+        return restored if other is None else np.concatenate([restored, other])
 
 
 def enlarged(shape: tuple[int, ...], factor: int) -> Operator:

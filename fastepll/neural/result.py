@@ -29,9 +29,12 @@ class FitIteration(Portable):
     loss : float
         Mean square residual of this iteration's image, in units of data_range², where sigma is a
         map weighted by its inverse square.
+    residual : float
+        Mean square residual of the averaged image, in units of sigma² where that is known and not
+        0, else of data_range².
     statistic : float
-        What the stopping rule looks at: the mean square residual of the averaged image in units of
-        sigma², or the moving variance; NaN where it is not known yet or there is no rule.
+        What the stopping rule looks at: the residual, or the moving variance; NaN where it is not
+        known yet or there is no rule.
     image : numpy.ndarray
         The averaged image so far, as `fastepll.deep_image_prior` would return it; computed when it
         is asked for.
@@ -42,6 +45,7 @@ class FitIteration(Portable):
     iteration: int
     n_iterations: int
     loss: float
+    residual: float
     statistic: float
     _images: tuple[Callable[[], NDArray[Any]], Callable[[], NDArray[Any]]] = field(repr=False)
 

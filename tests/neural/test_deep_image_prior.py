@@ -129,6 +129,26 @@ def test_a_prior_of_patches_adds_what_it_knows(prior_by):
     assert psnr(helped) > psnr(plain) + 0.3
 
 
+def test_a_restoration_by_a_prior_of_patches_as_the_input_saves_iterations():
+    prior = smooth_mixture()
+    by_patches = fastepll.denoise(NOISY, SIGMA, model=prior, quality="high")
+    guided = fit(NOISY, sigma=SIGMA, stop=60, prior=prior)
+    assert np.array_equal(guided, fit(NOISY, sigma=SIGMA, stop=60, guide=by_patches))
+    assert psnr(guided) > psnr(fit(NOISY, sigma=SIGMA, stop=60)) + 2
+
+
+@pytest.mark.parametrize("task", ["mask", "factor", "operator"])
+def test_the_input_of_each_task_is_restored_by_its_operator(task):
+    prior, known = smooth_mixture(), np.random.default_rng(1).random(CLEAN.shape) < 0.7
+    blur = Blur(np.ones((3, 3)) / 9, CLEAN.shape, "reflect")
+    y, how = {
+        "mask": (np.where(known, CLEAN, np.nan), {"mask": ~known}),
+        "factor": (CLEAN[::2, ::2], {"factor": 2}),
+        "operator": (blur.forward(CLEAN), {"operator": blur, "sigma": 0.01}),
+    }[task]
+    assert psnr(fit(y, stop=60, prior=prior, **how)) > psnr(fit(y, stop=60, **how)) + 2
+
+
 def test_the_same_seed_gives_the_same_image_and_another_another():
     first, again = (fit(NOISY, stop=8, seed=3) for _ in range(2))
     assert np.array_equal(first, again)
@@ -338,6 +358,7 @@ def test_two_precisions_agree_in_what_they_restore():
         (ValueError, "device must be one that torch has here", {"device": "abacus"}),
         (ValueError, "guide must have", {"guide": CLEAN[:5]}),
         (TypeError, "callback must be callable", {"callback": 3}),
+        (ValueError, "preset must be of", {"preset": "deep-decoder", "guide": CLEAN}),
         (ValueError, "prior_by must be one of", {"prior_by": "magic"}),
     ],
 )
