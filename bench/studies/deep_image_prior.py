@@ -32,12 +32,7 @@ from fastepll.neural.cost import cost_of
 Job: TypeAlias = "tuple[str, Callable[[], Values]]"
 
 MODEL = "gray-8x8-200"  # of EPLL, alone and beside the network
-WITH = {  # the patch prior beside the network, by task
-    "denoise": {"prior_by": "splitting"},
-    "inpaint": {"prior_by": "splitting"},
-    "enlarge": {"prior_by": "splitting"},
-    "deblur": {"prior_by": "splitting"},
-}
+TOGETHER = 400  # iterations of the network whose input is what EPLL restored
 THREADS = 1  # of torch: two fits on two processors are faster than one after the other
 CANDIDATES = {"16": 16, "32": 32, "64": 64}  # channels of a slim network
 TARGETS = ("image", "image and noise", "shuffled pixels", "noise")
@@ -105,12 +100,12 @@ def jobs(study: Study) -> Iterator[Job]:
     def of(task: str, name: str) -> Callable[[], Case]:
         return lambda: TASKS[task](crop(name))
 
-    yield from (classical(f"{t} {name} epll", of(t, name)) for t in TASKS for name in images)
-    for t in study.pick(tuple(TASKS), ("denoise",)):
+    tasks = study.pick(tuple(TASKS), ("denoise",))
+    yield from (classical(f"{t} {name} epll", of(t, name)) for t in tasks for name in images)
+    for t in tasks:
         for name in images:
             yield fit(f"{t} {name} slim", of(t, name))
-            if t in WITH:
-                yield fit(f"{t} {name} slim+epll", of(t, name), prior=MODEL, **WITH[t])
+            yield fit(f"{t} {name} slim+epll", of(t, name), prior=MODEL, iterations=TOGETHER)
     for target in study.pick(TARGETS, TARGETS[:1]):
         yield f"bias {target}", lambda target=target: bias(target, study.pick(max(STEPS), 10))
     for preset in study.pick(tuple(PRESETS), ("slim",)):

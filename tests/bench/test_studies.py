@@ -120,7 +120,16 @@ def work(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "name",
-    ["anatomy", "averaging", "components", "dead_leaves", "estimators", "likelihood", "samples"],
+    [
+        "anatomy",
+        "averaging",
+        "components",
+        "dead_leaves",
+        "deep_image_prior",
+        "estimators",
+        "likelihood",
+        "samples",
+    ],
 )
 def test_trial(study, data_dir, work, name):
     pytest.importorskip("torch")
@@ -152,6 +161,16 @@ def check_components(rows):
     nats = {int(row["components"]): float(row["test nats"]) for row in rows}
     assert nats[200] > nats[5] + 10
     assert nats[2] > nats[1] + 10
+
+
+def check_deep_image_prior(rows):
+    cells = {row["cell"]: row for row in rows}
+    assert 30.5 < float(cells["denoise F16_GT epll"]["psnr"]) < 31.5
+    assert cells["denoise F16_GT slim"]["parameters"] == cells["cost slim"]["parameters"]
+    assert float(cells["denoise F16_GT slim"]["iterations"]) == 4
+    alone, both = (float(cells[f"denoise F16_GT {m}"]["average"]) for m in ("slim", "slim+epll"))
+    assert both > alone + 1.5
+    assert float(cells["bias image"]["loss 10"]) < 0.1
 
 
 def check_estimators(rows):
@@ -190,6 +209,7 @@ CHECKS = {
     "averaging": check_averaging,
     "components": check_components,
     "dead_leaves": check_dead_leaves,
+    "deep_image_prior": check_deep_image_prior,
     "estimators": check_estimators,
     "likelihood": check_likelihood,
     "samples": check_samples,
