@@ -41,10 +41,14 @@ PROBE = """
 import resource, sys, time
 import numpy as np, torch, fastepll
 torch.set_num_threads(int(sys.argv[2]))
-y, times = np.random.default_rng(0).random((256, 256, 3)), []
-fastepll.deep_image_prior(y, preset=sys.argv[1], channel_axis=-1, precision=sys.argv[3],
-                          stop=6, callback=lambda step: times.append(time.perf_counter()))
-print(np.median(np.diff(times)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+def fit(preset, side, n):
+    y, times = np.random.default_rng(0).random((side, side, 3)), []
+    fastepll.deep_image_prior(y, preset=preset, channel_axis=-1, precision=sys.argv[3],
+                              stop=n, callback=lambda step: times.append(time.perf_counter()))
+    return np.median(np.diff(times)), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = fit("slim", 64, 2)[1]
+seconds, after = fit(sys.argv[1], 256, 6)
+print(seconds, after - before)
 """
 
 
@@ -83,7 +87,11 @@ def jobs(study: Study) -> Iterator[Job]:
     def fit(key: str, case: Callable[[], Case], **how: Any) -> Job:
         def compute() -> Values:
             told = {"iterations": n} if n else {}
-            values, image = by_network(case(), **{"preset": "slim", **how, **told})
+            given = case()
+            values, image = by_network(given, **{"preset": "slim", **how, **told})
+            if "prior" in how:
+                both = (image + given.epll(MODEL)) / 2
+                values["mean"] = psnr(both, given.clean)
             save(folder / f"{key}.npz", image)
             return values
 

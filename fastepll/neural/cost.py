@@ -13,10 +13,10 @@ from torch import nn
 from fastepll.neural.networks import Network
 from fastepll.neural.presets import DeepDecoder, Preset
 
-STORED = (
-    2.0  # times all features: they and their gradients; measured, see bench/deep_image_prior.py
+STORED = {False: 1.1, True: 0.9}  # bytes kept, by precision, over those of all features in float32
+BASE = (
+    100e6  # bytes that are taken besides; all three by "cost" of bench/studies/deep_image_prior.py
 )
-BASE = 150e6  # bytes for what torch allocates besides
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ def cost_of(
                 module.register_forward_hook(count)
         network(torch.zeros(1, inputs, *sides))
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    stored = STORED * counts["features"] * (2 if half else 4)
-    return Cost(n_parameters, 6.0 * counts["multiply-adds"], stored + 24 * n_parameters + BASE)
+    stored = 4 * STORED[half] * counts["features"]
+    nbytes = stored + 24 * n_parameters + BASE  # weights twice, gradients and Adam's moments
+    return Cost(n_parameters, 6.0 * counts["multiply-adds"], nbytes)
 
 
 def check_memory(cost: Cost, device: torch.device) -> None:

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from fastepll.operators import Blur, Composition, Downsample, Identity, Operator
 from fastepll.operators.pixels import Pixelwise
@@ -50,8 +49,11 @@ def _convolution(
     step: int,
     like: torch.Tensor,
 ) -> Measure:
-    """Convolution with a kernel as `Blur` defines it, of which every so many pixels are kept."""
-    weight = torch.as_tensor(kernel[::-1, ::-1].copy()).to(like)[None, None]
+    """Convolution with a kernel as `Blur` defines it, of which every so many pixels are kept.
+
+    By Fourier transforms of the image with what its border is taken to go on with, since torch has
+    no fast convolution of single channels with large kernels.
+    """
     places = []
     for n, side in zip(shape, kernel.shape, strict=True):
         after = (side - 1) // 2
@@ -60,11 +62,14 @@ def _convolution(
             mode: Any = "wrap" if boundary == "periodic" else "symmetric"
             index = np.pad(index, (side - 1 - after, after), mode=mode)
         places.append(torch.as_tensor(index, device=like.device))
+    sides = [len(place) for place in places]
+    transfer = torch.fft.rfft2(torch.as_tensor(kernel).to(like), s=sides)
+    whole = tuple(slice(side - 1, None, step) for side in kernel.shape)
 
     def apply(x: torch.Tensor) -> torch.Tensor:
-        planes = x.transpose(0, 1)  # each channel an image of its own
-        wide = planes.index_select(2, places[0]).index_select(3, places[1])
-        return functional.conv2d(wide, weight, stride=step).transpose(0, 1)
+        wide = x.index_select(2, places[0]).index_select(3, places[1])
+        blurred: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(wide) * transfer, s=sides)
+        return blurred[(..., *whole)]
 
     return apply
 
