@@ -32,7 +32,6 @@ from fastepll.neural.cost import cost_of
 Job: TypeAlias = "tuple[str, Callable[[], Values]]"
 
 MODEL = "gray-8x8-200"  # of EPLL, alone and beside the network
-TOGETHER = 400  # iterations of the network whose input is what EPLL restored
 THREADS = 1  # of torch: two fits on two processors are faster than one after the other
 CANDIDATES = {"16": 16, "32": 32, "64": 64}  # channels of a slim network
 TARGETS = ("image", "image and noise", "shuffled pixels", "noise")
@@ -87,11 +86,7 @@ def jobs(study: Study) -> Iterator[Job]:
     def fit(key: str, case: Callable[[], Case], **how: Any) -> Job:
         def compute() -> Values:
             told = {"iterations": n} if n else {}
-            given = case()
-            values, image = by_network(given, **{"preset": "slim", **how, **told})
-            if "prior" in how:
-                both = (image + given.epll(MODEL)) / 2
-                values["mean"] = psnr(both, given.clean)
+            values, image = by_network(case(), **{"preset": "slim", **how, **told})
             save(folder / f"{key}.npz", image)
             return values
 
@@ -113,7 +108,7 @@ def jobs(study: Study) -> Iterator[Job]:
     for t in tasks:
         for name in images:
             yield fit(f"{t} {name} slim", of(t, name))
-            yield fit(f"{t} {name} slim+epll", of(t, name), prior=MODEL, iterations=TOGETHER)
+            yield fit(f"{t} {name} slim+epll", of(t, name), prior=MODEL)
     for target in study.pick(TARGETS, TARGETS[:1]):
         yield f"bias {target}", lambda target=target: bias(target, study.pick(max(STEPS), 10))
     for preset in study.pick(tuple(PRESETS), ("slim",)):

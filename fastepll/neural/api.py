@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll._validation.arguments import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fastepll.priors.choice import Model
 
 MOST = 10**7  # iterations
+ENOUGH = 300  # of a network whose input is a restoration already
 
 
 def deep_image_prior(
@@ -110,13 +112,14 @@ def deep_image_prior(
     prior : str, path, GaussianMixture or other prior, optional
         A prior of patches beside the network, as ``model`` of `fastepll.restore`.
     prior_weight : float
-        Its weight, > 0; 1 for that which it has in EPLL.
+        Its weight, > 0; 1 for that which it has in EPLL, or that of the network.
     prior_sigma : float, optional
         Noise of the patches that its density is for, or that a step of its denoiser takes off, in
         the units of y. None: see the notes.
     prior_by : {"input", "likelihood", "splitting"}
-        "input": what EPLL makes of y is the network's input in place of noise, which takes a tenth
-        of the iterations; weight and sigma have no part in that. "likelihood": the expected patch
+        "input": what EPLL makes of y is the network's input in place of noise, and has that weight
+        in the mean of the two that is returned; a tenth of the iterations, 300 if none are given,
+        are enough, and stop "auto" is "never". "likelihood": the expected patch
         log likelihood (`fastepll.torch.expected_patch_log_likelihood`) is a term of the loss.
         "splitting": `fastepll.denoise` gives an image every 10 steps that the network's is pulled
         to.
@@ -204,6 +207,9 @@ def deep_image_prior(
     True
     """
     chosen = preset_of(preset)
+    if prior is not None and prior_by == "input":
+        iterations = ENOUGH if iterations is None else iterations
+        stop = "never" if stop == "auto" else stop
     if iterations is not None:
         chosen = replace(chosen, iterations=check_count("iterations", iterations, 1, MOST))
     if not isinstance(stop, str):
@@ -244,8 +250,10 @@ def deep_image_prior(
 
     where, patches = device_of(device), None if prior is None else check_model(prior)
     inputs = None if guide is None else measured.guide(guide)
+    restored = None
     if prior is not None and prior_by == "input":
-        inputs = measured.by_patches(prior, inputs)
+        restored = measured.by_patches(prior)
+        inputs = restored if inputs is None else np.concatenate([restored, inputs])
     if inputs is not None and isinstance(chosen.network, DeepDecoder):
         raise ValueError("preset must be of an encoder and decoder for an image as its input")
     job = Job(
@@ -261,6 +269,7 @@ def deep_image_prior(
         prior_by=prior_by,
         langevin=check_number("langevin", langevin, 0, 1e3),
         guide=inputs,
+        restored=restored,
         device=where,
         half=halves(precision, where),
         seed=check_count("seed", seed, 0, 2**63 - 1),

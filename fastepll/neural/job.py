@@ -41,7 +41,11 @@ RULES: dict[RuleName, Callable[[], Rule]] = {
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Job:
-    """What a call asks for; arguments as of `fastepll.deep_image_prior`, but checked."""
+    """What a call asks for; arguments as of `fastepll.deep_image_prior`, but checked.
+
+    ``guide`` and ``restored`` are planes (channels, height, width): the network's input, if it is
+    not noise, and what EPLL made of the measurement, if that has a part in the result.
+    """
 
     measured: Measured
     preset: Preset
@@ -53,6 +57,7 @@ class Job:
     prior_by: str
     langevin: float
     guide: NDArray[np.float64] | None
+    restored: NDArray[np.float64] | None
     device: torch.device
     half: bool
     seed: int
@@ -114,7 +119,10 @@ class Job:
 
     def image(self, found: torch.Tensor) -> NDArray[Any]:
         """As it is returned."""
-        return self.measured.image(found[0].float().cpu().numpy())
+        planes = found[0].double().cpu().numpy()
+        if self.restored is not None:
+            planes = (planes + self.prior_weight * self.restored) / (1 + self.prior_weight)
+        return self.measured.image(planes)
 
     def told(self, fit: Fit) -> FitIteration:
         """What a callback gets."""

@@ -150,7 +150,7 @@ class Measured:
         )
         pixels = channels_last(result, self.axis)
         conversion = Conversion(channel_planes(len(found)), self.span, np.float64)
-        conversion.join([*(found.astype(np.float64) + self.low / self.span)], pixels)
+        conversion.join([*(found + self.low / self.span)], pixels)
         if self.exact is not None:
             np.copyto(pixels, channels_last(self.array, self.axis), where=self.exact)
         return result
@@ -167,8 +167,8 @@ class Measured:
         step = check_intensities(source, "auto", "guide")
         return np.moveaxis(source.astype(np.float64) / step, -1, 0)
 
-    def by_patches(self, prior: Model, other: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """What EPLL makes of the measurement, and another image, as `guide` gives them."""
+    def by_patches(self, prior: Model) -> NDArray[np.float64]:
+        """What EPLL makes of the measurement, (channels, height, width) in units of the planes."""
         step = self.span / self.scale
         options: Any = {"model": prior, "channel_axis": self.axis, "data_range": step}
         if self.mask is not None:
@@ -179,8 +179,7 @@ class Measured:
         else:
             image = restore(self.array, self.operator, self.level, quality="high", **options)
         pixels = np.moveaxis(channels_last(image, self.axis).astype(np.float64), -1, 0)
-        restored = (pixels - self.low) / self.span
-        return restored if other is None else np.concatenate([restored, other])
+        return (pixels - self.low) / self.span
 
 
 def enlarged(shape: tuple[int, ...], factor: int) -> Operator:

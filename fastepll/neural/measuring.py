@@ -64,12 +64,12 @@ def _convolution(
         places.append(torch.as_tensor(index, device=like.device))
     sides = [len(place) for place in places]
     transfer = torch.fft.rfft2(torch.as_tensor(kernel).to(like), s=sides)
-    whole = tuple(slice(side - 1, None, step) for side in kernel.shape)
+    rows, columns = (slice(side - 1, None, step) for side in kernel.shape)
 
     def apply(x: torch.Tensor) -> torch.Tensor:
         wide = x.index_select(2, places[0]).index_select(3, places[1])
         blurred: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(wide) * transfer, s=sides)
-        return blurred[(..., *whole)]
+        return blurred[..., rows, columns]
 
     return apply
 

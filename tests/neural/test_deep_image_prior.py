@@ -129,12 +129,17 @@ def test_a_prior_of_patches_adds_what_it_knows(prior_by):
     assert psnr(helped) > psnr(plain) + 0.3
 
 
-def test_a_restoration_by_a_prior_of_patches_as_the_input_saves_iterations():
+def test_a_restoration_by_a_prior_of_patches_is_the_input_and_a_part_of_the_result():
     prior = smooth_mixture()
     by_patches = fastepll.denoise(NOISY, SIGMA, model=prior, quality="high")
-    guided = fit(NOISY, sigma=SIGMA, stop=60, prior=prior)
-    assert np.array_equal(guided, fit(NOISY, sigma=SIGMA, stop=60, guide=by_patches))
-    assert psnr(guided) > psnr(fit(NOISY, sigma=SIGMA, stop=60)) + 2
+    guided = fit(NOISY, sigma=SIGMA, stop=60, guide=by_patches)
+    for weight in (1.0, 3.0):
+        both = fit(NOISY, sigma=SIGMA, stop=60, prior=prior, prior_weight=weight)
+        expected = (guided + weight * by_patches) / (1 + weight)
+        np.testing.assert_allclose(both, expected, rtol=0, atol=1e-9)
+    result = fit(NOISY, sigma=SIGMA, prior=prior, full_output=True)
+    assert (result.iteration, result.rule) == (299, "never")
+    assert psnr(result.image) > psnr(by_patches) + 0.05
 
 
 @pytest.mark.parametrize("task", ["mask", "factor", "operator"])
