@@ -31,7 +31,6 @@ from fastepll.typing import Poll
 SAVED = 30.0  # seconds from one checkpoint to the next
 NOMINAL = 1 / 255  # noise that the weight of a prior is for, where there is less or it is not known
 
-
 RULES: dict[RuleName, Callable[[], Rule]] = {
     "discrepancy": Discrepancy,
     "variance": MovingVariance,
@@ -95,11 +94,13 @@ class Job:
                     break
             if fit.done:
                 stopped = "rule"
+            if self.progress is not None and fit.i < n:
+                self.progress(1.0)
         except KeyboardInterrupt:
             stopped = "interrupt"
             if not self.returns or not fit.i:
                 raise
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             raise MemoryError(str(error)) from error
         finally:
             if self.checkpoint is not None and fit.i:
@@ -209,14 +210,15 @@ class Job:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let what SIGINT does wait until the block is done, so that a fit stays whole."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where signals do not come
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # signals do not come here, or do nothing
         return
     came: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came and callable(before):
+    if came:
         before(*came[0])

@@ -254,7 +254,7 @@ def test_a_callback_sees_each_iteration_and_may_end_the_fit():
     result = fit(NOISY, callback=look, progress=shares.append, snapshots=3, full_output=True)
     assert result.stopped == "callback"
     assert [step.iteration for step in seen] == [*range(7)]
-    assert shares == [(i + 1) / 40 for i in range(7)]
+    assert shares == [*((i + 1) / 40 for i in range(7)), 1.0]
     assert [step.loss for step in seen] == result.losses.tolist()
     assert np.array_equal(seen[-1].image, result.image)
     assert sorted(result.snapshots) == [2, 5]
