@@ -87,9 +87,7 @@ class Job:
                 if self.checkpoint is not None and time.perf_counter() > saved + SAVED:
                     checkpoint.save(fit, self.checkpoint, run)
                     saved = time.perf_counter()
-                if self.progress is not None:
-                    self.progress(fit.i / n)
-                if self.callback is not None and self.callback(self.told(fit)) is True:
+                if self.tell(fit):
                     stopped = "callback"
                     break
             if fit.done:
@@ -125,10 +123,14 @@ class Job:
             planes = (planes + self.prior_weight * self.restored) / (1 + self.prior_weight)
         return self.measured.image(planes)
 
-    def told(self, fit: Fit) -> FitIteration:
-        """What a callback gets."""
+    def tell(self, fit: Fit) -> bool:
+        """Call back after an iteration; whether that ends the fit."""
+        if self.progress is not None:
+            self.progress(fit.i / self.preset.iterations)
+        if self.callback is None:
+            return False
         average, output = fit.average, fit.output
-        return FitIteration(
+        seen = FitIteration(
             fit.i - 1,
             self.preset.iterations,
             self.measured.scale**2 * fit.losses[-1],
@@ -136,6 +138,7 @@ class Job:
             fit.statistics[-1],
             (lambda: self.image(average), lambda: self.image(output)),
         )
+        return self.callback(seen) is True
 
     def cost(self) -> Cost:
         """Of an iteration."""
