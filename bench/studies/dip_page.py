@@ -17,7 +17,8 @@ TITLES = {
     "deblur": "motion blur, noise of 2.55/255",
     "jpeg": "JPEG of quality 10",
 }
-METHODS = {"epll": "EPLL", "slim": "DIP", "slim+epll": "DIP + EPLL"}
+METHODS = ("epll", "slim", "slim+epll")
+COLUMNS = dict.fromkeys(("EPLL", "DIP", "best", "DIP + EPLL"), ".2f")
 PUBLISHED = {"last": 29.22, "average": 30.43, "two averages": 31.00, "CBM3D": 31.42}
 """Mean of nine whole images at sigma 25, Ulyanov et al. (2020), tables of the supplement."""
 
@@ -25,6 +26,7 @@ PUBLISHED = {"last": 29.22, "average": 30.43, "two averages": 31.00, "CBM3D": 31
 def write(study: Study) -> None:
     """All of it."""
     known = {key: cell["values"] for key, cell in study.cells.known.items()}
+    study.seconds = sum(cell["seconds"] for cell in study.cells.known.values())
     rows = [{"cell": key, **values} for key, values in sorted(known.items())]
     study.csv([{k: v for k, v in row.items() if not k.startswith("average ")} for row in rows])
     parts = [
@@ -38,7 +40,7 @@ def write(study: Study) -> None:
     sentences = (
         "A network of random weights that is fitted to the one degraded image (Ulyanov, Vedaldi, "
         "Lempitsky 2018) beside EPLL on the same input, in the middle 256×256 pixels of each "
-        "image. PSNR in dB; times on one thread."
+        "image. PSNR in dB; times on one thread, beside other fits."
     )
     study.page("The deep image prior, beside EPLL and with it", sentences, parts)
 
@@ -49,35 +51,42 @@ def mean(values: Sequence[Values], key: str) -> float:
 
 
 def comparison(known: Mapping[str, Values]) -> list[str]:
-    """EPLL, the network, and both: means over the images that all of them have restored."""
-    rows: list[Row] = []
+    """EPLL, the network, and both, image by image, and means over those that all have restored."""
+    parts = []
     for task, title in TITLES.items():
-        methods = [m for m in METHODS if any(f"{task} {name} {m}" in known for name in IMAGES)]
-        names = [n for n in IMAGES if all(f"{task} {n} {m}" in known for m in methods)]
-        if "slim" not in methods or not names:
-            continue
-        row: dict[str, Any] = {"task": title, "images": len(names)}
-        for method in methods:
-            found = [known[f"{task} {name} {method}"] for name in names]
-            row[METHODS[method]] = mean(found, "psnr" if method == "epll" else "average")
-            row[f"{METHODS[method]} s"] = mean(found, "seconds")
-            if method == "slim":
-                row["best of the run"] = mean(found, "best")
-                work = [one["flops"] * one["iterations"] for one in found]
-                row["Tflop"] = float(np.mean(work)) / 1e12
-        rows.append(row)
-    if not rows:
+        rows: list[dict[str, Any]] = []
+        for name in IMAGES:
+            epll, slim, both = (known.get(f"{task} {name} {m}", {}) for m in METHODS)
+            if slim or both:
+                psnr = epll["psnr"], slim.get("average"), slim.get("best"), both.get("average")
+                rows.append({"image": name, **dict(zip(COLUMNS, psnr, strict=True))})
+        whole = [row for row in rows if None not in row.values()]
+        if whole:
+            means = {c: float(np.mean([row[c] for row in whole])) for c in COLUMNS}
+            rows.append({"image": f"mean of {len(whole)}", **means})
+        if rows:
+            parts += [f"### {title[0].upper()}{title[1:]}", table(rows, {"image": ""} | COLUMNS)]
+    fits = {
+        words: [one for key, one in known.items() if key.endswith(f" {m}")]
+        for m, words in (("slim", "DIP"), ("slim+epll", "DIP + EPLL"))
+    }
+    costs = [
+        f"{words}: {np.median([one['seconds'] for one in found]):.0f} s and "
+        f"{np.median([one['flops'] * one['iterations'] for one in found]) / 1e12:.1f} Tflop"
+        for words, found in fits.items()
+        if found
+    ]
+    if not parts:
         return []
-    columns = {"task": "", "images": "d", "EPLL": ".2f", "DIP": ".2f", "DIP + EPLL": ".2f"}
-    columns |= {"best of the run": ".2f", "EPLL s": ".2f", "DIP s": ".0f", "DIP + EPLL s": ".0f"}
-    columns |= {"Tflop": ".1f"}
+    epll = [one["seconds"] for key, one in known.items() if key.endswith(" epll")]
     return [
         "## EPLL, the deep image prior, both",
         'EPLL: `quality="high"`. DIP: preset `slim`, all its iterations, the exponential average '
-        "of its outputs at the end. DIP + EPLL: what EPLL restored is the network's input and half "
-        'of the result (`prior="gray-8x8-200"`), 300 iterations. The best average of the run from '
-        "noise is what a rule of stopping that saw the clean image would reach; Tflop are of DIP.",
-        table(rows, columns),
+        "of its outputs at the end; best: the best such average of the run, which a rule of "
+        "stopping that saw the clean image would return. DIP + EPLL: what EPLL restored is the "
+        'network\'s input and half of the result (`prior="gray-8x8-200"`), 300 iterations. '
+        f"Medians: EPLL: {np.median(epll):.2f} s; {'; '.join(costs)}.",
+        *parts,
     ]
 
 
