@@ -37,14 +37,15 @@ CANDIDATES = {"16": 16, "32": 32, "64": 64}  # channels of a slim network
 TARGETS = ("image", "image and noise", "shuffled pixels", "noise")
 STEPS = tuple(round(10 ** (k / 10)) for k in range(10, 34))  # 10 to 2000
 PROBE = """
-import resource, sys, time
+import re, sys, time
 import numpy as np, torch, fastepll
 torch.set_num_threads(int(sys.argv[2]))
 def fit(preset, side, n):
     y, times = np.random.default_rng(0).random((side, side, 3)), []
     fastepll.deep_image_prior(y, preset=preset, channel_axis=-1, precision=sys.argv[3],
                               stop=n, callback=lambda step: times.append(time.perf_counter()))
-    return np.median(np.diff(times)), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())
+    return np.median(np.diff(times)), 1024 * int(peak[1])
 before = fit("slim", 64, 2)[1]
 seconds, after = fit(sys.argv[1], 256, 6)
 print(seconds, after - before)
@@ -113,7 +114,7 @@ def jobs(study: Study) -> Iterator[Job]:
         yield f"bias {target}", lambda target=target: bias(target, study.pick(max(STEPS), 10))
     for preset in study.pick(tuple(PRESETS), ("slim",)):
         if preset != "two-images":  # the network of "denoising" but for its input
-            yield f"cost {preset}", lambda preset=preset: cost(preset)
+            yield f"cost {preset}", lambda preset=preset: cost(study, preset)
     yield from whole(study, fit, classical, of)
 
 
@@ -176,13 +177,15 @@ def bias(target: str, n: int) -> Values:
     return {f"loss {i}": losses[i - 1] for i in STEPS if i <= n}
 
 
-def cost(preset: str) -> Values:
+def cost(study: Study, preset: str) -> Values:
     """Seconds of an iteration at 256x256 in colour, and the memory of the process."""
     told = cost_of(PRESETS[preset], (256, 256), 3, half=False)
     values: Values = {"parameters": told.n_parameters, "flops": told.flops, "told": told.nbytes}
     for precision in ("float32", "bfloat16"):
         command = [sys.executable, "-c", PROBE, preset, "2", precision]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        output = subprocess.run(  # where no sources hide the installed package
+            command, check=True, capture_output=True, text=True, cwd=study.work
+        ).stdout
         values[f"seconds {precision}"], values[f"bytes {precision}"] = map(float, output.split())
     return values
 

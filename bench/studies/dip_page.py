@@ -67,7 +67,7 @@ def comparison(known: Mapping[str, Values]) -> list[str]:
         if rows:
             parts += [f"### {title[0].upper()}{title[1:]}", table(rows, {"image": ""} | COLUMNS)]
     fits = {
-        words: [one for key, one in known.items() if key.endswith(f" {m}")]
+        words: [known[k] for t in TITLES for n in IMAGES if (k := f"{t} {n} {m}") in known]
         for m, words in (("slim", "DIP"), ("slim+epll", "DIP + EPLL"))
     }
     costs = [

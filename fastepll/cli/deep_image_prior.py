@@ -237,7 +237,7 @@ def facts_of(
     if arguments.prior is not None:
         facts["beside"] = f"{os.path.basename(arguments.prior)} by {arguments.prior_by}"
     last, why = found[-1], {"iterations": "as many as asked for", "interrupt": "Ctrl-C"}
-    reason = RULES[rule_of(arguments)] if last.stopped == "rule" else why[last.stopped]
+    reason = RULES[last.rule] if last.stopped == "rule" else why[last.stopped]
     after = span([one.losses.size for one in found])
     facts["stopped"] = f"after {after} iterations ({reason})"
     if any(one.iteration + 1 < one.losses.size for one in found):

@@ -125,7 +125,7 @@ def prepare_inpaint(arguments: argparse.Namespace) -> Restore:
 def super_resolve_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of super-resolve."""
     parser.add_argument(
-        "--factor", type=int, choices=(2, 3, 4), default=2, help="times larger (%(default)s)"
+        "--factor", type=int, choices=range(2, 9), default=2, help="times larger (%(default)s)"
     )
     add_kernel(parser, required=False, absent=" (bicubic)")
     add_sigma(parser, 0.0)

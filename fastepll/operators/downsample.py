@@ -37,8 +37,8 @@ class Downsample(Operator):
         As for `Blur`.
     shape : (int, int)
         Height and width of the large image, multiples of the factor.
-    factor : {2, 3, 4}
-        f.
+    factor : int
+        f, in [2, 8].
 
     Raises
     ------
@@ -171,7 +171,8 @@ def bicubic_kernel(factor: int) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    factor : {2, 3, 4}
+    factor : int
+        f, in [2, 8].
     """
     f = check_factor(factor)
     reach = 2 * f + f // 2

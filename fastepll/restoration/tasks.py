@@ -216,8 +216,8 @@ def super_resolve(
     y : array_like
         Gray (height, width), or with one more axis of channels. Of a dtype that `fastepll.denoise`
         takes; finite; not changed.
-    factor : {2, 3, 4}
-        How many times more rows and columns to return.
+    factor : int
+        How many times more rows and columns to return, in [2, 8]. The passes are tuned for 2 to 4.
     sigma : float or array_like of float, optional
         Standard deviation of the noise in the units of y; 0 where there is none. None: estimated.
     kernel : (p, q) array_like of float, optional

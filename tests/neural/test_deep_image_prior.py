@@ -189,6 +189,15 @@ def test_a_fit_that_has_ended_goes_on_with_more_iterations(tmp_path):
     assert np.array_equal(fit(NOISY, stop=9, checkpoint=path), fit(NOISY, stop=9))
 
 
+@pytest.fixture
+def interrupts():
+    """SIGINT as Python handles it: shells let the jobs that they put aside ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_waits_for_the_end_of_a_step_and_leaves_a_checkpoint(tmp_path):
     path, steps = tmp_path / "fit.npz", []
 
@@ -203,6 +212,7 @@ def test_ctrl_c_waits_for_the_end_of_a_step_and_leaves_a_checkpoint(tmp_path):
     assert steps == [*range(9)]
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_what_is_not_to_be_interrupted_is_not():
     from fastepll.neural.job import uninterrupted
 
