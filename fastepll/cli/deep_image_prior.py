@@ -137,8 +137,8 @@ def prepare(arguments: argparse.Namespace) -> Restore:
 
 def check_torch(device: str | None) -> None:
     """Raise PictureError without torch, ValueError without the device."""
-    # Threads of torch that wait without work would slow down those that have some, fourfold beside
-    # a busy process. It is read when torch is loaded, so here and not in the library.
+    # Threads of torch that wait without work would slow down those that have some, up to fourfold
+    # beside a busy process. It is read when torch is loaded, so here and not in the library.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from fastepll.neural.device import device_of

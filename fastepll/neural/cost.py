@@ -13,10 +13,11 @@ from torch import nn
 from fastepll.neural.networks import Network
 from fastepll.neural.presets import DeepDecoder, Preset
 
-STORED = {False: 1.1, True: 0.9}  # bytes kept, by precision, over those of all features in float32
-BASE = (
-    100e6  # bytes that are taken besides; all three by "cost" of bench/studies/deep_image_prior.py
-)
+STORED = {False: 1.1, True: 0.9}
+"""Bytes kept, by whether features are halved, over those of all features in float32; like `BASE`
+from the peaks that the cells "cost" of bench/studies/deep_image_prior.py measure."""
+
+BASE = 100e6  # bytes that are taken besides
 
 
 @dataclass(frozen=True)
