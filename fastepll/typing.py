@@ -19,6 +19,8 @@ Estimator: TypeAlias = Literal["map", "mean"]
 """Of a prior: the most probable patch, or the exact posterior mean."""
 PassEstimator: TypeAlias = Literal["map", "top_mean"]
 """Of a pass: by the best component, or the mean over the best few."""
+Domain: TypeAlias = Literal["binary", "categorical", "real"]
+"""Values of a generative model's data: 0 and 1, integers from 0, or real numbers."""
 Weighting: TypeAlias = Literal["uniform", "confidence"]
 Boundary: TypeAlias = Literal["periodic", "reflect", "valid"]
 

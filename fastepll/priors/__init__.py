@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fastepll.models import GaussianMixture
 from fastepll.models.protocol import PatchPrior
-from fastepll.priors.base import Prior
+from fastepll.priors.base import FORM, Prior
 
 if TYPE_CHECKING:
     from fastepll.priors.gaussian import Gaussian
@@ -80,11 +80,10 @@ def load(path: str | os.PathLike[str]) -> PatchPrior:
         Not such a file, damaged, or with arrays that make no prior; names the file.
     """
     from fastepll.models._npz import naming
-    from fastepll.priors.storage import is_prior, read_prior
 
-    if not is_prior(path):
+    if not FORM.is_of(path):
         return GaussianMixture.load(path)
-    kind, given = read_prior(path)
+    kind, given = FORM.read(path)
     with naming(path):
         if kind not in KINDS:
             raise ValueError(f"its kind must be one of {tuple(KINDS)}, got {kind!r}")

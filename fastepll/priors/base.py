@@ -16,9 +16,11 @@ from fastepll._validation import model_arrays
 from fastepll._validation.model_arrays import JSON, Array
 from fastepll.images.cosines import dct_basis
 from fastepll.models import GaussianMixture
+from fastepll.models.described import Form
 from fastepll.typing import Estimator
 
 Self = TypeVar("Self", bound="Prior")
+FORM = Form("fastepll-prior", 1, "patch_shape")
 
 
 class Prior(Portable, ABC):
@@ -163,9 +165,9 @@ class Prior(Portable, ABC):
         overwrite : bool
             Replace an existing file; without it that is a `FileExistsError`.
         """
-        from fastepll.priors.storage import save_prior
-
-        save_prior(self, path, overwrite=overwrite)
+        FORM.save(
+            path, self.kind, self.patch_shape, self.parameters(), self.metadata, overwrite=overwrite
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and send to worker processes through the constructor, which checks again."""

@@ -9,7 +9,7 @@ from fastepll.models import GaussianMixture, load_model
 from fastepll.models.adapted import PatchModel, adapt
 from fastepll.models.protocol import PatchDenoiser, PatchDensity
 from fastepll.priors import load
-from fastepll.priors.storage import is_prior
+from fastepll.priors.base import FORM
 
 Model: TypeAlias = "str | os.PathLike[str] | GaussianMixture | PatchDenoiser | PatchDensity"
 
@@ -36,6 +36,6 @@ def _from_file(path: str | os.PathLike[str]) -> PatchModel | None:
     """The prior in a file that says it is one of `fastepll.priors`, None for all others."""
     if not os.fspath(path).lower().endswith(".npz") or not os.path.isfile(path):
         return None
-    if not is_prior(path):
+    if not FORM.is_of(path):
         return None
     return adapt(load(path))

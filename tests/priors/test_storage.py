@@ -9,9 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 
+from fastepll.models.described import MOST
 from fastepll.models.storage import checksum
 from fastepll.priors import ICA, PCA, Gaussian, GaussianMixture, IndependentPixels, load
-from fastepll.priors.storage import FORMAT, MOST
+from fastepll.priors.base import FORM
 
 RNG = np.random.default_rng(0)
 AXES = np.linalg.qr(RNG.standard_normal((3, 3)))[0]
@@ -68,7 +69,7 @@ def forge(path, *, replace=None, method=zipfile.ZIP_STORED, arrays=None, **heade
     """Write a file of a Gaussian with changed contents and a checksum that matches them."""
     arrays = {"covariance": np.diag([3.0, 2.0, 1.0])} if arrays is None else arrays
     fields = {
-        "format": FORMAT,
+        "format": FORM.format,
         "format_version": 1,
         "kind": "gaussian",
         "patch_shape": [2, 2],
