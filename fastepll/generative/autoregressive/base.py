@@ -14,6 +14,7 @@ from fastepll._validation.generative import check_rows, check_shape
 from fastepll._validation.model_arrays import Array
 from fastepll.generative.base import IntractableError
 from fastepll.generative.torch_model import TorchModel
+from fastepll.models.networks import fill
 from fastepll.train.descend import descend
 from fastepll.train.descent import Descent, Run
 
@@ -76,8 +77,6 @@ class Autoregressive(TorchModel):
         import torch
 
         module = self.build()
-        from fastepll.models.networks import fill
-
         fill(module, self._weights)
         rows = torch.from_numpy(check_rows("x", x, self.shape, self.domain)).float()
         kept = None
