@@ -14,13 +14,14 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import dip_page
 import numpy as np
 import torch
-from dip_cases import IMAGES, SIGMA, TASKS, Case, by_epll, by_network, crop, enlarge, paper_mask
+from dip_cases import SIGMA, TASKS, Case, by_epll, by_network, case, crop, enlarge
 from dip_page import load
 from harness import Cells, Study, Values
 from measures import psnr
@@ -33,6 +34,11 @@ Job: TypeAlias = "tuple[str, Callable[[], Values]]"
 
 MODEL = "gray-8x8-200"  # of EPLL, alone and beside the network
 THREADS = 1  # of torch: two fits on two processors are faster than one after the other
+HOLE_PRESETS = {
+    "kate": "inpainting-text",
+    "library": "inpainting-library",
+    "vase": "inpainting-vase",
+}
 CANDIDATES = {"16": 16, "32": 32, "64": 64}  # channels of a slim network
 TARGETS = ("image", "image and noise", "shuffled pixels", "noise")
 STEPS = tuple(round(10 ** (k / 10)) for k in range(10, 34))  # 10 to 2000
@@ -82,78 +88,64 @@ def jobs(study: Study) -> Iterator[Job]:
     folder = study.work / "dip"
     folder.mkdir(parents=True, exist_ok=True)
     n = study.pick(0, 4)  # iterations, 0 for those of the preset
-    images = study.pick(IMAGES, IMAGES[:1])
 
-    def fit(key: str, case: Callable[[], Case], **how: Any) -> Job:
+    def fit(key: str, of: Callable[[], Case], **how: Any) -> Job:
         def compute() -> Values:
             told = {"iterations": n} if n else {}
-            values, image = by_network(case(), **{"preset": "slim", **how, **told})
+            values, image = by_network(of(), **{"preset": "slim", **how, **told})
             save(folder / f"{key}.npz", image)
             return values
 
         return key, compute
 
-    def classical(key: str, case: Callable[[], Case]) -> Job:
+    def classical(key: str, of: Callable[[], Case]) -> Job:
         def compute() -> Values:
-            values, image = by_epll(case(), MODEL)
+            values, image = by_epll(of(), MODEL)
             save(folder / f"{key}.npz", image)
             return values
 
         return key, compute
 
-    def of(task: str, name: str) -> Callable[[], Case]:
-        return lambda: TASKS[task](crop(name))
-
-    tasks = study.pick(tuple(TASKS), ("denoise",))
-    yield from (classical(f"{t} {name} epll", of(t, name)) for t in tasks for name in images)
-    for t in tasks:
-        for name in images:
-            yield fit(f"{t} {name} slim", of(t, name))
-            yield fit(f"{t} {name} slim+epll", of(t, name), prior=MODEL)
+    every = [(task, name) for task, names in TASKS.items() for name in names]
+    every = study.pick(every, every[:1])
+    for t, name in every:
+        yield classical(f"{t} {name} epll", partial(case, t, name))
+    for t, name in every:
+        yield fit(f"{t} {name} slim", partial(case, t, name))
+        yield fit(f"{t} {name} slim+epll", partial(case, t, name), prior=MODEL)
+        yield from mean_of(study, f"{t} {name}", "mean", "epll", "slim")
     for target in study.pick(TARGETS, TARGETS[:1]):
         yield f"bias {target}", lambda target=target: bias(target, study.pick(max(STEPS), 10))
     for preset in study.pick(tuple(PRESETS), ("slim",)):
         if preset != "two-images":  # the network of "denoising" but for its input
             yield f"cost {preset}", lambda preset=preset: cost(study, preset)
-    yield from whole(study, fit, classical, of)
+    yield from whole(study, fit, classical)
 
 
-def whole(study: Study, fit: Any, classical: Any, of: Any) -> Iterator[Job]:
-    """The cells for one image each: the paper's own networks, the candidates, large holes."""
+def whole(study: Study, fit: Any, classical: Any) -> Iterator[Job]:
+    """The cells for one image each: the paper's own networks, the candidates, ×8, `barbara`."""
     if study.quick:
         return
+    plane = partial(case, "denoise", "F16_GT")
     for seed in (0, 1):
-        yield fit(
-            f"denoise F16_GT paper {seed}", of("denoise", "F16_GT"), preset="denoising", seed=seed
-        )
-    yield fit("denoise F16_GT slim 1", of("denoise", "F16_GT"), seed=1)
-    for pair in (("paper 0", "paper 1"), ("slim", "slim 1")):
-        files = [study.work / "dip" / f"denoise F16_GT {name}.npz" for name in pair]
-        if all(file.exists() for file in files):
-            yield f"denoise F16_GT {pair[0].split()[0]} twice", lambda files=files: together(files)
-    yield fit("denoise F16_GT deep-decoder", of("denoise", "F16_GT"), preset="deep-decoder")
-    yield fit("denoise F16_GT sgld", of("denoise", "F16_GT"), langevin=2.0)
+        yield fit(f"denoise F16_GT paper {seed}", plane, preset="denoising", seed=seed)
+    yield fit("denoise F16_GT slim 1", plane, seed=1)
+    yield from mean_of(study, "denoise F16_GT", "paper twice", "paper 0", "paper 1")
+    yield from mean_of(study, "denoise F16_GT", "slim twice", "slim", "slim 1")
+    yield fit("denoise F16_GT deep-decoder", plane, preset="deep-decoder")
+    yield fit("denoise F16_GT sgld", plane, langevin=2.0)
     for name, channels in CANDIDATES.items():
         network = EncoderDecoder(down=(channels,) * 5, up=(channels,) * 5)
-        yield fit(
-            f"denoise F16_GT of {name}", of("denoise", "F16_GT"), preset=Preset(network=network)
-        )
-    for name in ("kate", "library", "vase"):
-        case = lambda name=name: paper_mask(name)  # noqa: E731
-        yield classical(f"hole {name} epll", case)
-        yield fit(f"hole {name} slim", case)
-    for name, preset in (
-        ("library", "inpainting-library"),
-        ("vase", "inpainting-vase"),
-        ("kate", "inpainting-text"),
-    ):
-        yield fit(f"hole {name} paper", lambda name=name: paper_mask(name), preset=preset)
+        yield fit(f"denoise F16_GT of {name}", plane, preset=Preset(network=network))
+    for name, preset in HOLE_PRESETS.items():
+        yield fit(f"hole {name} paper", partial(case, "hole", name), preset=preset)
     eight = lambda: enlarge(crop("zebra_GT"), 8)  # noqa: E731
     yield classical("enlarge-8 zebra_GT epll", eight)
     yield fit("enlarge-8 zebra_GT slim", eight)
-    yield classical("inpaint barbara epll", of("inpaint", "barbara"))
-    yield fit("inpaint barbara slim", of("inpaint", "barbara"))
-    yield fit("inpaint barbara paper", of("inpaint", "barbara"), preset="inpainting")
+    barbara = partial(case, "inpaint", "barbara")
+    yield classical("inpaint barbara epll", barbara)
+    yield fit("inpaint barbara slim", barbara)
+    yield fit("inpaint barbara paper", barbara, preset="inpainting")
 
 
 def bias(target: str, n: int) -> Values:
@@ -190,9 +182,16 @@ def cost(study: Study, preset: str) -> Values:
     return values
 
 
-def together(files: Sequence[Path]) -> Values:
-    """PSNR of the mean of images of two seeds."""
-    return {"average": psnr(np.mean([load(file) for file in files], axis=0), crop("F16_GT"))}
+def mean_of(study: Study, case: str, name: str, *methods: str) -> Iterator[Job]:
+    """A cell of the PSNR of the mean of a case's images by some methods, if they are there."""
+    files = [study.work / "dip" / f"{case} {method}.npz" for method in methods]
+    if all(file.exists() for file in files):
+        yield (
+            f"{case} {name}",
+            lambda: {
+                "average": psnr(np.mean([load(file) for file in files], 0), crop(case.split()[1]))
+            },
+        )
 
 
 def save(path: Path, image: Any) -> None:

@@ -119,7 +119,9 @@ def deep_image_prior(
     prior_by : {"input", "likelihood", "splitting"}
         "input": what EPLL makes of y is the network's input in place of noise, and has that weight
         in the mean of the two that is returned; a tenth of the iterations, 300 if none are given,
-        are enough, and stop "auto" is "never". "likelihood": the expected patch
+        are enough, and stop "auto" is "never". Into holes its share falls, by a factor e for each
+        side of a patch; where one is deeper than that the input and the iterations stay those of
+        the preset, since EPLL fills it smoothly. "likelihood": the expected patch
         log likelihood (`fastepll.torch.expected_patch_log_likelihood`) is a term of the loss.
         "splitting": `fastepll.denoise` gives an image every 10 steps that the network's is pulled
         to.
@@ -207,8 +209,22 @@ def deep_image_prior(
     True
     """
     chosen = preset_of(preset)
-    if prior is not None and prior_by == "input":
-        iterations = ENOUGH if iterations is None else iterations
+    check_choice("prior_by", prior_by, ("input", "likelihood", "splitting"))
+    measured = Measured.of(
+        y,
+        operator,
+        sigma,
+        mask=mask,
+        factor=factor,
+        channel_axis=channel_axis,
+        data_range=data_range,
+    )
+    patches = None if prior is None else check_model(prior)
+    weight = check_number("prior_weight", prior_weight, 1e-12, 1e12)
+    share, deep = None, False
+    if patches is not None and prior_by == "input":
+        share, deep = measured.share(weight, max(patches.patch_shape[:2]))
+        iterations = ENOUGH if iterations is None and not deep else iterations
         stop = "never" if stop == "auto" else stop
     if iterations is not None:
         chosen = replace(chosen, iterations=check_count("iterations", iterations, 1, MOST))
@@ -220,7 +236,6 @@ def deep_image_prior(
         chosen = replace(chosen, learning_rate=rate)
     if input_noise is not None:
         chosen = replace(chosen, input_noise=check_number("input_noise", input_noise, 0, 10))
-    check_choice("prior_by", prior_by, ("input", "likelihood", "splitting"))
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
     check_choice("interrupt", interrupt, ("raise", "return"))
     check_callback(callback)
@@ -228,15 +243,6 @@ def deep_image_prior(
     file = None if checkpoint is None else Path(checkpoint)
     if file is not None and not file.parent.is_dir():
         raise ValueError(f"checkpoint must be in a folder that exists, got {str(file)!r}")
-    measured = Measured.of(
-        y,
-        operator,
-        sigma,
-        mask=mask,
-        factor=factor,
-        channel_axis=channel_axis,
-        data_range=data_range,
-    )
     check_depth(measured.operator.in_shape, chosen)
     if stop == "discrepancy" and not measured.sigma:
         raise ValueError(f"sigma must be > 0 for stop='discrepancy', got {sigma!r}")
@@ -248,11 +254,9 @@ def deep_image_prior(
             f"deep_image_prior needs torch ({error}); install it with: pip install 'fastepll[lab]'"
         ) from error
 
-    where, patches = device_of(device), None if prior is None else check_model(prior)
-    inputs = None if guide is None else measured.guide(guide)
-    restored = None
-    if prior is not None and prior_by == "input":
-        restored = measured.by_patches(prior)
+    where, inputs = device_of(device), None if guide is None else measured.guide(guide)
+    restored = None if prior is None or share is None else measured.by_patches(prior)
+    if restored is not None and not deep:
         inputs = restored if inputs is None else np.concatenate([restored, inputs])
     if inputs is not None and isinstance(chosen.network, DeepDecoder):
         raise ValueError("preset must be of an encoder and decoder for an image as its input")
@@ -262,7 +266,7 @@ def deep_image_prior(
         average=check_number("average", average, 0, 1 - 1e-9),
         stop=stop,
         prior=patches,
-        prior_weight=check_number("prior_weight", prior_weight, 1e-12, 1e12),
+        prior_weight=weight,
         prior_sigma=None
         if prior_sigma is None
         else check_number("prior_sigma", prior_sigma, 1e-30, 1e30) * measured.scale / measured.span,
@@ -270,6 +274,7 @@ def deep_image_prior(
         langevin=check_number("langevin", langevin, 0, 1e3),
         guide=inputs,
         restored=restored,
+        share=share,
         device=where,
         half=halves(precision, where),
         seed=check_count("seed", seed, 0, 2**63 - 1),

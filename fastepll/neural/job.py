@@ -43,7 +43,7 @@ class Job:
     """What a call asks for; arguments as of `fastepll.deep_image_prior`, but checked.
 
     ``guide`` and ``restored`` are planes (channels, height, width): the network's input, if it is
-    not noise, and what EPLL made of the measurement, if that has a part in the result.
+    not noise, and what EPLL made of the measurement, if that has a ``share`` in the result.
     """
 
     measured: Measured
@@ -57,6 +57,7 @@ class Job:
     langevin: float
     guide: NDArray[np.float64] | None
     restored: NDArray[np.float64] | None
+    share: NDArray[np.float64] | None
     device: torch.device
     half: bool
     seed: int
@@ -119,8 +120,8 @@ class Job:
     def image(self, found: torch.Tensor) -> NDArray[Any]:
         """As it is returned."""
         planes = found[0].double().cpu().numpy()
-        if self.restored is not None:
-            planes = (planes + self.prior_weight * self.restored) / (1 + self.prior_weight)
+        if self.restored is not None and self.share is not None:
+            planes += self.share * (self.restored - planes)
         return self.measured.image(planes)
 
     def tell(self, fit: Fit) -> bool:

@@ -181,6 +181,21 @@ class Measured:
         pixels = np.moveaxis(channels_last(image, self.axis).astype(np.float64), -1, 0)
         return (pixels - self.low) / self.span
 
+    def share(self, weight: float, reach: int) -> tuple[NDArray[np.float64], bool]:
+        """EPLL's share in each pixel beside a network's, and whether a hole is too deep for EPLL.
+
+        Into a hole it falls as exp(-depth / (weight reach)), ``reach`` the side of a patch. Where
+        there is noise, which both take off, it is weight / (1 + weight) of that.
+        """
+        common = weight / (1 + weight) if self.mask is None or self.sigma else 1.0
+        unknown = self.weights == 0
+        if not isinstance(self.operator, Identity) or not unknown.any():
+            return np.full((1, 1, 1), common), False
+        from scipy.ndimage import distance_transform_edt
+
+        depth = np.stack([distance_transform_edt(plane) for plane in unknown])
+        return common * np.exp(-depth / (weight * reach)), bool(depth.max() > reach)
+
 
 def enlarged(shape: tuple[int, ...], factor: int) -> Operator:
     """Bicubic reduction to that shape of an image that is mirrored at its border."""

@@ -119,6 +119,23 @@ def test_a_restoration_by_a_prior_of_patches_is_the_input_and_a_part_of_the_resu
     assert psnr(result.image) > psnr(by_patches) + 0.05
 
 
+def test_the_network_has_the_more_of_a_hole_the_deeper_it_is():
+    prior, mask = smooth_mixture(), np.zeros(CLEAN.shape, np.bool_)
+    mask[20:50, 10:40], mask[5, 5:60] = True, True
+    plain, by_patches = (
+        fit(CLEAN, mask=mask, stop=20),
+        fastepll.inpaint(CLEAN, mask, model=prior, quality="high"),
+    )
+    both = fit(CLEAN, mask=mask, stop=20, prior=prior, prior_weight=2.0)
+    for pixel, depth in (((5, 30), 1), ((20, 25), 1), ((30, 20), 11), ((35, 24), 15), ((0, 0), 0)):
+        share = np.exp(-depth / (2 * prior.patch_shape[0]))
+        expected = share * by_patches[pixel] + (1 - share) * plain[pixel]
+        assert both[pixel] == pytest.approx(expected, abs=1e-6)
+    narrow = mask & (np.arange(64) == 5)[:, None]
+    result = fit(CLEAN, mask=narrow, prior=prior, full_output=True)
+    assert len(result.losses) == 300  # EPLL's restoration was the input
+
+
 @pytest.mark.parametrize("task", ["mask", "factor", "operator"])
 def test_the_input_of_each_task_is_restored_by_its_operator(task):
     prior, known = smooth_mixture(), np.random.default_rng(1).random(CLEAN.shape) < 0.7
