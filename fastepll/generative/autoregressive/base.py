@@ -113,6 +113,30 @@ class Autoregressive(TorchModel):
             )
         return self._complete(np.where(known, x, 0.0), n_known, rng)
 
+    def _propose_given(
+        self, x: Array, known: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Ancestral, with the probability of what is known as the weight."""
+        import torch
+
+        rows, uniform = torch.from_numpy(np.where(known, x, 0.0)), rng.random(x.shape)
+        weights = torch.zeros(len(x), dtype=rows.dtype)
+        first = int(known[self.order].argmin())  # what is known before it has the same weight
+        with torch.no_grad():
+            for i in self.order[first:]:
+                logits = self.logits(self.network, rows)[:, i]
+                if known[i]:
+                    weights += torch.nn.functional.logsigmoid((2 * rows[:, i] - 1) * logits)
+                else:
+                    drawn = torch.from_numpy(uniform[:, i]) < torch.sigmoid(logits)
+                    rows[:, i] = drawn.to(rows.dtype)
+        return np.asarray(rows.numpy()), np.asarray(weights.numpy())
+
+    def conditional(self, x: Array, i: int) -> Array:
+        """Probabilities (n, 2) of variable i, given those before it in rows (n, d)."""
+        one = self.in_chunks(lambda rows: self.logits(self.network, rows)[:, i].sigmoid(), x)
+        return np.stack([1 - one, one], axis=1)
+
     def _complete(self, x: Array, begin: int, rng: np.random.Generator) -> Array:
         """Draw the variables from the begin-th on, the whole network once for each."""
         import torch
