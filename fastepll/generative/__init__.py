@@ -9,20 +9,45 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastepll.generative.base import FORM, GenerativeModel, IntractableError
 from fastepll.generative.bounds import LowerBound
+from fastepll.generative.factorised.graph import CyclicGraphError
+from fastepll.generative.resampling import resample_given
+
+if TYPE_CHECKING:
+    from fastepll.generative.factorised.bayesian_network import BayesianNetwork
+    from fastepll.generative.factorised.chow_liu_tree import ChowLiuTree
+    from fastepll.generative.factorised.independent import Independent
+    from fastepll.generative.factorised.joint_table import JointTable
+    from fastepll.generative.factorised.markov_chain import MarkovChain
+    from fastepll.generative.factorised.naive_bayes import NaiveBayes
 
 __all__ = [
     "KINDS",
+    "BayesianNetwork",
+    "ChowLiuTree",
+    "CyclicGraphError",
     "GenerativeModel",
+    "Independent",
     "IntractableError",
+    "JointTable",
     "LowerBound",
+    "MarkovChain",
+    "NaiveBayes",
     "load",
+    "resample_given",
 ]
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "bayesian-network": "factorised.bayesian_network:BayesianNetwork",
+    "chow-liu-tree": "factorised.chow_liu_tree:ChowLiuTree",
+    "independent": "factorised.independent:Independent",
+    "joint-table": "factorised.joint_table:JointTable",
+    "markov-chain": "factorised.markov_chain:MarkovChain",
+    "naive-bayes": "factorised.naive_bayes:NaiveBayes",
+}
 """Module and class of each kind, below this package: ``{"nade": "autoregressive.nade:NADE"}``."""
 
 

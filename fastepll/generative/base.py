@@ -78,6 +78,12 @@ class GenerativeModel(Portable, ABC):
         """Complete rows (n, d) whose values are known where ``known`` (d,)."""
         raise IntractableError(f"{type(self).__name__} cannot complete a datum")
 
+    def _propose_given(
+        self, x: Array, known: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Completions (n, d) of rows, and the log weights (n,) that make them exact."""
+        return self._sample_given(x, known, rng), np.zeros(len(x))
+
     def _represent(self, x: Array) -> Array:
         """Representation (n, k) of rows."""
         raise IntractableError(f"{type(self).__name__} has no representation of a datum")

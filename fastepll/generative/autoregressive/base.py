@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._validation.generative import check_rows, check_shape
+from fastepll._validation.generative import check_data_shape, check_rows
 from fastepll._validation.model_arrays import Array
 from fastepll.generative.base import IntractableError
 from fastepll.generative.torch_model import TorchModel
@@ -20,6 +20,8 @@ from fastepll.train.descent import Descent, Run
 
 if TYPE_CHECKING:
     import torch
+
+__all__ = ["Autoregressive", "check_data_shape"]
 
 Model = TypeVar("Model", bound="Autoregressive")
 
@@ -111,6 +113,30 @@ class Autoregressive(TorchModel):
             )
         return self._complete(np.where(known, x, 0.0), n_known, rng)
 
+    def _propose_given(
+        self, x: Array, known: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Ancestral, with the probability of what is known as the weight."""
+        import torch
+
+        rows, uniform = torch.from_numpy(np.where(known, x, 0.0)), rng.random(x.shape)
+        weights = torch.zeros(len(x), dtype=rows.dtype)
+        first = int(known[self.order].argmin())  # what is known before it has the same weight
+        with torch.no_grad():
+            for i in self.order[first:]:
+                logits = self.logits(self.network, rows)[:, i]
+                if known[i]:
+                    weights += torch.nn.functional.logsigmoid((2 * rows[:, i] - 1) * logits)
+                else:
+                    drawn = torch.from_numpy(uniform[:, i]) < torch.sigmoid(logits)
+                    rows[:, i] = drawn.to(rows.dtype)
+        return np.asarray(rows.numpy()), np.asarray(weights.numpy())
+
+    def conditional(self, x: Array, i: int) -> Array:
+        """Probabilities (n, 2) of variable i, given those before it in rows (n, d)."""
+        one = self.in_chunks(lambda rows: self.logits(self.network, rows)[:, i].sigmoid(), x)
+        return np.stack([1 - one, one], axis=1)
+
     def _complete(self, x: Array, begin: int, rng: np.random.Generator) -> Array:
         """Draw the variables from the begin-th on, the whole network once for each."""
         import torch
@@ -121,13 +147,3 @@ class Autoregressive(TorchModel):
                 p = torch.sigmoid(self.logits(self.network, rows)[:, i])
                 rows[:, i] = (uniform[:, i] < p).to(rows.dtype)
         return np.asarray(rows.numpy())
-
-
-def check_data_shape(x: ArrayLike, shape: Sequence[int] | None) -> tuple[int, ...]:
-    """Shape of a datum: the given one, or that of the rows."""
-    if shape is not None:
-        return check_shape(shape)
-    array = np.asarray(x)
-    if array.ndim < 2:
-        raise ValueError(f"x must have shape (n, d) or (n, *shape), got {array.shape}")
-    return check_shape(array.shape[1:])
