@@ -16,6 +16,7 @@ ROOMS = [
     "",
     ".dask",
     ".deepinv",
+    ".generative",
     ".models",
     ".neural",
     ".operators",

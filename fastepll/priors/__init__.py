@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fastepll.models import GaussianMixture
 from fastepll.models.protocol import PatchPrior
-from fastepll.priors.base import FORM, Prior
+from fastepll.priors.base import Prior
+from fastepll.priors.storage import FORM
 
 if TYPE_CHECKING:
     from fastepll.priors.gaussian import Gaussian

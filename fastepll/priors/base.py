@@ -16,11 +16,10 @@ from fastepll._validation import model_arrays
 from fastepll._validation.model_arrays import JSON, Array
 from fastepll.images.cosines import dct_basis
 from fastepll.models import GaussianMixture
-from fastepll.models.described import Form
+from fastepll.priors.storage import FORM
 from fastepll.typing import Estimator
 
 Self = TypeVar("Self", bound="Prior")
-FORM = Form("fastepll-prior", 1, "patch_shape")
 
 
 class Prior(Portable, ABC):

@@ -9,7 +9,7 @@ from fastepll.models import GaussianMixture, load_model
 from fastepll.models.adapted import PatchModel, adapt
 from fastepll.models.protocol import PatchDenoiser, PatchDensity
 from fastepll.priors import load
-from fastepll.priors.base import FORM
+from fastepll.priors.storage import FORM
 
 Model: TypeAlias = "str | os.PathLike[str] | GaussianMixture | PatchDenoiser | PatchDensity"
 

@@ -12,7 +12,7 @@ import pytest
 from fastepll.models.described import MOST
 from fastepll.models.storage import checksum
 from fastepll.priors import ICA, PCA, Gaussian, GaussianMixture, IndependentPixels, load
-from fastepll.priors.base import FORM
+from fastepll.priors.storage import FORM
 
 RNG = np.random.default_rng(0)
 AXES = np.linalg.qr(RNG.standard_normal((3, 3)))[0]
