@@ -9,20 +9,32 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastepll.generative.base import FORM, GenerativeModel, IntractableError
 from fastepll.generative.bounds import LowerBound
 
+if TYPE_CHECKING:
+    from fastepll.generative.autoregressive.fvsbn import FVSBN
+    from fastepll.generative.autoregressive.made import MADE
+    from fastepll.generative.autoregressive.nade import NADE
+
 __all__ = [
+    "FVSBN",
     "KINDS",
+    "MADE",
+    "NADE",
     "GenerativeModel",
     "IntractableError",
     "LowerBound",
     "load",
 ]
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "fvsbn": "autoregressive.fvsbn:FVSBN",
+    "made": "autoregressive.made:MADE",
+    "nade": "autoregressive.nade:NADE",
+}
 """Module and class of each kind, below this package: ``{"nade": "autoregressive.nade:NADE"}``."""
 
 
