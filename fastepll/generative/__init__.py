@@ -17,6 +17,9 @@ from fastepll.generative.factorised.graph import CyclicGraphError
 from fastepll.generative.resampling import resample_given
 
 if TYPE_CHECKING:
+    from fastepll.generative.autoregressive.fvsbn import FVSBN
+    from fastepll.generative.autoregressive.made import MADE
+    from fastepll.generative.autoregressive.nade import NADE
     from fastepll.generative.factorised.bayesian_network import BayesianNetwork
     from fastepll.generative.factorised.chow_liu_tree import ChowLiuTree
     from fastepll.generative.factorised.independent import Independent
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
     from fastepll.generative.factorised.naive_bayes import NaiveBayes
 
 __all__ = [
+    "FVSBN",
     "KINDS",
+    "MADE",
+    "NADE",
     "BayesianNetwork",
     "ChowLiuTree",
     "CyclicGraphError",
@@ -43,9 +49,12 @@ __all__ = [
 KINDS: dict[str, str] = {
     "bayesian-network": "factorised.bayesian_network:BayesianNetwork",
     "chow-liu-tree": "factorised.chow_liu_tree:ChowLiuTree",
+    "fvsbn": "autoregressive.fvsbn:FVSBN",
     "independent": "factorised.independent:Independent",
     "joint-table": "factorised.joint_table:JointTable",
+    "made": "autoregressive.made:MADE",
     "markov-chain": "factorised.markov_chain:MarkovChain",
+    "nade": "autoregressive.nade:NADE",
     "naive-bayes": "factorised.naive_bayes:NaiveBayes",
 }
 """Module and class of each kind, below this package: ``{"nade": "autoregressive.nade:NADE"}``."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._validation.generative import check_data_shape, check_rows
+from fastepll._validation.generative import check_data_shape, check_order, check_rows
 from fastepll._validation.model_arrays import Array
 from fastepll.generative.base import IntractableError
 from fastepll.generative.torch_model import TorchModel
@@ -37,21 +37,25 @@ class Autoregressive(TorchModel):
 
     @property
     def order(self) -> NDArray[np.intp]:
-        """Order of the variables: ``order[i]`` is the one that comes i-th; as they are numbered."""
-        return np.arange(self.d)
+        """Order of the variables: ``order[i]`` is the one that comes i-th.
+
+        It is the setting ``order`` of models that have it, else that of their numbers.
+        """
+        if "order" not in self.settings:
+            return np.arange(self.d)
+        return check_order(self._settings["order"], self.d)
 
     @abstractmethod
     def logits(self, module: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
         """Log odds (n, d) of each variable being 1, given those before it in rows x (n, d)."""
 
+    def logit(self, module: torch.nn.Module, x: torch.Tensor, i: int) -> torch.Tensor:
+        """Those (n,) of the variable i alone; what is cheaper than all of them."""
+        return self.logits(module, x)[:, i]
+
     def loss(self, module: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
         """Negative log probability (n,) of rows, differentiable in the weights."""
-        import torch
-
-        logits = self.logits(module, x)
-        return torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, x, reduction="none"
-        ).sum(1)
+        return cross_entropy(self.logits(module, x), x)
 
     def train(
         self: Model,
@@ -124,7 +128,7 @@ class Autoregressive(TorchModel):
         first = int(known[self.order].argmin())  # what is known before it has the same weight
         with torch.no_grad():
             for i in self.order[first:]:
-                logits = self.logits(self.network, rows)[:, i]
+                logits = self.logit(self.network, rows, i)
                 if known[i]:
                     weights += torch.nn.functional.logsigmoid((2 * rows[:, i] - 1) * logits)
                 else:
@@ -134,16 +138,31 @@ class Autoregressive(TorchModel):
 
     def conditional(self, x: Array, i: int) -> Array:
         """Probabilities (n, 2) of variable i, given those before it in rows (n, d)."""
-        one = self.in_chunks(lambda rows: self.logits(self.network, rows)[:, i].sigmoid(), x)
+        one = self.in_chunks(lambda rows: self.logit(self.network, rows, i).sigmoid(), x)
         return np.stack([1 - one, one], axis=1)
 
     def _complete(self, x: Array, begin: int, rng: np.random.Generator) -> Array:
-        """Draw the variables from the begin-th on, the whole network once for each."""
+        """Draw the variables from the begin-th on, `logit` once for each."""
         import torch
 
         with torch.no_grad():
             rows, uniform = torch.from_numpy(x), torch.from_numpy(rng.random(x.shape))
             for i in self.order[begin:]:
-                p = torch.sigmoid(self.logits(self.network, rows)[:, i])
+                p = torch.sigmoid(self.logit(self.network, rows, i))
                 rows[:, i] = (uniform[:, i] < p).to(rows.dtype)
         return np.asarray(rows.numpy())
+
+
+def cross_entropy(logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Negative log probability (n,) of rows x (n, d) of independent variables of these log odds."""
+    import torch
+
+    each = torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    return each.sum(1)
+
+
+def log_odds(x: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Log odds (d,) of each variable being 1 on its own, as if once more 0 and once more 1."""
+    rows = check_rows("x", x, shape, "binary")
+    p = (rows.sum(0) + 1) / (len(rows) + 2)
+    return np.asarray(np.log(p / (1 - p)))
