@@ -9,20 +9,32 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastepll.generative.base import FORM, GenerativeModel, IntractableError
 from fastepll.generative.bounds import LowerBound
 
+if TYPE_CHECKING:
+    from fastepll.generative.autoregressive.attention import CausalAttention
+    from fastepll.generative.autoregressive.pixelcnn import PixelCNN
+    from fastepll.generative.autoregressive.recurrent import RecurrentModel
+
 __all__ = [
     "KINDS",
+    "CausalAttention",
     "GenerativeModel",
     "IntractableError",
     "LowerBound",
+    "PixelCNN",
+    "RecurrentModel",
     "load",
 ]
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "attention": "autoregressive.attention:CausalAttention",
+    "pixelcnn": "autoregressive.pixelcnn:PixelCNN",
+    "recurrent": "autoregressive.recurrent:RecurrentModel",
+}
 """Module and class of each kind, below this package: ``{"nade": "autoregressive.nade:NADE"}``."""
 
 
