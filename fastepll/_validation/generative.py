@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._validation.arguments import check_number
 from fastepll._validation.array_like import as_array
 from fastepll._validation.model_arrays import Array, real_array
 from fastepll.typing import Domain
@@ -86,6 +87,14 @@ def check_order(order: ArrayLike, d: int) -> NDArray[np.intp]:
     if array.shape != (d,) or not np.array_equal(np.sort(array), np.arange(d)):
         raise ValueError(f"order must be a permutation of 0 to {d - 1}, got {array.tolist()!r:.60}")
     return array.astype(np.intp)
+
+
+def check_whole(name: str, value: ArrayLike, low: int, high: int) -> int:
+    """Return an integer in [low, high], which a file of a model has as a float."""
+    number = check_number(name, value, low, high)  # type: ignore[arg-type]
+    if number != int(number):
+        raise ValueError(f"{name} must be an integer, got {number:g}")
+    return int(number)
 
 
 def _other(rows: Array) -> float:

@@ -17,9 +17,12 @@ from fastepll.generative.factorised.graph import CyclicGraphError
 from fastepll.generative.resampling import resample_given
 
 if TYPE_CHECKING:
+    from fastepll.generative.autoregressive.attention import CausalAttention
     from fastepll.generative.autoregressive.fvsbn import FVSBN
     from fastepll.generative.autoregressive.made import MADE
     from fastepll.generative.autoregressive.nade import NADE
+    from fastepll.generative.autoregressive.pixelcnn import PixelCNN
+    from fastepll.generative.autoregressive.recurrent import RecurrentModel
     from fastepll.generative.factorised.bayesian_network import BayesianNetwork
     from fastepll.generative.factorised.chow_liu_tree import ChowLiuTree
     from fastepll.generative.factorised.independent import Independent
@@ -28,25 +31,29 @@ if TYPE_CHECKING:
     from fastepll.generative.factorised.naive_bayes import NaiveBayes
 
 __all__ = [
-    "FVSBN",
-    "KINDS",
-    "MADE",
-    "NADE",
     "BayesianNetwork",
+    "CausalAttention",
     "ChowLiuTree",
     "CyclicGraphError",
+    "FVSBN",
     "GenerativeModel",
     "Independent",
     "IntractableError",
     "JointTable",
+    "KINDS",
     "LowerBound",
+    "MADE",
     "MarkovChain",
+    "NADE",
     "NaiveBayes",
+    "PixelCNN",
+    "RecurrentModel",
     "load",
     "resample_given",
 ]
 
 KINDS: dict[str, str] = {
+    "attention": "autoregressive.attention:CausalAttention",
     "bayesian-network": "factorised.bayesian_network:BayesianNetwork",
     "chow-liu-tree": "factorised.chow_liu_tree:ChowLiuTree",
     "fvsbn": "autoregressive.fvsbn:FVSBN",
@@ -56,6 +63,8 @@ KINDS: dict[str, str] = {
     "markov-chain": "factorised.markov_chain:MarkovChain",
     "nade": "autoregressive.nade:NADE",
     "naive-bayes": "factorised.naive_bayes:NaiveBayes",
+    "pixelcnn": "autoregressive.pixelcnn:PixelCNN",
+    "recurrent": "autoregressive.recurrent:RecurrentModel",
 }
 """Module and class of each kind, below this package: ``{"nade": "autoregressive.nade:NADE"}``."""
 
