@@ -28,6 +28,16 @@ def check_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(n) for n in found)
 
 
+def check_data_shape(x: ArrayLike, shape: Sequence[int] | None) -> tuple[int, ...]:
+    """Shape of a datum: the given one, or that of the rows."""
+    if shape is not None:
+        return check_shape(shape)
+    array = as_array("x", x)
+    if array.ndim < 2:
+        raise ValueError(f"x must have shape (n, d) or (n, *shape), got {array.shape}")
+    return check_shape(array.shape[1:])
+
+
 def check_rows(
     name: str,
     value: ArrayLike,

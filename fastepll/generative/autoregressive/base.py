@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._validation.generative import check_rows, check_shape
+from fastepll._validation.generative import check_data_shape, check_rows
 from fastepll._validation.model_arrays import Array
 from fastepll.generative.base import IntractableError
 from fastepll.generative.torch_model import TorchModel
@@ -20,6 +20,8 @@ from fastepll.train.descent import Descent, Run
 
 if TYPE_CHECKING:
     import torch
+
+__all__ = ["Autoregressive", "check_data_shape"]
 
 Model = TypeVar("Model", bound="Autoregressive")
 
@@ -121,13 +123,3 @@ class Autoregressive(TorchModel):
                 p = torch.sigmoid(self.logits(self.network, rows)[:, i])
                 rows[:, i] = (uniform[:, i] < p).to(rows.dtype)
         return np.asarray(rows.numpy())
-
-
-def check_data_shape(x: ArrayLike, shape: Sequence[int] | None) -> tuple[int, ...]:
-    """Shape of a datum: the given one, or that of the rows."""
-    if shape is not None:
-        return check_shape(shape)
-    array = np.asarray(x)
-    if array.ndim < 2:
-        raise ValueError(f"x must have shape (n, d) or (n, *shape), got {array.shape}")
-    return check_shape(array.shape[1:])
