@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastepll.generative.base import FORM, GenerativeModel, IntractableError
 from fastepll.generative.bounds import LowerBound
 
+if TYPE_CHECKING:
+    from fastepll.generative.latent.probabilistic_pca import ProbabilisticPCA
+    from fastepll.generative.latent.vae import VAE
+
 __all__ = [
     "KINDS",
+    "VAE",
     "GenerativeModel",
     "IntractableError",
     "LowerBound",
+    "ProbabilisticPCA",
     "load",
 ]
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "probabilistic-pca": "latent.probabilistic_pca:ProbabilisticPCA",
+    "vae": "latent.vae:VAE",
+}
 """Module and class of each kind, below this package: ``{"nade": "autoregressive.nade:NADE"}``."""
 
 
