@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from fastepll.priors._vae.networks import Autoencoder
 
+__all__ = ["Objective", "PatchVAE"]
 TINY = 1e-12  # variance of a coordinate that has none
 DESCENT = Descent(
     iterations=20_000, batch=200, learning_rate=1e-3, warmup=200, clip=100.0, average=0.999
@@ -183,6 +184,9 @@ class PatchVAE(Variational, AnnealedPrior, TorchPrior):
 
     def _checked(self, x: ArrayLike) -> Array:
         return self._coordinates(x)
+
+    def _shown(self, rows: Array) -> Array:
+        return np.asarray(rows @ self.basis.T)
 
     def _log_weights(
         self, c: Array, n_chains: int, n_steps: int, rng: np.random.Generator

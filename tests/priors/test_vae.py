@@ -25,7 +25,7 @@ def curved(likelihood="gaussian", *, depth=2, k=1, heteroscedastic=True, seed=0)
     network = networks.Autoencoder(sizes, np.zeros(3), np.ones(3))
     with torch.no_grad():
         network.likelihood.log_scale.fill_(-1.0)
-        network.decoder.last.weight.mul_(3)
+        network.decoder.last.weight[:3].mul_(3)
         if likelihood == "student-t":
             network.likelihood.freedom.copy_(torch.tensor([0.5, 2.0, 8.0]))
     return PatchVAE((2, 2), spread=[0.5, 0.3, 0.2], **arrays_of(network))
@@ -66,12 +66,12 @@ def test_estimates_are_the_integral_within_their_errors(likelihood):
     prior = curved(likelihood)
     patches = prior.sample(60, 1)
     expected = exact(prior, patches)
-    for n_chains, n_steps in ((400, 1), (20, 20)):
+    for n_chains, n_steps in ((1000, 1), (20, 40)):
         value, error = prior.estimate_log_prob(patches, n_chains=n_chains, n_steps=n_steps, seed=2)
         assert 0 < error.mean() < 0.3
         assert np.abs((value - expected) / error).mean() < 1.3
         assert abs((value - expected).mean()) < 4 * np.sqrt((error**2).sum()) / 60 + 0.01
-    assert prior.log_prob(patches).mean() == pytest.approx(expected.mean(), abs=0.1)
+    assert prior.log_prob(patches).mean() == pytest.approx(expected.mean(), abs=0.2)
     assert (prior.elbo(patches, 0, n_samples=500).values < expected + 0.2).all()
 
 

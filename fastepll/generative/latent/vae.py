@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from fastepll.priors._vae.networks import Autoencoder
 
+__all__ = ["VAE", "Objective"]
 DESCENT = Descent(
     iterations=20_000, batch=200, learning_rate=1e-3, warmup=200, clip=100.0, average=0.999
 )

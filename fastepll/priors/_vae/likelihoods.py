@@ -26,6 +26,10 @@ class Likelihood(nn.Module):
         """Log density (...) of data x (..., d) given outputs of the decoder."""
 
     @abstractmethod
+    def mean(self, out: torch.Tensor) -> torch.Tensor:
+        """Mean of the data (..., d)."""
+
+    @abstractmethod
     def draw(self, out: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Draw data (n, d)."""
 
@@ -40,6 +44,10 @@ class Bernoulli(Likelihood):
         """See `Likelihood`."""
         return (x * out - nn.functional.softplus(out)).sum(-1)
 
+    def mean(self, out: torch.Tensor) -> torch.Tensor:
+        """See `Likelihood`."""
+        return torch.sigmoid(out)
+
     def draw(self, out: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """See `Likelihood`."""
         return (torch.from_numpy(rng.random(tuple(out.shape))) < torch.sigmoid(out)).to(out.dtype)
@@ -48,7 +56,8 @@ class Bernoulli(Likelihood):
 class Gaussian(Likelihood):
     """Real values with means, and scales of the decoder times one of each value.
 
-    Means are put out in units of the spread from the offset, log scales from its logarithm.
+    Means are put out in units of the spread from the offset, log scales from its logarithm. A
+    decoder that has scales puts out a log contrast last, which both are raised by.
     """
 
     offset: torch.Tensor
@@ -56,15 +65,17 @@ class Gaussian(Likelihood):
 
     def __init__(self, sizes: Sizes, offset: torch.Tensor, spread: torch.Tensor) -> None:
         super().__init__()
-        self.heteroscedastic = sizes.heteroscedastic
+        self.d, self.heteroscedastic = sizes.d, sizes.heteroscedastic
         self.log_scale = nn.Parameter(torch.zeros(sizes.d))
         self.register_buffer("offset", offset)
         self.register_buffer("spread", spread)
 
     def split(self, out: torch.Tensor) -> Pair:
         """Mean and log scale (..., d)."""
-        mean, part = out.chunk(2, -1) if self.heteroscedastic else (out, out.new_zeros(()))
-        log_scale = self.log_scale + part
+        mean, log_scale = out, self.log_scale + out.new_zeros(())
+        if self.heteroscedastic:
+            mean, part, contrast = out.tensor_split((self.d, 2 * self.d), -1)
+            mean, log_scale = contrast.exp() * mean, log_scale + part + contrast
         log_scale = torch.logaddexp(log_scale, torch.full_like(log_scale, math.log(LEAST)))
         return self.offset + self.spread * mean, self.spread.log() + log_scale
 
@@ -73,6 +84,10 @@ class Gaussian(Likelihood):
         mean, log_scale = self.split(out)
         square = ((x - mean) * (-log_scale).exp()).square()
         return -(0.5 * square + log_scale + 0.5 * math.log(2 * math.pi)).sum(-1)
+
+    def mean(self, out: torch.Tensor) -> torch.Tensor:
+        """See `Likelihood`."""
+        return self.split(out)[0]
 
     def draw(self, out: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """See `Likelihood`."""
@@ -88,17 +103,18 @@ class Gaussian(Likelihood):
 
         By the derivatives (n, k, n_outputs) of what is put out.
         """
-        _, log_scale = self.split(out)
+        mean, log_scale = self.split(out)
         total = (2 * log_scale).exp() + variance
-        mean, part = slopes.chunk(2, -1) if self.heteroscedastic else (slopes, None)
-        mean = mean * (self.spread / total.sqrt()).unsqueeze(-2)
-        information = mean @ mean.transpose(1, 2)
-        if part is not None:
-            floor = LEAST * self.spread * (-log_scale).exp()
-            bend = (1 - floor) * (1 - variance / total)
-            part = part * (math.sqrt(2) * bend).unsqueeze(-2)
-            information = information + part @ part.transpose(1, 2)
-        return information
+        if not self.heteroscedastic:
+            mean = slopes * (self.spread / total.sqrt())
+            return mean @ mean.transpose(1, 2)
+        of_mean, part, contrast = slopes.tensor_split((self.d, 2 * self.d), -1)
+        gain = out[:, None, -1:].exp() * self.spread
+        of_mean = gain * of_mean + contrast * (mean - self.offset)[:, None]
+        floor = LEAST * self.spread * (-log_scale).exp()
+        bend = math.sqrt(2) * (1 - floor) * (1 - variance / total)
+        both = torch.cat([of_mean / total.sqrt()[:, None], (part + contrast) * bend[:, None]], -1)
+        return both @ both.transpose(1, 2)
 
     def scales(self) -> Pair:
         """Log probabilities and squared scales (d, nodes) of Gaussians that make up a residual."""

@@ -46,7 +46,7 @@ class Sizes(NamedTuple):
     @property
     def n_outputs(self) -> int:
         """Of the decoder."""
-        return self.d * (2 if self.heteroscedastic else 1)
+        return 2 * self.d + 1 if self.heteroscedastic else self.d
 
 
 def sizes_of(weights: Mapping[str, NDArray[Any]], d: int) -> Sizes:
@@ -62,7 +62,7 @@ def sizes_of(weights: Mapping[str, NDArray[Any]], d: int) -> Sizes:
     likelihood: LikelihoodName = "bernoulli"
     if "likelihood__log_scale" in weights:
         likelihood = "student-t" if "likelihood__freedom" in weights else "gaussian"
-    heteroscedastic = likelihood != "bernoulli" and n_outputs == 2 * d
+    heteroscedastic = likelihood != "bernoulli" and n_outputs == 2 * d + 1
     return check_sizes(Sizes(d, twice // 2, width, depth, likelihood, heteroscedastic))
 
 

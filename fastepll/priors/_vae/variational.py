@@ -54,6 +54,10 @@ class Variational(ABC):
     def _checked(self, x: ArrayLike) -> Array:
         """Data as the rows (n, d) that the networks take."""
 
+    def _shown(self, rows: Array) -> Array:
+        """Rows of the networks as data of the model."""
+        return rows
+
     @property
     def n_latents(self) -> int:
         """Latent variables, k."""
@@ -92,6 +96,17 @@ class Variational(ABC):
             square = (mean**2 + scale**2 - 1).sum(axis=1)
             divergence[part] = 0.5 * square - np.log(scale).sum(axis=1)
         return Elbo(reconstruction, divergence)
+
+    def decode(self, z: ArrayLike) -> Array:
+        """Mean of a datum given each of latent variables z (n, k), (n, d)."""
+        import torch
+
+        network = self._autoencoder()
+        at = check_latents(np.asarray(z)[None], 1, self.n_latents)[0]
+        with torch.no_grad():
+            return self._shown(
+                network.likelihood.mean(network.decoder(torch.from_numpy(at))).numpy()
+            )
 
     def log_joint(self, x: ArrayLike, z: ArrayLike) -> Array:
         """Log p(x, z) (n, s) of data and each of their latent variables (n, s, k)."""
