@@ -25,6 +25,7 @@ from fastepll.operators import (
     from_linear_operator,
 )
 from fastepll.operators.weighted import whiten
+from fastepll.train.descent import Descent
 
 from .conftest import PACKAGE
 from .scenes import noisy, scene, smooth_mixture
@@ -66,6 +67,7 @@ FITS = {
     "student-t-mixture": {"start": smooth_mixture(3), "iterations": 2},
     "generalised-gaussian-mixture": {"start": smooth_mixture(3), "iterations": 1},
     "mini-dead-leaves": {"angles": 8, "iterations": 2},
+    "vae": {"n_latents": 2, "width": 4, "how": Descent(iterations=2)},
 }
 
 

@@ -29,24 +29,28 @@ if TYPE_CHECKING:
     from fastepll.generative.factorised.joint_table import JointTable
     from fastepll.generative.factorised.markov_chain import MarkovChain
     from fastepll.generative.factorised.naive_bayes import NaiveBayes
+    from fastepll.generative.latent.probabilistic_pca import ProbabilisticPCA
+    from fastepll.generative.latent.vae import VAE
 
 __all__ = [
+    "FVSBN",
+    "KINDS",
+    "MADE",
+    "NADE",
+    "VAE",
     "BayesianNetwork",
     "CausalAttention",
     "ChowLiuTree",
     "CyclicGraphError",
-    "FVSBN",
     "GenerativeModel",
     "Independent",
     "IntractableError",
     "JointTable",
-    "KINDS",
     "LowerBound",
-    "MADE",
     "MarkovChain",
-    "NADE",
     "NaiveBayes",
     "PixelCNN",
+    "ProbabilisticPCA",
     "RecurrentModel",
     "load",
     "resample_given",
@@ -64,7 +68,9 @@ KINDS: dict[str, str] = {
     "nade": "autoregressive.nade:NADE",
     "naive-bayes": "factorised.naive_bayes:NaiveBayes",
     "pixelcnn": "autoregressive.pixelcnn:PixelCNN",
+    "probabilistic-pca": "latent.probabilistic_pca:ProbabilisticPCA",
     "recurrent": "autoregressive.recurrent:RecurrentModel",
+    "vae": "latent.vae:VAE",
 }
 """Module and class of each kind, below this package: ``{"nade": "autoregressive.nade:NADE"}``."""
 

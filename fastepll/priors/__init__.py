@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastepll.priors.pca import PCA
     from fastepll.priors.sparse_coding import SparseCoding
     from fastepll.priors.student_t_mixture import StudentTMixture
+    from fastepll.priors.vae import PatchVAE
 
 __all__ = [
     "ICA",
@@ -42,6 +43,7 @@ __all__ = [
     "KarklinLewicki",
     "MiniDeadLeaves",
     "PatchPrior",
+    "PatchVAE",
     "Prior",
     "SparseCoding",
     "StudentTMixture",
@@ -60,6 +62,7 @@ KINDS = {
     "student-t-mixture": "StudentTMixture",
     "generalised-gaussian-mixture": "GeneralisedGaussianMixture",
     "mini-dead-leaves": "MiniDeadLeaves",
+    "vae": "PatchVAE",
 }
 
 

@@ -41,6 +41,7 @@ def descend(
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Callable[[Run], None] | None = None,
+    before: Callable[[int], None] | None = None,
 ) -> Run:
     """Fit a module.
 
@@ -60,6 +61,8 @@ def descend(
         File that is written every ``checkpoint_seconds`` and at the end, and gone on from.
     progress : callable, optional
         Called after each step.
+    before : callable, optional
+        Called before each step with the number of those done, for a loss that changes with it.
 
     Raises
     ------
@@ -78,6 +81,8 @@ def descend(
         files.restore(run, path)
     saved = time.monotonic()
     while run.i < how.iterations:
+        if before is not None:
+            before(run.i)
         _step(run, data, loss)
         if run.i % how.every == 0 or run.i == how.iterations:
             _look(run, held_out, held_out_loss or loss)

@@ -71,6 +71,16 @@ def test_goes_on_bit_for_bit(tmp_path, data):
     assert once(checkpoint=path).history == whole.history  # nothing is left to do
 
 
+def test_tells_each_step_before_it_is_made(tmp_path):
+    def at(seen, iterations):
+        how = Descent(iterations=iterations, batch=16, learning_rate=0.1)
+        run(how, before=seen.append, checkpoint=tmp_path / f"{iterations}.npz")
+        return seen
+
+    assert at([], 3) == [0, 1, 2]
+    assert at([], 3) == []  # gone on from its end
+
+
 def test_keeps_the_best_parameters():
     where = torch.full((1, 3), 0.5)
     done = run(Descent(iterations=60, batch=64, learning_rate=0.1, every=1), held_out=where)

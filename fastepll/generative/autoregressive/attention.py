@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from numpy.typing import ArrayLike
 
 from fastepll._validation.arguments import check_flag, check_number
-from fastepll.generative.autoregressive.base import check_data_shape
+from fastepll._validation.generative import check_data_shape
 from fastepll.generative.autoregressive.deep import MOST_LAYERS, Settings, size
 from fastepll.generative.autoregressive.strips import Strips, check_strip
 from fastepll.train.descent import Descent, Run

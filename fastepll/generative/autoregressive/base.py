@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._validation.generative import check_data_shape, check_order, check_rows
+from fastepll._validation.generative import check_order, check_rows
 from fastepll._validation.model_arrays import Array
 from fastepll.generative.base import IntractableError
 from fastepll.generative.torch_model import TorchModel
@@ -20,8 +20,6 @@ from fastepll.train.descent import Descent, Run
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = ["Autoregressive", "check_data_shape"]
 
 Model = TypeVar("Model", bound="Autoregressive")
 

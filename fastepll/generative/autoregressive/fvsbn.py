@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll.generative.autoregressive.base import Autoregressive, check_data_shape, log_odds
+from fastepll._validation.generative import check_data_shape
+from fastepll.generative.autoregressive.base import Autoregressive, log_odds
 from fastepll.train.descent import Descent, Run
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll._validation.arguments import check_flag, check_number
+from fastepll._validation.generative import check_data_shape
 from fastepll._validation.model_arrays import Array
-from fastepll.generative.autoregressive.base import check_data_shape
 from fastepll.generative.autoregressive.deep import MOST_LAYERS, Deep, Settings, size
 from fastepll.train.descent import Descent, Run
 

@@ -1,4 +1,4 @@
-"""Hamiltonian Monte Carlo for many independent rows of Laplace variables at once."""
+"""Hamiltonian Monte Carlo for many independent rows of latent variables at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from numpy.typing import NDArray
 from fastepll._validation.model_arrays import Array
 
 Likelihood = Callable[[Array], tuple[Array, Array]]  # y (n, l) -> value (n,), gradient (n, l)
+
+
+def laplace(y: Array) -> tuple[Array, Array]:
+    """Log density, up to a constant, of the Laplace density ½ exp(-|y|), and its gradient."""
+    return -np.abs(y).sum(axis=1), -np.sign(y)
+
+
+def normal(y: Array) -> tuple[Array, Array]:
+    """The same of N(0, I)."""
+    return -0.5 * (y**2).sum(axis=1), -y
 
 
 class Chains(NamedTuple):
@@ -35,8 +45,9 @@ def transition(
     *,
     n_leapfrog: int = 4,
     largest: float = 0.6,
+    prior: Likelihood = laplace,
 ) -> tuple[Chains, NDArray[np.bool_]]:
-    """One step that leaves exp(beta * likelihood - sum |y|) invariant; also which rows moved.
+    """One step that leaves prior * exp(beta * likelihood) invariant; also which rows moved.
 
     ``metric`` (l, l) is a rough Hessian, the same for all rows; the step length of each row is
     uniform up to ``largest``.
@@ -46,12 +57,10 @@ def transition(
     step = (largest * rng.uniform(0.2, 1, (len(chains.y), 1))).astype(dtype)
 
     def pull(at: Chains) -> Array:
-        return np.asarray((dtype.type(beta) * at.slope - np.sign(at.y)) @ factor.T)
+        return np.asarray((dtype.type(beta) * at.slope + prior(at.y)[1]) @ factor.T)
 
     def energy(at: Chains, momentum: Array) -> Array:
-        return np.asarray(
-            np.abs(at.y).sum(axis=1) - beta * at.value + 0.5 * (momentum**2).sum(axis=1)
-        )
+        return np.asarray(0.5 * (momentum**2).sum(axis=1) - beta * at.value - prior(at.y)[0])
 
     momentum = rng.standard_normal(chains.y.shape).astype(dtype)
     before, there = energy(chains, momentum), chains

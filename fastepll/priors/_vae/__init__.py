@@ -1,0 +1,1 @@
+"""What variational autoencoders of patches and of other data share."""
