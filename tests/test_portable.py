@@ -66,6 +66,7 @@ FITS = {
     "student-t-mixture": {"start": smooth_mixture(3), "iterations": 2},
     "generalised-gaussian-mixture": {"start": smooth_mixture(3), "iterations": 1},
     "mini-dead-leaves": {"angles": 8, "iterations": 2},
+    "symmetric-average": {"kind": "gsm"},
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fastepll.priors.pca import PCA
     from fastepll.priors.sparse_coding import SparseCoding
     from fastepll.priors.student_t_mixture import StudentTMixture
+    from fastepll.priors.symmetric_average import SymmetricAverage
 
 __all__ = [
     "ICA",
@@ -44,6 +45,7 @@ __all__ = [
     "Prior",
     "SparseCoding",
     "StudentTMixture",
+    "SymmetricAverage",
     "load",
 ]
 
@@ -59,6 +61,7 @@ KINDS = {
     "student-t-mixture": "StudentTMixture",
     "generalised-gaussian-mixture": "GeneralisedGaussianMixture",
     "mini-dead-leaves": "MiniDeadLeaves",
+    "symmetric-average": "SymmetricAverage",
 }
 
 
