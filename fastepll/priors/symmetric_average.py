@@ -56,7 +56,7 @@ class SymmetricAverage(Prior):
     >>> prior = Gaussian((2, 2), covariance=np.diag([1.0, 2.0, 3.0]))
     >>> average = SymmetricAverage.average_of(prior)
     >>> average.log_prob([[1, 2, -3, 0], [2, 1, 0, -3]]).round(3)  # mirror images
-    array([-8.046, -8.046])
+    array([-8.511, -8.511])
     """
 
     kind = "symmetric-average"
