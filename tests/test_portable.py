@@ -68,6 +68,7 @@ FITS = {
     "generalised-gaussian-mixture": {"start": smooth_mixture(3), "iterations": 1},
     "mini-dead-leaves": {"angles": 8, "iterations": 2},
     "vae": {"n_latents": 2, "width": 4, "how": Descent(iterations=2)},
+    "symmetric-average": {"kind": "gsm"},
 }
 
 

@@ -100,6 +100,18 @@ def mean_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array
     return estimate
 
 
+def score_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array:
+    """Return the gradient of the log density of each patch, (n, d), along the support."""
+    share = posterior(log_joint(model, patches, variance))
+    gradient = np.zeros_like(patches)
+    for i in range(model.k):
+        spectrum = model.eigenvalues[i] + variance
+        basis = model.eigenvectors[i][:, : np.count_nonzero(spectrum)]
+        pull = ((patches @ basis) / spectrum[: basis.shape[1]]) @ basis.T
+        gradient -= share[:, i, None] * pull
+    return gradient
+
+
 def draw(model: GaussianMixture, n: int, rng: np.random.Generator) -> Array:
     """Return n samples: a component each, then its coordinates, then its basis."""
     choice = rng.choice(model.k, size=n, p=model.weights / model.weights.sum())

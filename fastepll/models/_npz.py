@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import zipfile
 
-_DTYPES = ("<f4", "<f8", "<i2", "|u1")
+_DTYPES = ("<f2", "<f4", "<f8", "<i2", "|u1")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from fastepll.models._npz import naming, read_arrays
 from fastepll.models.storage import checksum, write_file
 
 MOST = 256  # arrays of a model
+KEPT = {"float16": "<f2", "float32": "<f4"}  # data types
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ class Form:
         *,
         overwrite: bool,
     ) -> None:
-        """Write a model; arrays are kept as float32 if they are that, else as float64."""
+        """Write a model; arrays are kept as float16 or float32 if they are that, else float64."""
         target = os.path.abspath(os.fspath(path))
         if not target.lower().endswith(".npz"):
             raise ValueError(f"path must end in .npz, got {os.fspath(path)!r}")
         values = {
-            name: np.asarray(value, "<f4" if value.dtype == np.float32 else "<f8", order="C")
+            name: np.asarray(value, KEPT.get(value.dtype.name, "<f8"), order="C")
             for name, value in arrays.items()
         }
         header: dict[str, Any] = {

@@ -273,6 +273,18 @@ class GaussianMixture(Portable):
             result[rows] = _density.posterior(_density.log_joint(self, z[rows], variance))
         return result
 
+    def score(self, patches: ArrayLike, sigma: float = 0.0) -> Array:
+        """Return the gradient of `log_prob`, of the same parameters, in each patch, (n, d).
+
+        Examples
+        --------
+        >>> from fastepll.models import GaussianMixture
+        >>> model = GaussianMixture.from_covariances([1.0], [[[4.0]]], (1, 1))
+        >>> model.score([[2.0]])
+        array([[-0.5]])
+        """
+        return self._estimate(_density.score_chunk, patches, sigma)
+
     def map_estimate(self, patches: ArrayLike, sigma: float) -> Array:
         """Return EPLL's estimate of the clean patches (n, d) from noisy ones.
 

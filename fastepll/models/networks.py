@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._validation.arguments import check_choice
 from fastepll._validation.array_like import as_array
 
 if TYPE_CHECKING:
@@ -20,6 +21,19 @@ def arrays_of(module: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
         name.replace(".", "__"): parameter.detach().cpu().float().numpy().copy()
         for name, parameter in module.named_parameters()
     }
+
+
+def rounded(
+    arrays: Mapping[str, NDArray[Any]], precision: Literal["float16", "float32"]
+) -> dict[str, NDArray[Any]]:
+    """Weights as a file is to hold them; ValueError if one is too large for that."""
+    check_choice("precision", precision, ("float16", "float32"))
+    with np.errstate(over="ignore"):
+        found = {name: value.astype(precision) for name, value in arrays.items()}
+    for name, value in found.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} must be below 65520 for precision 'float16'")
+    return found
 
 
 def fill(module: torch.nn.Module, arrays: Mapping[str, ArrayLike]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastepll.priors.pca import PCA
     from fastepll.priors.sparse_coding import SparseCoding
     from fastepll.priors.student_t_mixture import StudentTMixture
+    from fastepll.priors.symmetric_average import SymmetricAverage
     from fastepll.priors.vae import PatchVAE
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Prior",
     "SparseCoding",
     "StudentTMixture",
+    "SymmetricAverage",
     "load",
 ]
 
@@ -63,6 +65,7 @@ KINDS = {
     "generalised-gaussian-mixture": "GeneralisedGaussianMixture",
     "mini-dead-leaves": "MiniDeadLeaves",
     "vae": "PatchVAE",
+    "symmetric-average": "SymmetricAverage",
 }
 
 

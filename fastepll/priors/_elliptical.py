@@ -178,18 +178,28 @@ class EllipticalMixture(Prior):
             c[rows] = np.sqrt(scales)[:, None] * (c[rows] @ half.T)
         return c
 
+    def noisy_joint(self, c: Array, sigma: float) -> Array:
+        """Log of weight times density of noisy coordinates, for components and scales, (n, J, m).
+
+        But for (2π)^-q/2.
+        """
+        nodes = self.radial.nodes()
+        noisy = nodes.scales[:, :, None] * self._values[:, None, :] + sigma * sigma
+        constants = np.log(np.maximum(self.weights[:, None] * nodes.probabilities, 1e-300))
+        constants -= 0.5 * np.log(noisy).sum(axis=2)
+        joint = np.empty((len(c), *constants.shape))
+        for j, vectors in enumerate(self._vectors):
+            joint[:, j] = constants[j] - 0.5 * (c @ vectors) ** 2 @ (1 / noisy[j]).T
+        return joint
+
     def _denoise(
         self, c: Array, sigma: float, estimator: Estimator, rng: np.random.Generator
     ) -> Array:
         """Wiener filters of all components and scales, weighted, or the most probable one."""
-        nodes, shape = self.radial.nodes(), (len(c), *self.radial.nodes().scales.shape)
-        joint, result = np.empty(shape), np.zeros_like(c)
-        clean = nodes.scales[:, :, None] * self._values[:, None, :]
+        joint, result = self.noisy_joint(c, sigma), np.zeros_like(c)
+        shape = joint.shape
+        clean = self.radial.nodes().scales[:, :, None] * self._values[:, None, :]
         noisy = clean + sigma * sigma
-        constants = np.log(np.maximum(self.weights[:, None] * nodes.probabilities, 1e-300))
-        constants -= 0.5 * np.log(noisy).sum(axis=2)
-        for j, vectors in enumerate(self._vectors):
-            joint[:, j] = constants[j] - 0.5 * (c @ vectors) ** 2 @ (1 / noisy[j]).T
         if estimator == "mean":
             share = posterior(joint.reshape(len(c), -1)).reshape(shape)
         else:

@@ -69,6 +69,14 @@ def test_posterior_mean_by_integration_in_two_dimensions():
         np.testing.assert_allclose(model.posterior_mean([z], 0.3)[0], expected, atol=1e-8)
 
 
+@pytest.mark.parametrize("sigma", [0.0, 0.5])
+def test_score_is_the_gradient_of_the_density(make_mixture, sigma):
+    model, z = make_mixture(4, 3), np.random.default_rng(3).standard_normal((20, 3))
+    steps = 1e-5 * np.eye(3)
+    rise = [(model.log_prob(z + s, sigma) - model.log_prob(z - s, sigma)) / 2e-5 for s in steps]
+    np.testing.assert_allclose(model.score(z, sigma), np.stack(rise, 1), rtol=1e-6, atol=1e-7)
+
+
 def test_posterior_mean_has_the_least_error_and_uncorrelated_residual(make_mixture):
     model, sigma, n = make_mixture(4, 3), 0.4, 40000
     clean = model.sample(n, 3)

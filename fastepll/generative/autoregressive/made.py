@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll._portable import kept
-from fastepll._validation.generative import check_order
+from fastepll._validation.generative import check_data_shape, check_order
 from fastepll._validation.model_arrays import Array
 from fastepll.generative.autoregressive import base
 from fastepll.train.descent import Descent, Run
@@ -295,7 +295,7 @@ class MADE(base.Autoregressive):
         hidden = tuple(hidden)
         if min(masks, len(hidden), *hidden) < 1:
             raise ValueError(f"masks and sizes must be at least 1, got {masks} and {hidden}")
-        found = base.check_data_shape(x, shape)
+        found = check_data_shape(x, shape)
         rng, d = np.random.default_rng(seed), math.prod(found)
         if order is None:
             orders = np.arange(d)[None] if masks == 1 else _drawn(rng, masks, d)
