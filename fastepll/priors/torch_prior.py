@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastepll._portable import kept
 from fastepll._validation.model_arrays import JSON, Array
 from fastepll.models.networks import arrays_of, fill, rounded
-from fastepll.priors.base import FORM, Prior
+from fastepll.priors.base import Prior
+from fastepll.priors.storage import FORM
 
 if TYPE_CHECKING:
     import torch

@@ -37,8 +37,8 @@ def spread(kind, settings):
     """A model whose weights are large enough for its pixels to depend on one another."""
     model = kind.begin(SHAPE, 1, **settings)
     arrays = model.parameters()
-    for name in arrays.keys() - set(kind.settings):
-        arrays[name] = arrays[name] + RNG.normal(0, 0.5, arrays[name].shape).astype("f")
+    for name in sorted(arrays.keys() - set(kind.settings)):
+        arrays[name] = arrays[name] + RNG.normal(0, 0.4, arrays[name].shape).astype("f")
     return kind(SHAPE, {"seed": 1}, **arrays)
 
 
