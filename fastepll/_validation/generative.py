@@ -35,7 +35,7 @@ def check_data_shape(x: ArrayLike, shape: Sequence[int] | None) -> tuple[int, ..
         return check_shape(shape)
     array = as_array("x", x)
     if array.ndim < 2:
-        raise ValueError(f"x must have shape (n, d) or (n, *shape), got {array.shape}")
+        raise ValueError(f"x must have shape (n, d) or (n, ...), got {array.shape}")
     return check_shape(array.shape[1:])
 
 

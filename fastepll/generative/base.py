@@ -93,7 +93,7 @@ class GenerativeModel(Portable, ABC):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
         rng : numpy.random.Generator or int
             Of a bound that is estimated; exact models draw nothing.
 
@@ -120,7 +120,7 @@ class GenerativeModel(Portable, ABC):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
             What it holds where it is not known has no part in it, but must be in the domain.
         known : array_like of bool, shape (d,) or ``shape``
         rng : numpy.random.Generator or int

@@ -40,7 +40,7 @@ def encode(model: GenerativeModel, x: ArrayLike) -> bytes:
     ----------
     model : GenerativeModel
         With ``order`` and ``conditional``: those of tables, naive Bayes, the autoregressive ones.
-    x : array_like, shape (n, d) or (n, *shape)
+    x : array_like, shape (n, d) or (n, ...)
 
     Returns
     -------

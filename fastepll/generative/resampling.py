@@ -25,7 +25,7 @@ def resample_given(
     Parameters
     ----------
     model : GenerativeModel
-    x : array_like, shape (n, d) or (n, *shape)
+    x : array_like, shape (n, d) or (n, ...)
     known : array_like of bool, shape (d,) or ``shape``
     rng : numpy.random.Generator or int
     n_proposals : int

@@ -109,7 +109,7 @@ class CausalAttention(Strips):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
         n_blocks, width, n_heads : int
             Blocks, values of a token, and heads of the attention, which divide the values.
         head : int

@@ -104,7 +104,7 @@ class FVSBN(Autoregressive):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
             Of 0 and 1.
         order : array_like of int, shape (d,), optional
             By default as the variables are numbered.

@@ -270,7 +270,7 @@ class MADE(base.Autoregressive):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
             Of 0 and 1.
         hidden : sequence of int
             Sizes of the hidden layers.

@@ -135,7 +135,7 @@ class NADE(Autoregressive):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
             Of 0 and 1.
         hidden : int
             Hidden units.

@@ -96,7 +96,7 @@ class RecurrentModel(Strips):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
         cell : {"gru", "lstm"}
         n_layers, width : int
             Recurrent layers, and units of each.

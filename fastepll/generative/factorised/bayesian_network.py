@@ -26,7 +26,7 @@ class BayesianNetwork(Directed):
     parents : sequence of sequences of int
         Of each variable; or an array (d, m) with rows filled up with -1.
     tables : array_like
-        Probabilities, laid out as `fastepll.generative.factorised.graph.Graph` says;
+        Probabilities, laid out as ``fastepll.generative.factorised.graph.Graph`` says;
         `from_tables` takes them one by one.
 
     Raises
@@ -113,7 +113,7 @@ class BayesianNetwork(Directed):
 
         Parameters
         ----------
-        x : array_like of int, shape (n, d) or (n, *shape)
+        x : array_like of int, shape (n, d) or (n, ...)
         parents : sequence of sequences of int
             Of each variable.
         levels : int or array_like of int, shape (d,), optional

@@ -79,7 +79,7 @@ class ChowLiuTree(BayesianNetwork):
 
         Parameters
         ----------
-        x : array_like of int, shape (n, d) or (n, *shape)
+        x : array_like of int, shape (n, d) or (n, ...)
         levels : int or array_like of int, shape (d,), optional
             Default: up to the largest value of each variable, at least 2.
         smoothing : float

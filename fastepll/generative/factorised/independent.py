@@ -63,7 +63,7 @@ class Independent(Directed):
 
         Parameters
         ----------
-        x : array_like of int, shape (n, d) or (n, *shape)
+        x : array_like of int, shape (n, d) or (n, ...)
         levels : int or array_like of int, shape (d,), optional
             Default: up to the largest value of each variable, at least 2.
         smoothing : float

@@ -36,7 +36,7 @@ class MarkovChain(Directed):
         k, the order of the chain: 1 for the variable before alone.
     tables : array_like
         Probabilities of the variables by their numbers, the one next before running fastest; see
-        `fastepll.generative.factorised.graph.Graph`.
+        ``fastepll.generative.factorised.graph.Graph``.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class MarkovChain(Directed):
 
         Parameters
         ----------
-        x : array_like of int, shape (n, d) or (n, *shape)
+        x : array_like of int, shape (n, d) or (n, ...)
         levels : int or array_like of int, shape (d,), optional
             Default: up to the largest value of each variable, at least 2.
         order : array_like of int, shape (d,), optional

@@ -88,7 +88,7 @@ class NaiveBayes(GenerativeModel):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
             0 and 1.
         labels : array_like of int or bool, shape (n,)
             Classes from 0 on.
@@ -130,7 +130,7 @@ class NaiveBayes(GenerativeModel):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
         known : array_like of bool, shape (d,) or (n, d), optional
             Variables that are not are summed out; without it, where x is not NaN.
         """

@@ -88,7 +88,7 @@ class ProbabilisticPCA(GenerativeModel):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
             At least 2 data.
         n_latents : int
             k, from 1 to d - 1.
@@ -146,7 +146,7 @@ class ProbabilisticPCA(GenerativeModel):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
         encoder : callable, optional
             Takes rows (n, d) to Gaussians of z; by default to the posterior, with which the bound
             is log p(x). With any other it is lower by the divergence from the posterior.

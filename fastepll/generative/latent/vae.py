@@ -99,7 +99,7 @@ class VAE(Variational, TorchModel):
 
         Parameters
         ----------
-        x, held_out : array_like, shape (n, d) or (n, *shape)
+        x, held_out : array_like, shape (n, d) or (n, ...)
             Data; the weights kept are those that are best on ``held_out``.
         n_latents, width, depth : int
             Latent variables, and the units and number of hidden layers of each network.
@@ -150,7 +150,7 @@ class VAE(Variational, TorchModel):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
         rng : numpy.random.Generator or int
         n_samples : int
             Draws of the encoder for each datum, >= 2; their scatter gives the errors.
@@ -176,7 +176,7 @@ class VAE(Variational, TorchModel):
 
         Parameters
         ----------
-        x : array_like, shape (n, d) or (n, *shape)
+        x : array_like, shape (n, d) or (n, ...)
             The chain begins with the values that it has where they are not known.
         known : array_like of bool, shape (d,) or ``shape``
         rng : numpy.random.Generator or int
