@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,6 @@ from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
-from measures import SHAPE
 from protocol import RESULTS, cpu_name
 from recipes import RECIPES
 
@@ -223,13 +223,13 @@ def canvas(
 
 
 def draw_patches(axis: Any, rows: np.ndarray, columns: int, *, limit: float | None = None) -> None:
-    """Patches (n, 64) on a grid, each scaled to its own range, or all to ±limit; 0 is gray."""
-    side, gap = SHAPE[0], 1
+    """Square patches (n, d) on a grid, each scaled to its range, or all to ±limit; 0 is gray."""
+    side, gap = math.isqrt(rows.shape[1]), 1
     n = -(-len(rows) // columns)
     sheet = np.ones(((side + gap) * n - gap, (side + gap) * columns - gap))
     for i, row in enumerate(rows):
         top, left = ((side + gap) * place for place in divmod(i, columns))
-        scaled = 0.5 + 0.5 * row.reshape(SHAPE) / (limit or np.abs(row).max())
+        scaled = 0.5 + 0.5 * row.reshape(side, side) / (limit or np.abs(row).max())
         sheet[top : top + side, left : left + side] = scaled
     axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axis.set_axis_off()

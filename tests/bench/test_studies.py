@@ -127,6 +127,7 @@ def work(tmp_path_factory):
         "dead_leaves",
         "deep_image_prior",
         "estimators",
+        "generative",
         "likelihood",
         "samples",
     ],
@@ -189,6 +190,17 @@ def check_dead_leaves(rows):
     assert nats["Gaussian mixture", "photographs"] > nats["Gaussian", "photographs"] + 10
 
 
+def check_generative(rows):
+    """The tree knows more of digits than pixels do by themselves, and completes them better."""
+    models = {row["model"]: row for row in rows}
+    gap, completes = (
+        float(models["tree"][what]) - float(models["independent"][what])
+        for what in ("nats", "completion")
+    )
+    assert gap == pytest.approx(67.2, abs=0.1)
+    assert completes > 0.1
+
+
 def check_samples(rows):
     tail = {row["prior"]: float(row["tail"]) for row in rows}
     assert tail["gaussian"] == pytest.approx(3.82, rel=0.1)  # 200 patches
@@ -211,6 +223,7 @@ CHECKS = {
     "dead_leaves": check_dead_leaves,
     "deep_image_prior": check_deep_image_prior,
     "estimators": check_estimators,
+    "generative": check_generative,
     "likelihood": check_likelihood,
     "samples": check_samples,
 }
