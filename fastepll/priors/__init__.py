@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     from fastepll.priors.ica import ICA
     from fastepll.priors.independent_pixels import IndependentPixels
     from fastepll.priors.karklin_lewicki import KarklinLewicki
+    from fastepll.priors.made_mog import MADEMoG
+    from fastepll.priors.maf import MAF
     from fastepll.priors.mini_dead_leaves import MiniDeadLeaves
     from fastepll.priors.pca import PCA
+    from fastepll.priors.rnade import RNADE
     from fastepll.priors.sparse_coding import SparseCoding
     from fastepll.priors.student_t_mixture import StudentTMixture
 
 __all__ = [
     "ICA",
     "KINDS",
+    "MAF",
     "PCA",
+    "RNADE",
     "GSMMixture",
     "Gaussian",
     "GaussianMixture",
@@ -39,6 +44,7 @@ __all__ = [
     "GeneralisedGaussianMixture",
     "IndependentPixels",
     "KarklinLewicki",
+    "MADEMoG",
     "MiniDeadLeaves",
     "PatchPrior",
     "Prior",
@@ -59,6 +65,9 @@ KINDS = {
     "student-t-mixture": "StudentTMixture",
     "generalised-gaussian-mixture": "GeneralisedGaussianMixture",
     "mini-dead-leaves": "MiniDeadLeaves",
+    "rnade": "RNADE",
+    "made-mog": "MADEMoG",
+    "maf": "MAF",
 }
 
 
