@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from fastepll.priors.ica import ICA
     from fastepll.priors.independent_pixels import IndependentPixels
     from fastepll.priors.karklin_lewicki import KarklinLewicki
+    from fastepll.priors.made_mog import MADEMoG
+    from fastepll.priors.maf import MAF
     from fastepll.priors.mini_dead_leaves import MiniDeadLeaves
     from fastepll.priors.pca import PCA
+    from fastepll.priors.rnade import RNADE
     from fastepll.priors.sparse_coding import SparseCoding
     from fastepll.priors.student_t_mixture import StudentTMixture
     from fastepll.priors.symmetric_average import SymmetricAverage
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ICA",
     "KINDS",
+    "MAF",
     "PCA",
+    "RNADE",
     "GSMMixture",
     "Gaussian",
     "GaussianMixture",
@@ -42,6 +47,7 @@ __all__ = [
     "GeneralisedGaussianMixture",
     "IndependentPixels",
     "KarklinLewicki",
+    "MADEMoG",
     "MiniDeadLeaves",
     "PatchPrior",
     "PatchVAE",
@@ -66,6 +72,9 @@ KINDS = {
     "mini-dead-leaves": "MiniDeadLeaves",
     "vae": "PatchVAE",
     "symmetric-average": "SymmetricAverage",
+    "rnade": "RNADE",
+    "made-mog": "MADEMoG",
+    "maf": "MAF",
 }
 
 
