@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import matplotlib as mpl
+import measures  # noqa: F401  # with it the modules of bench are found
 import numpy as np
 from protocol import RESULTS, cpu_name
 from recipes import RECIPES
