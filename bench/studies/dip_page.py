@@ -220,29 +220,22 @@ def spectral_bias(study: Study, known: Mapping[str, Values]) -> list[str]:
 def pictures(study: Study, known: Mapping[str, Values]) -> list[str]:
     """What each makes of holes and of noise; drawn from the images of this machine."""
     folder, parts = study.work / "dip", []
-    for tag, names, caption in (
-        (
-            "holes",
-            HOLES,
-            "Large holes and text. From left: what is known, "
-            "EPLL, the slim network, the paper's network.",
-        ),
-    ):
-        path = study.pages / f"{study.name}-{tag}.png"
-        files = [[folder / f"hole {n} {m}.npz" for m in ("epll", "slim", "paper")] for n in names]
-        ready = [all(f.exists() for f in row[:2]) for row in files]
-        if any(ready):
-            drawn, axes = canvas(sum(ready), 4, size=(9.2, 2.4 * sum(ready)), squeeze=False)
-            chosen = [(n, row) for n, row, ok in zip(names, files, ready, strict=True) if ok]
-            for line, (name, row) in zip(axes, chosen, strict=True):
-                images = [paper_mask(name).y, *map(load, row)]
-                for axis, image in zip(line, images, strict=False):
-                    axis.imshow(image if image is not None else np.ones((1, 1, 3)))
-                for axis in line:
-                    axis.set_axis_off()
-            parts.append(study.figure(tag, drawn, caption))
-        elif path.exists():
-            parts.append(f"![{caption.partition('.')[0]}]({path.name})\n\n*{caption}*")
+    path = study.pages / f"{study.name}-holes.png"
+    caption = "Text and large holes. From left: what is known; {}."
+    words = {"epll": "EPLL", "slim": "DIP", "slim+epll": "DIP + EPLL", "paper": "the paper's"}
+    files = {(n, m): folder / f"hole {n} {m}.npz" for n in HOLES for m in words}
+    shown = [m for m in words if all(files[n, m].exists() for n in HOLES)]
+    if shown:
+        drawn, axes = canvas(len(HOLES), 1 + len(shown), size=(2.3 * (1 + len(shown)), 7.2))
+        for line, name in zip(axes, HOLES, strict=True):
+            images = [paper_mask(name).y, *(load(files[name, m]) for m in shown)]
+            for axis, image in zip(line, images, strict=True):
+                axis.imshow(np.clip(image, 0, 1))
+                axis.set_axis_off()
+        told = caption.format(", ".join(words[m] for m in shown))
+        parts.append(study.figure("holes", drawn, told))
+    elif path.exists():
+        parts.append(f"![Text and large holes]({path.name})\n\n*{caption.format('restored')}*")
     rows = [
         {
             "image": key.split()[1],
