@@ -37,7 +37,7 @@ def rough(name, patch_shape):
     return cls(patch_shape, {"seed": 0}, **arrays)
 
 
-def grid(prior, n, far=60.0):
+def grid(prior, n, far=600.0):
     """Points of whitened coordinates, dense near 0, as coordinates (n^q, q), and their weights."""
     t = np.linspace(-np.arcsinh(far / 0.2), np.arcsinh(far / 0.2), n)
     y, weight = 0.2 * np.sinh(t), 0.2 * np.cosh(t) * (t[1] - t[0])
