@@ -26,7 +26,7 @@ class RNADE(AncestralPrior):
     With y = A c, r_i the contrast of the coordinates before y_i (or 1), the density of y_i / r_i
     given them is a mixture of k Gaussians or Student-t densities, whose logits, means and log
     scales are linear in h_i = silu(exp(s_i) sum_{j<i} W_j y_j / r_i + v log r_i + b); see
-    `fastepll.priors._networks.tied`.
+    ``fastepll.priors._networks.tied``.
 
     Parameters
     ----------
