@@ -1,18 +1,75 @@
-"""The parameters of a torch module as arrays that a model file holds, and back."""
+"""Models whose parameters are the weights of a torch module, which files hold as arrays."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._portable import kept
 from fastepll._validation.arguments import check_choice
 from fastepll._validation.array_like import as_array
+from fastepll._validation.model_arrays import JSON
 
 if TYPE_CHECKING:
     import torch
+
+
+class OfNetwork(ABC):
+    """Base beside that of a kind of models, of those that are networks.
+
+    A subclass has `build`, which makes its module from the arrays that are no weights
+    (``settings``) and the shapes of the weights, and is constructed as ``Model(shape, metadata,
+    **arrays)`` with both.
+    """
+
+    settings: ClassVar[tuple[str, ...]] = ()
+    """Names of the arrays that are no weights."""
+    metadata: Mapping[str, JSON]
+
+    def take(self, shape: tuple[int, ...], arrays: Mapping[str, ArrayLike]) -> None:
+        """Keep the arrays, of a model of data of that shape; ValueError if they make none."""
+        missing = [name for name in self.settings if name not in arrays]
+        if missing:
+            raise ValueError(f"{type(self).__name__} needs the arrays {missing}")
+        self._datum = shape
+        self._settings = {name: np.asarray(arrays[name]) for name in self.settings}
+        self._weights = {
+            name: np.array(value, np.float32, order="C")
+            for name, value in arrays.items()
+            if name not in self._settings
+        }
+        for value in self._weights.values():
+            value.flags.writeable = False
+        fill(self.build(), self._weights)
+
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """A module of the right sizes, on float32, with any weights."""
+
+    @kept
+    def network(self) -> torch.nn.Module:
+        """The module with the weights, in float64, whose parameters have no gradients."""
+        module = self.build()
+        fill(module, self._weights)
+        return module.double().requires_grad_(requires_grad=False).eval()
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters: all weights."""
+        return sum(value.size for value in self._weights.values())
+
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Settings and weights."""
+        return {**self._settings, **self._weights}
+
+    def with_weights(self, module: torch.nn.Module, **metadata: JSON) -> Any:
+        """The same model with the weights of a module, after training."""
+        told, make = {**self.metadata, **metadata}, type(self)
+        return make(self._datum, told, **self._settings, **arrays_of(module))  # type: ignore[call-arg]
 
 
 def arrays_of(module: torch.nn.Module) -> dict[str, NDArray[np.float32]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastepll._portable import kept
 from fastepll._validation.model_arrays import JSON, Array
-from fastepll.models.networks import arrays_of, fill, rounded
+from fastepll.models.networks import OfNetwork, rounded
 from fastepll.priors.base import Prior
 from fastepll.priors.storage import FORM
 
@@ -20,11 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 
-class TorchPrior(Prior):
-    """Base of the patch priors that are networks.
-
-    A subclass has `build`, which makes its module from the arrays that are no weights
-    (``settings``) and the shapes of the weights, and `log_density`, of coordinates (m, q).
+class TorchPrior(OfNetwork, Prior):
+    """Base of the patch priors that are networks; a subclass has `build` and `log_density`.
 
     Parameters
     ----------
@@ -34,8 +30,6 @@ class TorchPrior(Prior):
         Settings and weights by name.
     """
 
-    settings: ClassVar[tuple[str, ...]] = ()
-    """Names of the arrays that are no weights."""
     chunk: ClassVar[int] = 1024
 
     def __init__(
@@ -45,45 +39,11 @@ class TorchPrior(Prior):
         **arrays: ArrayLike,
     ) -> None:
         super().__init__(patch_shape, metadata)
-        missing = [name for name in self.settings if name not in arrays]
-        if missing:
-            raise ValueError(f"{type(self).__name__} needs the arrays {missing}")
-        self._settings = {name: np.asarray(arrays.pop(name)) for name in self.settings}
-        self._weights = {
-            name: np.array(value, np.float32, order="C") for name, value in arrays.items()
-        }
-        for value in self._weights.values():
-            value.flags.writeable = False
-        fill(self.build(), self._weights)
-
-    @abstractmethod
-    def build(self) -> torch.nn.Module:
-        """A module of the right sizes, on float32, with any weights."""
+        self.take(self.patch_shape, arrays)
 
     @abstractmethod
     def log_density(self, module: torch.nn.Module, c: torch.Tensor) -> torch.Tensor:
         """Log density (m,) of coordinates (m, q), differentiable; the module in their dtype."""
-
-    @kept
-    def network(self) -> torch.nn.Module:
-        """The module with the weights, in float64, whose parameters have no gradients."""
-        module = self.build()
-        fill(module, self._weights)
-        return module.double().requires_grad_(requires_grad=False).eval()
-
-    @property
-    def n_parameters(self) -> int:
-        """Free parameters: all weights."""
-        return sum(value.size for value in self._weights.values())
-
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        """Settings and weights."""
-        return {**self._settings, **self._weights}
-
-    def with_weights(self, module: torch.nn.Module, **metadata: JSON) -> Any:
-        """The same prior with the weights of a module, after training."""
-        told = {**dict(self.metadata), **metadata}
-        return type(self)(self.patch_shape, told, **self._settings, **arrays_of(module))
 
     def save(
         self,
