@@ -39,7 +39,7 @@ def fit(
 
 
 def recurrent(checkpoint: Path | None = None, progress: Progress | None = None) -> RecurrentModel:
-    """GRU of rows, 512 units: ? minutes on one core."""
+    """GRU of rows, 512 units: 100 minutes on one core (4.3 steps/s), of a busy machine."""
     how = Descent(
         iterations=25_000,
         batch=100,
@@ -56,24 +56,23 @@ def recurrent(checkpoint: Path | None = None, progress: Progress | None = None) 
 
 
 def attention(checkpoint: Path | None = None, progress: Progress | None = None) -> CausalAttention:
-    """Transformer of 112 strips of 7 pixels, 4 blocks of 128: ? minutes on one core."""
+    """Transformer of 112 strips of 7 pixels: 135 minutes on one core (2.6 steps/s), likewise."""
     how = Descent(
-        iterations=24_000,
+        iterations=20_000,
         batch=50,
         learning_rate=1e-3,
-        warmup=1000,
+        warmup=500,
         weight_decay=0.05,
         clip=1.0,
         average=0.999,
         every=2000,
     )
-    options = {"n_blocks": 4, "width": 128, "n_heads": 4, "head": 128, "strip": 7, "dropout": 0.1}
-    made: CausalAttention = fit(CausalAttention, how, checkpoint, progress, **options)
+    made: CausalAttention = fit(CausalAttention, how, checkpoint, progress, dropout=0.1)
     return made
 
 
 def pixelcnn(checkpoint: Path | None = None, progress: Progress | None = None) -> PixelCNN:
-    """Eight masked residual blocks of 64 features: ? minutes on one core."""
+    """Eight masked blocks of 64 features: 130 minutes on one core (6.6 steps/s), likewise."""
     how = Descent(
         iterations=50_000,
         batch=32,
@@ -88,7 +87,7 @@ def pixelcnn(checkpoint: Path | None = None, progress: Progress | None = None) -
 
 
 def pixelcnn_gated(checkpoint: Path | None = None, progress: Progress | None = None) -> PixelCNN:
-    """Six gated blocks of two stacks of 32 features: ? minutes on one core."""
+    """Six gated blocks of 32 features: 145 minutes on one core (3.4 steps/s), likewise."""
     how = Descent(
         iterations=28_000,
         batch=32,
