@@ -38,6 +38,9 @@ def test_examples_run(page, request):
     for package in ("dask", "skimage", "scipy"):
         if f"import {package}" in text or f"from {package}" in text:
             pytest.importorskip(package)
+    if "from fastepll.generative import" in text:
+        pytest.importorskip("scipy")
+        pytest.importorskip("torch")
     if "import deepinv" in text:
         request.getfixturevalue("deepinv")
     plain = re.sub(r"^```.*$", "", text, flags=re.MULTILINE)  # which would pass for output
