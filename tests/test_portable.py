@@ -25,6 +25,7 @@ from fastepll.operators import (
     from_linear_operator,
 )
 from fastepll.operators.weighted import whiten
+from fastepll.train.descent import Descent
 
 from .conftest import PACKAGE
 from .scenes import noisy, scene, smooth_mixture
@@ -67,12 +68,17 @@ FITS = {
     "generalised-gaussian-mixture": {"start": smooth_mixture(3), "iterations": 1},
     "mini-dead-leaves": {"angles": 8, "iterations": 2},
     "symmetric-average": {"kind": "gsm"},
+    "rnade": {"hidden": 4, "how": Descent(iterations=2)},
+    "made-mog": {"hidden": 4, "how": Descent(iterations=2)},
+    "maf": {"hidden": 4, "how": Descent(iterations=2)},
 }
 
 
 def prior(kind: str) -> priors.Prior:
     """One of that kind with little in it, fitted."""
     options = FITS.get(kind, {})
+    if "how" in options:
+        pytest.importorskip("torch")
     fitted = getattr(priors, priors.KINDS[kind]).fit(PATCHES, patch_shape=(3, 3), **options)
     return type(fitted)((3, 3), {"seed": 0, "list": [1]}, **fitted.parameters())
 

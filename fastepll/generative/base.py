@@ -16,14 +16,13 @@ from fastepll._validation.generative import check_known, check_rows, check_shape
 from fastepll._validation.model_arrays import JSON, Array, check_draw, check_metadata
 from fastepll.generative.bounds import LowerBound
 from fastepll.models.described import Form
+from fastepll.models.protocol import IntractableError
 from fastepll.typing import Domain
+
+__all__ = ["FORM", "GenerativeModel", "IntractableError", "Rng"]
 
 FORM = Form("fastepll-generative", 1, "shape")
 Rng: TypeAlias = "np.random.Generator | int"
-
-
-class IntractableError(NotImplementedError):
-    """What a model has no exact way to tell; the message names the approximate one, if any."""
 
 
 class GenerativeModel(Portable, ABC):

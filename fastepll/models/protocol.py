@@ -11,6 +11,10 @@ from fastepll._validation.model_arrays import Array
 from fastepll.typing import Estimator
 
 
+class IntractableError(NotImplementedError):
+    """What a model has no exact way to tell; the message names the approximate one, if any."""
+
+
 class PatchDenoiser(Protocol):
     """The least that restoration can do with: an estimator of patches."""
 

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from fastepll.priors.ica import ICA
     from fastepll.priors.independent_pixels import IndependentPixels
     from fastepll.priors.karklin_lewicki import KarklinLewicki
+    from fastepll.priors.made_mog import MADEMoG
+    from fastepll.priors.maf import MAF
     from fastepll.priors.mini_dead_leaves import MiniDeadLeaves
     from fastepll.priors.pca import PCA
+    from fastepll.priors.rnade import RNADE
     from fastepll.priors.sparse_coding import SparseCoding
     from fastepll.priors.student_t_mixture import StudentTMixture
     from fastepll.priors.symmetric_average import SymmetricAverage
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ICA",
     "KINDS",
+    "MAF",
     "PCA",
+    "RNADE",
     "GSMMixture",
     "Gaussian",
     "GaussianMixture",
@@ -40,6 +45,7 @@ __all__ = [
     "GeneralisedGaussianMixture",
     "IndependentPixels",
     "KarklinLewicki",
+    "MADEMoG",
     "MiniDeadLeaves",
     "PatchPrior",
     "Prior",
@@ -62,6 +68,9 @@ KINDS = {
     "generalised-gaussian-mixture": "GeneralisedGaussianMixture",
     "mini-dead-leaves": "MiniDeadLeaves",
     "symmetric-average": "SymmetricAverage",
+    "rnade": "RNADE",
+    "made-mog": "MADEMoG",
+    "maf": "MAF",
 }
 
 

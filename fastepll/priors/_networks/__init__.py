@@ -1,0 +1,1 @@
+"""Networks of the autoregressive priors: torch modules from whitened coordinates to densities."""
