@@ -16,6 +16,8 @@ from fastepll.models.protocol import PatchPrior
 from fastepll.priors.base import FORM, Prior
 
 if TYPE_CHECKING:
+    from fastepll.priors.causal_network import CausalNetwork
+    from fastepll.priors.conditional_scale_mixture import ConditionalScaleMixture
     from fastepll.priors.gaussian import Gaussian
     from fastepll.priors.generalised_gaussian_mixture import GeneralisedGaussianMixture
     from fastepll.priors.gsm import GaussianScaleMixture
@@ -38,6 +40,8 @@ __all__ = [
     "MAF",
     "PCA",
     "RNADE",
+    "CausalNetwork",
+    "ConditionalScaleMixture",
     "GSMMixture",
     "Gaussian",
     "GaussianMixture",
@@ -67,10 +71,12 @@ KINDS = {
     "student-t-mixture": "StudentTMixture",
     "generalised-gaussian-mixture": "GeneralisedGaussianMixture",
     "mini-dead-leaves": "MiniDeadLeaves",
-    "symmetric-average": "SymmetricAverage",
     "rnade": "RNADE",
     "made-mog": "MADEMoG",
     "maf": "MAF",
+    "conditional-scale-mixture": "ConditionalScaleMixture",
+    "causal-network": "CausalNetwork",
+    "symmetric-average": "SymmetricAverage",
 }
 
 
