@@ -41,7 +41,7 @@ class ScaleMixtures(torch.nn.Module):
     def conditionals(self) -> Iterator[tuple[torch.Tensor, ...]]:
         """Features, predictors, loadings, log precisions and odds of each coordinate."""
         sizes = list(range(len(self.odds)))
-        packed = (self.features.split(sizes), self.predictors.split(sizes))
+        packed = (torch.split(each, sizes) for each in (self.features, self.predictors))
         whole = (each.unbind() for each in (self.loadings, self.log_precision, self.odds))
         return zip(*packed, *whole, strict=True)  # one backward of each, not one for every i
 
@@ -57,7 +57,8 @@ class ScaleMixtures(torch.nn.Module):
         ):
             energy = (y[:, :i] @ features).square() @ loadings.square().T
             error = (y[:, i, None] - y[:, :i] @ predictors).square()
-            parts.append(LogMixture.apply(energy, error, log_precision, odds))
+            part = LogMixture.apply(energy, error, log_precision, odds)  # type: ignore[no-untyped-call]
+            parts.append(part)
         return torch.stack(parts, 1) - math.log(2 * math.pi) / 2
 
     def complete(self, y: torch.Tensor, begin: int, rng: np.random.Generator) -> torch.Tensor:
