@@ -68,6 +68,8 @@ FITS = {
     "generalised-gaussian-mixture": {"start": smooth_mixture(3), "iterations": 1},
     "mini-dead-leaves": {"angles": 8, "iterations": 2},
     "vae": {"n_latents": 2, "width": 4, "how": Descent(iterations=2)},
+    "conditional-scale-mixture": {"n_components": 2, "n_features": 2, "how": Descent(iterations=1)},
+    "causal-network": {"hidden": 4, "n_mixture": 2, "how": Descent(iterations=1)},
     "symmetric-average": {"kind": "gsm"},
     "rnade": {"hidden": 4, "how": Descent(iterations=2)},
     "made-mog": {"hidden": 4, "how": Descent(iterations=2)},

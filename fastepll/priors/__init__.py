@@ -17,6 +17,8 @@ from fastepll.priors.base import Prior
 from fastepll.priors.storage import FORM
 
 if TYPE_CHECKING:
+    from fastepll.priors.causal_network import CausalNetwork
+    from fastepll.priors.conditional_scale_mixture import ConditionalScaleMixture
     from fastepll.priors.gaussian import Gaussian
     from fastepll.priors.generalised_gaussian_mixture import GeneralisedGaussianMixture
     from fastepll.priors.gsm import GaussianScaleMixture
@@ -40,6 +42,8 @@ __all__ = [
     "MAF",
     "PCA",
     "RNADE",
+    "CausalNetwork",
+    "ConditionalScaleMixture",
     "GSMMixture",
     "Gaussian",
     "GaussianMixture",
@@ -71,10 +75,12 @@ KINDS = {
     "generalised-gaussian-mixture": "GeneralisedGaussianMixture",
     "mini-dead-leaves": "MiniDeadLeaves",
     "vae": "PatchVAE",
-    "symmetric-average": "SymmetricAverage",
     "rnade": "RNADE",
     "made-mog": "MADEMoG",
     "maf": "MAF",
+    "conditional-scale-mixture": "ConditionalScaleMixture",
+    "causal-network": "CausalNetwork",
+    "symmetric-average": "SymmetricAverage",
 }
 
 
