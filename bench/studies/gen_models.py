@@ -42,6 +42,7 @@ TRAINED = {
     "made-mog": "gen_patches",
     "maf": "gen_patches",
     "conditional-scale-mixture": "gen_scales",
+    "causal-network": "gen_scales",
 }
 """Where the recipe of each is that takes minutes to hours."""
 OF_PATCHES = tuple(

@@ -12,6 +12,7 @@ import csv
 import re
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if told.train:
         for name in TRAINED:
             if re.fullmatch(told.train, name) and not path_of(study, name).exists():
-                train(study, name, told.minutes)
+                with suppress(TimeoutError):
+                    train(study, name, told.minutes)
         return
     for name in study.pick(OF_DIGITS, ("independent", "tree")):
         if not told.write and re.search(told.only, name):
