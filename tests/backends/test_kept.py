@@ -137,4 +137,4 @@ def test_models_that_were_let_go_of_leave_no_memory(python):
         print(resident() - before)
     """
     out = python(dedent(code), OPENBLAS_NUM_THREADS="1").communicate(timeout=120)[0]
-    assert int(out) < 15e6  # one model had 9 MB
+    assert int(out) < 30e6  # one model had 9 MB, the allocator keeps some of one or two
