@@ -27,7 +27,7 @@ TEST = 100_000  # patches
 
 
 def conditional_scale_mixture(checkpoint: Path | None = None, progress: Progress = None) -> Prior:
-    """HOURS."""
+    """Mixtures of Gaussian scale mixtures, one for each pixel."""
     how = Descent(
         iterations=40_000,
         batch=500,
@@ -40,7 +40,7 @@ def conditional_scale_mixture(checkpoint: Path | None = None, progress: Progress
 
 
 def causal_network(checkpoint: Path | None = None, progress: Progress = None) -> Prior:
-    """HOURS."""
+    """A residual network of 256 units for all pixels."""
     how = Descent(
         iterations=60_000,
         batch=256,
