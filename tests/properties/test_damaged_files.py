@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastepll import GaussianMixture, cli, priors
+from fastepll import GaussianMixture, cli, generative, priors
 from fastepll.models.storage import checksum
+from fastepll.train.descent import Descent
 
 from ..cli.picture_files import ALPHA, GRAY, ICC, PIL, RGB, imagecodecs, pixels, tifffile
 from ..scenes import smooth_mixture
@@ -50,6 +52,13 @@ def read_prior(path: Path) -> tuple[int, ...]:
     """Shape of a prior's patches."""
     with refused(path, ValueError):
         return priors.load(path).patch_shape
+    return ()
+
+
+def read_generative(path: Path) -> tuple[int, ...]:
+    """Shape of a generative model's data."""
+    with refused(path, ValueError):
+        return generative.load(path).shape
     return ()
 
 
@@ -122,6 +131,20 @@ def seeds(kind: str) -> list[tuple[str, bytes]]:
             written(".npz", priors.PCA.fit(patches, patch_shape=(2, 2), marginals=form).save)
             for form in ("gaussian", "laplace")
         ]
+    elif kind == "generative":
+        x = np.array([[[0, 0], [1, 1]], [[1, 1], [0, 0]]] * 5)
+        models = [generative.BayesianNetwork.fit(x, [[], [0], [0, 1], [2]])]
+        if find_spec("torch"):
+            how = Descent(iterations=1)
+            models += [
+                generative.NADE.fit(x, hidden=2, how=how),
+                generative.MADE.fit(x, hidden=(3,), masks=2, how=how),
+                generative.RecurrentModel.fit(x, strip=2, width=2, head=2, how=how),
+                generative.CausalAttention.fit(x, strip=2, width=2, n_heads=1, head=2, how=how),
+                generative.PixelCNN.fit(x, gated=True, n_blocks=1, width=2, how=how),
+                generative.VAE.fit(x, n_latents=1, width=2, depth=1, how=how),
+            ]
+        files = [written(".npz", model.save) for model in models]
     else:
         writers = [matlab, lambda path: matlab(path, do_compression=True), matlab_73]
         files = [written(".mat", write) for write in writers]
@@ -176,6 +199,7 @@ READERS = {
     "npz": read_model,
     "matlab": read_model,
     "prior": read_prior,
+    "generative": read_generative,
 }
 
 
@@ -212,7 +236,9 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize(("kind", "read"), [("npz", read_model), ("prior", read_prior)])
+@pytest.mark.parametrize(
+    ("kind", "read"), [("npz", read_model), ("prior", read_prior), ("generative", read_generative)]
+)
 @given(st.data())
 @settings(max_examples=80)
 def test_headers_that_lie_with_a_checksum_that_fits(kind, read, data):
