@@ -1,29 +1,17 @@
-"""Priors of conditional densities that know of contrast, trained for their likelihood.
-
-    python bench/studies/gen_scales.py causal-network --minutes 60 --checkpoint run.npz
-
-goes on from the checkpoint for an hour, and says how far it is. Once it is done it writes the prior
-(``--out``), in half precision, and prints its log-likelihood on bsds300/test, by itself and
-averaged over the symmetries of a patch.
-"""
+"""Priors of conditional densities that know of contrast: how each is trained."""
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from gen_patches import fitted
-from measures import kept_patches, protocol_nats
 
-from fastepll.priors import Prior, SymmetricAverage
+from fastepll.priors import Prior
 from fastepll.train.descent import Descent, Run
 
 Progress = Callable[[Run], None] | None
-TEST = 100_000  # patches
 
 
 def conditional_scale_mixture(checkpoint: Path | None = None, progress: Progress = None) -> Prior:
@@ -57,46 +45,3 @@ RECIPES: dict[str, Callable[..., Prior]] = {
     "conditional-scale-mixture": conditional_scale_mixture,
     "causal-network": causal_network,
 }
-
-
-class Stop(Exception):
-    """The time is over."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("name", choices=RECIPES)
-    parser.add_argument("--minutes", type=float, default=np.inf, help="stop after so many")
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, help="default: NAME.npz beside the checkpoint")
-    given = parser.parse_args(argv)
-    begin, told = time.monotonic(), -1
-
-    def progress(run: Run) -> None:
-        nonlocal told
-        if run.history and run.history[-1][0] != told:
-            told, train, held_out = run.history[-1]
-            print(f"step {told}: {-train:.2f} nats, held out {-held_out:.2f}", flush=True)
-        if time.monotonic() - begin > 60 * given.minutes:
-            raise Stop
-
-    try:
-        prior = RECIPES[given.name](given.checkpoint, progress)
-    except Stop:
-        return 0
-    saved: Any = prior
-    saved.save(
-        given.out or given.checkpoint.with_name(f"{given.name}.npz"),
-        overwrite=True,
-        precision="float16",
-    )
-    x = kept_patches("test", TEST, True, 0)
-    one, many = prior.log_prob(x), SymmetricAverage.average_of(prior).log_prob(x)
-    gain = (many - one).reshape(100, -1).mean(axis=1)
-    print(f"{protocol_nats(one.mean()):.2f} nats, averaged {protocol_nats(many.mean()):.2f}")
-    print(f"gain {gain.mean():.3f} ± {gain.std(ddof=1) / 10:.3f} over images")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from fastepll._validation.model_arrays import JSON, Array
+from fastepll._validation.model_arrays import JSON
 from fastepll.generative.base import GenerativeModel
 from fastepll.models.networks import OfNetwork
 
@@ -25,7 +24,6 @@ class TorchModel(OfNetwork, GenerativeModel):
     """
 
     chunk: ClassVar[int] = 1000
-    """Rows worked on together."""
 
     def __init__(
         self,
@@ -35,14 +33,3 @@ class TorchModel(OfNetwork, GenerativeModel):
     ) -> None:
         super().__init__(shape, metadata)
         self.take(self.shape, arrays)
-
-    def in_chunks(self, function: Any, *rows: Array) -> Array:
-        """Apply a function of tensors to rows a chunk at a time, without gradients."""
-        import torch
-
-        with torch.no_grad():
-            parts = [
-                function(*(torch.from_numpy(one[k : k + self.chunk]) for one in rows)).numpy()
-                for k in range(0, max(len(rows[0]), 1), self.chunk)
-            ]
-        return np.concatenate(parts)

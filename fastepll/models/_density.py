@@ -92,7 +92,7 @@ def map_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array:
 
 def mean_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array:
     """Return the posterior mean of each patch: Wiener estimates weighted by responsibility."""
-    share = posterior(log_joint(model, patches, variance))
+    share = share_chunk(model, patches, variance)
     estimate = np.zeros_like(patches)
     for i in range(model.k):
         rows = np.flatnonzero(share[:, i] > 1e-18)
@@ -100,9 +100,19 @@ def mean_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array
     return estimate
 
 
+def log_prob_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array:
+    """Return the log density of each patch, (n,)."""
+    return log_sum(log_joint(model, patches, variance))
+
+
+def share_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array:
+    """Return the posterior probabilities of the components, (n, k)."""
+    return posterior(log_joint(model, patches, variance))
+
+
 def score_chunk(model: GaussianMixture, patches: Array, variance: float) -> Array:
     """Return the gradient of the log density of each patch, (n, d), along the support."""
-    share = posterior(log_joint(model, patches, variance))
+    share = share_chunk(model, patches, variance)
     gradient = np.zeros_like(patches)
     for i in range(model.k):
         spectrum = model.eigenvalues[i] + variance

@@ -248,11 +248,7 @@ class GaussianMixture(Portable):
         >>> model.log_prob([[0.0, 0.0]]) + np.log(2 * np.pi)
         array([0.])
         """
-        z, variance = self._inputs(patches, sigma)
-        result = np.empty(len(z))
-        for rows in _density.chunks(z):
-            result[rows] = _density.log_sum(_density.log_joint(self, z[rows], variance))
-        return result
+        return self._each(_density.log_prob_chunk, patches, sigma, ())
 
     def responsibilities(self, patches: ArrayLike, sigma: float = 0.0) -> Array:
         """Return the posterior probability of each component for each patch, (n, k).
@@ -267,11 +263,7 @@ class GaussianMixture(Portable):
         array([[0.88, 0.12],
                [0.  , 1.  ]])
         """
-        z, variance = self._inputs(patches, sigma)
-        result = np.empty((len(z), self.k))
-        for rows in _density.chunks(z):
-            result[rows] = _density.posterior(_density.log_joint(self, z[rows], variance))
-        return result
+        return self._each(_density.share_chunk, patches, sigma, (self.k,))
 
     def score(self, patches: ArrayLike, sigma: float = 0.0) -> Array:
         """Return the gradient of `log_prob`, of the same parameters, in each patch, (n, d).
@@ -283,7 +275,7 @@ class GaussianMixture(Portable):
         >>> model.score([[2.0]])
         array([[-0.5]])
         """
-        return self._estimate(_density.score_chunk, patches, sigma)
+        return self._each(_density.score_chunk, patches, sigma, (self.d,))
 
     def map_estimate(self, patches: ArrayLike, sigma: float) -> Array:
         """Return EPLL's estimate of the clean patches (n, d) from noisy ones.
@@ -291,7 +283,7 @@ class GaussianMixture(Portable):
         The component k* = argmax log w_k - ½ log|S_k + σ²I| - ½ zᵀ(S_k + σ²I)⁻¹z is chosen, then
         the patch is S_k*(S_k* + σ²I)⁻¹z. Parameters are those of `log_prob`.
         """
-        return self._estimate(_density.map_chunk, patches, sigma)
+        return self._each(_density.map_chunk, patches, sigma, (self.d,))
 
     def posterior_mean(self, patches: ArrayLike, sigma: float) -> Array:
         """Return E[clean patch | noisy patch] (n, d), the exact least-squares (MMSE) estimate.
@@ -306,7 +298,7 @@ class GaussianMixture(Portable):
         >>> model.posterior_mean([[2.0]], sigma=1.0)
         array([[1.5]])
         """
-        return self._estimate(_density.mean_chunk, patches, sigma)
+        return self._each(_density.mean_chunk, patches, sigma, (self.d,))
 
     def denoise(
         self, patches: ArrayLike, sigma: float, estimator: Literal["map", "mean"] = "map"
@@ -340,22 +332,18 @@ class GaussianMixture(Portable):
         arrays = (self.weights, self.eigenvectors, self.eigenvalues)
         return (GaussianMixture, (*arrays, self.patch_shape, dict(self.metadata)))
 
-    def _inputs(self, patches: ArrayLike, sigma: float) -> tuple[Array, float]:
-        """Check patches and sigma; return them as (n, d) float64 and a variance."""
+    def _each(
+        self,
+        function: Callable[[GaussianMixture, Array, float], Array],
+        patches: ArrayLike,
+        sigma: float,
+        shape: tuple[int, ...],
+    ) -> Array:
+        """Check patches and sigma, and run what gives a result of that shape of each in chunks."""
         z = model_arrays.check_patches(patches, self.d)
         variance = model_arrays.check_sigma(sigma) ** 2
         _density.common_support(self, variance)
-        return z, variance
-
-    def _estimate(
-        self,
-        estimator: Callable[[GaussianMixture, Array, float], Array],
-        patches: ArrayLike,
-        sigma: float,
-    ) -> Array:
-        """Run an estimator over chunks of patches."""
-        z, variance = self._inputs(patches, sigma)
-        result = np.empty_like(z)
+        result = np.empty((len(z), *shape))
         for rows in _density.chunks(z):
-            result[rows] = estimator(self, z[rows], variance)
+            result[rows] = function(self, z[rows], variance)
         return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ class OfNetwork(ABC):
 
     settings: ClassVar[tuple[str, ...]] = ()
     """Names of the arrays that are no weights."""
+    chunk: ClassVar[int]
+    """Rows worked on together."""
     metadata: Mapping[str, JSON]
 
     def take(self, shape: tuple[int, ...], arrays: Mapping[str, ArrayLike]) -> None:
@@ -70,6 +72,19 @@ class OfNetwork(ABC):
         """The same model with the weights of a module, after training."""
         told, make = {**self.metadata, **metadata}, type(self)
         return make(self._datum, told, **self._settings, **arrays_of(module))  # type: ignore[call-arg]
+
+    def in_chunks(
+        self, function: Callable[..., torch.Tensor], *rows: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Apply a function of tensors to rows a chunk at a time, without gradients."""
+        import torch
+
+        with torch.no_grad():
+            parts = [
+                function(*(torch.tensor(one[k : k + self.chunk]) for one in rows)).numpy()
+                for k in range(0, max(len(rows[0]), 1), self.chunk)
+            ]
+        return np.concatenate(parts)
 
 
 def arrays_of(module: torch.nn.Module) -> dict[str, NDArray[np.float32]]:

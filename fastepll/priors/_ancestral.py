@@ -65,5 +65,5 @@ class AncestralPrior(AutoregressivePrior):
     def _complete(self, y: Array, begin: int, rng: np.random.Generator) -> Array:
         """Coordinates c of rows whose y are drawn from the begin-th on."""
         conditionals = cast("Conditionals", self.network)
-        drawn = self._in_chunks(lambda rows: conditionals.complete(rows, begin, rng), y)
+        drawn = self.in_chunks(lambda rows: conditionals.complete(rows, begin, rng), y)
         return drawn @ self.unwhitening.T

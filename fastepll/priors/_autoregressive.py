@@ -86,17 +86,6 @@ class AutoregressivePrior(TorchPrior):
         """Inverse of the whitening."""
         return np.asarray(np.linalg.inv(self.whitening))
 
-    def _in_chunks(self, function: Callable[[torch.Tensor], torch.Tensor], rows: Array) -> Array:
-        """Apply a function of tensors to rows a chunk at a time, without gradients."""
-        import torch
-
-        with torch.no_grad():
-            parts = [
-                function(torch.tensor(rows[k : k + self.chunk])).numpy()
-                for k in range(0, max(len(rows), 1), self.chunk)
-            ]
-        return np.concatenate(parts)
-
     def _axes(self, name: str, n_axes: int) -> tuple[int, ...]:
         """Lengths of the axes of one of the weights."""
         if name not in self._weights or self._weights[name].ndim != n_axes:

@@ -84,24 +84,13 @@ class CausalNetwork(AncestralPrior):
 
         Parameters
         ----------
-        patches : array_like, shape (n, d), or callable
-            On the [0, 1] scale, their means have no part in it; or what draws a number of them
-            with a NumPy generator: ``patches(rng, n)``.
-        patch_shape : tuple of int
-            Of the patches.
         hidden, depth, n_mixture : int
             Units, residual blocks of two layers, and components of each mixture.
         halved : bool
             Whether matrices are multiplied in bfloat16 in training, which is some 2.5 times as
             fast on processors that can. The prior itself computes in float64.
-        how : Descent
-            Steps, rates, the seed of batches.
-        held_out : array_like, shape (n, d), optional
-            Patches by which the best parameters are chosen.
-        checkpoint, progress
-            As for `fastepll.train.descend.descend`.
-        seed : int
-            Of the weights to begin with.
+        patches, patch_shape, how, held_out, checkpoint, progress, seed
+            As for `RNADE.fit`.
         """
         from fastepll.priors._networks.causal import CausalConditionals
 

@@ -94,23 +94,10 @@ class ConditionalScaleMixture(AncestralPrior):
 
         Parameters
         ----------
-        patches : array_like, shape (n, d), or callable
-            On the [0, 1] scale, their means have no part in it; or what draws a number of them
-            with a NumPy generator: ``patches(rng, n)``.
-        patch_shape : tuple of int
-            Of the patches.
         n_components, n_scales, n_features : int
             Of each conditional.
-        coordinates : {"pixels", "principal"}
-            Innovations of pixels in raster order, or principal components.
-        how : Descent
-            Steps, rates, the seed of batches.
-        held_out : array_like, shape (n, d), optional
-            Patches by which the best parameters are chosen.
-        checkpoint, progress
-            As for `fastepll.train.descend.descend`.
-        seed : int
-            Of the weights to begin with.
+        patches, patch_shape, coordinates, how, held_out, checkpoint, progress, seed
+            As for `RNADE.fit`.
         """
         from fastepll.priors._networks.scale_mixtures import ScaleMixtures
 

@@ -138,11 +138,11 @@ class MAF(AutoregressivePrior):
     def represent(self, patches: ArrayLike) -> Array:
         """What comes out for each patch, (n, q): independent of all else if standard normal."""
         y = self._coordinates(patches) @ self.whitening.T
-        return self._in_chunks(lambda rows: self._flow.latent(rows)[0], y)
+        return self.in_chunks(lambda rows: self._flow.latent(rows)[0], y)
 
     def from_latent(self, z: ArrayLike) -> Array:
         """The patches (n, d), free of mean, that z (n, q) represents."""
-        y = self._in_chunks(self._flow.invert, check_parameter("z", z, (None, self.q)))
+        y = self.in_chunks(self._flow.invert, check_parameter("z", z, (None, self.q)))
         return np.asarray(y @ self.unwhitening.T @ self.basis.T)
 
     def sample_given(
@@ -157,5 +157,5 @@ class MAF(AutoregressivePrior):
         if base is None:
             z = rng.standard_normal((n, self.q))
         else:
-            z = self._in_chunks(lambda rows: base.complete(rows, 0, rng), np.zeros((n, self.q)))
-        return self._in_chunks(self._flow.invert, z) @ self.unwhitening.T
+            z = self.in_chunks(lambda rows: base.complete(rows, 0, rng), np.zeros((n, self.q)))
+        return self.in_chunks(self._flow.invert, z) @ self.unwhitening.T

@@ -122,7 +122,7 @@ class SymmetricAverage(Prior):
 
     @property
     def n_parameters(self) -> int:
-        """Free parameters, those of the prior."""
+        """Free parameters: those of the prior, if it counts its own as networks do."""
         return int(self.prior.n_parameters)
 
     @kept

@@ -126,7 +126,7 @@ def _step(run: Run, data: Data, loss: Loss) -> None:
     for group in run.optimizer.param_groups:
         group["lr"] = how.rate(run.i)
     run.module.train()
-    value = loss(_batch(data, how, run.i), generator).mean()
+    value = loss(_batch(run, data), generator).mean()
     told = float(value.detach())
     if not math.isfinite(told):
         raise FloatingPointError(f"the loss is {told} at step {run.i}")
@@ -144,16 +144,18 @@ def _step(run: Run, data: Data, loss: Loss) -> None:
                 run.average[name].lerp_(parameter, 1 - decay)
 
 
-def _batch(data: Data, how: Descent, i: int) -> torch.Tensor:
+def _batch(run: Run, data: Data) -> torch.Tensor:
     """Rows of a step."""
     import torch
 
+    how = run.how
     if callable(data):
-        return data(np.random.default_rng([how.seed, i]), how.batch)
+        return data(np.random.default_rng([how.seed, run.i]), how.batch)
     size = min(how.batch, len(data))
-    epoch, k = divmod(i, len(data) // size)
-    order = np.random.default_rng([how.seed, epoch]).permutation(len(data))
-    return data[torch.from_numpy(order[k * size : (k + 1) * size])]
+    epoch, k = divmod(run.i, len(data) // size)
+    if run.order is None or run.order[0] != epoch:
+        run.order = epoch, np.random.default_rng([how.seed, epoch]).permutation(len(data))
+    return data[torch.from_numpy(run.order[1][k * size : (k + 1) * size])]
 
 
 def _look(run: Run, held_out: torch.Tensor | None, loss: Loss) -> None:

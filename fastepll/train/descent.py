@@ -6,8 +6,12 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from fastepll._validation.arguments import check_count, check_number
+
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,18 @@ class Descent:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        for name in ("iterations", "batch", "every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average must be in [0, 1), got {self.average}")
+        for name in ("iterations", "batch", "every", "warmup", "seed"):
+            least = int(name not in ("warmup", "seed"))
+            check_count(name, getattr(self, name), least, 1 << 40)
+        for name, low, high in (
+            ("learning_rate", 1e-30, 1e30),
+            ("final", 0, 1),
+            ("weight_decay", 0, 1e30),
+            ("average", 0, 1 - 1e-12),
+        ):
+            check_number(name, getattr(self, name), low, high)
+        if not self.clip > 0:
+            raise ValueError(f"clip must be positive, got {self.clip}")
 
     def rate(self, i: int) -> float:
         """Learning rate of a step."""
@@ -88,3 +97,5 @@ class Run:
     average: dict[str, torch.Tensor] = field(default_factory=dict)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     total: float = 0.0
+    order: tuple[int, NDArray[np.intp]] | None = None
+    """Number of an epoch, and the order of its rows."""

@@ -100,7 +100,15 @@ def test_refuses_checkpoints_of_others(tmp_path):
 
 
 def test_refuses_nonsense():
-    for options in ({"iterations": 0}, {"learning_rate": -1.0}, {"average": 1.0}):
+    nan = float("nan")
+    for options in (
+        {"iterations": 0},
+        {"warmup": -1},
+        {"learning_rate": -1.0},
+        {"average": 1.0},
+        {"clip": nan},
+        {"weight_decay": nan},
+    ):
         with pytest.raises(ValueError, match=next(iter(options))):
             Descent(**options)
     module = Mean()

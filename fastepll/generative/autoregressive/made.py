@@ -119,6 +119,11 @@ class MADE(base.Autoregressive):
             used = [one | other for one, other in zip(used, self.masks(k), strict=True)]
         return sum(self.sizes[1:]) + sum(int(one.sum()) for one in used)
 
+    @kept
+    def _own(self) -> dict[int, Masks]:
+        """Masks in their own orders, as far as they were asked for."""
+        return {}
+
     def masks(self, k: int, order: NDArray[np.intp] | None = None) -> Masks:
         """Where the weights of each layer, and last the direct ones if any, have a part in it.
 
@@ -131,8 +136,12 @@ class MADE(base.Autoregressive):
         """
         import torch
 
+        if order is None:
+            if k not in self._own:
+                self._own[k] = self.masks(k, self.orders[k])
+            return self._own[k]
         rng = np.random.default_rng([int(self._settings["seed"]), k])
-        place = np.argsort(self.orders[k] if order is None else order)
+        place = np.argsort(order)
         degrees = [place]
         for size in self.sizes[1:-1]:
             degrees.append(rng.integers(degrees[-1].min(), max(self.d - 1, 1), size))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -28,7 +30,7 @@ class Above:
         self.rows, self.next = self.next, {}
 
 
-class Causal(nn.Module):
+class Causal(nn.Module, ABC):
     """Base: a kernel whose lower right corner is ``shift`` (rows, columns) off the pixel.
 
     A subclass has `kernel`. Nothing is masked: there are only the weights that a mask would leave.
@@ -39,9 +41,9 @@ class Causal(nn.Module):
         self.padding = padding  # rows above the pixel, columns on each side of it
         self.bias = nn.Parameter(torch.zeros(n_out))
 
+    @abstractmethod
     def kernel(self) -> torch.Tensor:
         """(n_out, n_in, rows, columns)."""
-        raise NotImplementedError
 
     def forward(self, x: torch.Tensor, above: Above | None = None) -> torch.Tensor:
         """Of (b, n_in, h, w), below the rows kept."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 
@@ -34,7 +36,7 @@ class Places(nn.Module):
         return self.rows[:, first : first + h] + self.columns
 
 
-class Stack(nn.Module):
+class Stack(nn.Module, ABC):
     """Base of the two: features of all that precedes each pixel, and its log odds from them."""
 
     n_features: int
@@ -43,9 +45,9 @@ class Stack(nn.Module):
         super().__init__()
         self.hidden, self.out = pointwise(n, width), pointwise(width, 1)
 
+    @abstractmethod
     def features(self, x: torch.Tensor, first: int = 0, above: Above | None = None) -> torch.Tensor:
         """(b, n, h, w) of rows of images (b, 1, h, w) from the first on, below those kept."""
-        raise NotImplementedError
 
     def forward(self, x: torch.Tensor, first: int = 0, above: Above | None = None) -> torch.Tensor:
         """Log odds (b, 1, h, w)."""
