@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prior-by",
         choices=("input", "likelihood", "splitting"),
         default="input",
-        help="what EPLL restores by it is the network's input and half of the result, or it is a "
-        "term of the loss, or its denoiser gives images that the network's are pulled to "
+        help="what EPLL restores by it is the network's input and has a part in the result, or it "
+        "is a term of the loss, or its denoiser gives images that the network's are pulled to "
         "(%(default)s)",
     )
     add(
