@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from harness import Values
 from measures import Image, data_dir, psnr
+from PIL import Image as PILImage
 from protocol import cbsd68, read_colour, read_gray
 
 import fastepll
@@ -42,6 +43,8 @@ class Case:
     clean, y : array
     known : dict
         What `fastepll.deep_image_prior` is told beside y.
+    before : array, optional
+        y as an image of the size of clean, if it is one.
     white : bool
         Whether its sigma is that of white noise, by which a fit can be stopped.
     epll : callable
@@ -52,6 +55,7 @@ class Case:
     y: Image
     epll: Callable[[str], Image]
     known: Mapping[str, Any] = field(default_factory=dict)
+    before: Image | None = None
     white: bool = False
 
 
@@ -81,6 +85,7 @@ def denoise(clean: Image) -> Case:
         y,
         lambda model: fastepll.denoise(y, SIGMA, channel_axis=-1, quality="high", model=model),
         {"sigma": SIGMA},
+        before=y,
         white=True,
     )
 
@@ -112,7 +117,14 @@ def enlarge(clean: Image, factor: int = 4) -> Case:
             y, factor, channel_axis=-1, quality="high", model=model
         ),
         {"factor": factor},
+        before=np.stack([bicubic(plane, clean.shape) for plane in np.moveaxis(y, -1, 0)], -1),
     )
+
+
+def bicubic(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Plane (h, w) enlarged to the height and width of a shape."""
+    picture = PILImage.fromarray(plane.astype(np.float32))
+    return np.asarray(picture.resize(shape[1::-1], PILImage.Resampling.BICUBIC), np.float64)
 
 
 def deblur(clean: Image) -> Case:
@@ -128,14 +140,13 @@ def deblur(clean: Image) -> Case:
             y, blur, BLUR_SIGMA, channel_axis=-1, quality="high", model=model
         ),
         {"operator": blur, "sigma": BLUR_SIGMA},
+        before=y,
         white=True,
     )
 
 
 def jpeg(clean: Image) -> Case:
     """JPEG of quality 10."""
-    from PIL import Image as PILImage
-
     file = io.BytesIO()
     pixels = np.round(255 * clean).astype(np.uint8)
     PILImage.fromarray(pixels).save(file, "JPEG", quality=10)
@@ -145,6 +156,7 @@ def jpeg(clean: Image) -> Case:
         y,
         lambda model: fastepll.denoise(y, JPEG_SIGMA, channel_axis=-1, quality="high", model=model),
         {"sigma": JPEG_SIGMA},
+        before=y,
     )
 
 

@@ -18,8 +18,8 @@ TITLES = {
     "jpeg": "JPEG of quality 10",
     "hole": "text (`kate`) and large holes",
 }
-METHODS = ("epll", "slim", "slim+epll", "mean")
-COLUMNS = dict.fromkeys(("EPLL", "DIP", "best", "DIP + EPLL", "mean of both"), ".2f")
+METHODS = ("before", "epll", "slim", "slim+epll", "mean")
+COLUMNS = dict.fromkeys(("before", "EPLL", "DIP", "best", "DIP + EPLL", "mean of both"), ".2f")
 PUBLISHED = {"last": 29.22, "average": 30.43, "two averages": 31.00, "CBM3D": 31.42}
 """Mean of nine whole images at sigma 25, Ulyanov et al. (2020), tables of the supplement."""
 
@@ -57,17 +57,18 @@ def comparison(known: Mapping[str, Values]) -> list[str]:
     for task, title in TITLES.items():
         rows: list[dict[str, Any]] = []
         for name in TASKS[task]:
-            epll, slim, both, mixed = (known.get(f"{task} {name} {m}", {}) for m in METHODS)
+            before, epll, slim, both, mixed = (known.get(f"{task} {name} {m}", {}) for m in METHODS)
             if slim or both:
-                psnr = epll["psnr"], slim.get("average"), slim.get("best")
+                psnr = before.get("psnr"), epll["psnr"], slim.get("average"), slim.get("best")
                 psnr += both.get("average"), mixed.get("average")
                 rows.append({"image": name, **dict(zip(COLUMNS, psnr, strict=True))})
-        whole = [row for row in rows if None not in row.values()]
+        columns = {c: digits for c, digits in COLUMNS.items() if any(row[c] for row in rows)}
+        whole = [row for row in rows if all(row[c] for c in columns)]
         if whole:
-            means = {c: float(np.mean([row[c] for row in whole])) for c in COLUMNS}
+            means = {c: float(np.mean([row[c] for row in whole])) for c in columns}
             rows.append({"image": f"mean of {len(whole)}", **means})
         if rows:
-            parts += [f"### {title[0].upper()}{title[1:]}", table(rows, {"image": ""} | COLUMNS)]
+            parts += [f"### {title[0].upper()}{title[1:]}", table(rows, {"image": ""} | columns)]
     fits = {
         words: [known[k] for t in TITLES for n in TASKS[t] if (k := f"{t} {n} {m}") in known]
         for m, words in (("slim", "DIP"), ("slim+epll", "DIP + EPLL"))
@@ -83,6 +84,7 @@ def comparison(known: Mapping[str, Values]) -> list[str]:
     epll = [one["seconds"] for key, one in known.items() if key.endswith(" epll")]
     return [
         "## EPLL, the deep image prior, both",
+        "Before: what was measured; for super-resolution, enlarged by bicubic interpolation. "
         'EPLL: `quality="high"`. DIP: preset `slim`, all its iterations, the exponential average '
         "of its outputs at the end; best: the best such average of the run, which a rule of "
         "stopping that saw the clean image would return. DIP + EPLL: what EPLL restored is the "
