@@ -18,8 +18,10 @@ TITLES = {
     "jpeg": "JPEG of quality 10",
     "hole": "text (`kate`) and large holes",
 }
+WHITE = ("denoise", "deblur")  # tasks in which sigma is that of white noise
 METHODS = ("before", "epll", "slim", "slim+epll", "mean")
 COLUMNS = dict.fromkeys(("before", "EPLL", "DIP", "best", "DIP + EPLL", "mean of both"), ".2f")
+SUMMED = ("before", "EPLL", "DIP", "DIP + EPLL", "over the better")
 PUBLISHED = {"last": 29.22, "average": 30.43, "two averages": 31.00, "CBM3D": 31.42}
 """Mean of nine whole images at sigma 25, Ulyanov et al. (2020), tables of the supplement."""
 
@@ -51,9 +53,16 @@ def mean(values: Sequence[Values], key: str) -> float:
     return float(np.mean([one[key] for one in values]))
 
 
+def summed(means: Mapping[str, float]) -> Row:
+    """Of a task: what both priors together have over the better one of them."""
+    better = max(means["EPLL"], means["DIP"])
+    gains = {"over the better": means["DIP + EPLL"] - better} if "DIP + EPLL" in means else {}
+    return {name: means[name] for name in SUMMED if name in means} | gains
+
+
 def comparison(known: Mapping[str, Values]) -> list[str]:
     """EPLL, the network, and both, image by image, and means over those that all have restored."""
-    parts = []
+    parts, summary = [], []
     for task, title in TITLES.items():
         rows: list[dict[str, Any]] = []
         for name in TASKS[task]:
@@ -67,6 +76,7 @@ def comparison(known: Mapping[str, Values]) -> list[str]:
         if whole:
             means = {c: float(np.mean([row[c] for row in whole])) for c in columns}
             rows.append({"image": f"mean of {len(whole)}", **means})
+            summary.append({"task": title, "images": len(whole), **summed(means)})
         if rows:
             parts += [f"### {title[0].upper()}{title[1:]}", table(rows, {"image": ""} | columns)]
     fits = {
@@ -81,6 +91,7 @@ def comparison(known: Mapping[str, Values]) -> list[str]:
     ]
     if not parts:
         return []
+    parts = [table(summary, {"task": "", "images": "d"} | dict.fromkeys(SUMMED, ".2f")), *parts]
     epll = [one["seconds"] for key, one in known.items() if key.endswith(" epll")]
     return [
         "## EPLL, the deep image prior, both",
@@ -93,7 +104,8 @@ def comparison(known: Mapping[str, Values]) -> list[str]:
         "pixels of a patch the input is noise and the iterations are those of DIP. "
         "Mean of both: of the images of EPLL and DIP, which were computed alone. "
         "Of JPEG all are told a sigma of 25/255, which is best for EPLL on training photographs. "
-        f"Medians: EPLL: {np.median(epll):.2f} s; {'; '.join(costs)}.",
+        f"Medians: EPLL: {np.median(epll):.2f} s; {'; '.join(costs)}. The means first, over images "
+        "that all have restored.",
         *parts,
     ]
 
@@ -115,7 +127,8 @@ def paper(known: Mapping[str, Values]) -> list[str]:
     for key, label in labels.items():
         if key in known:
             one = known[key]
-            rows.append({"network": label, **one, "Mflop": one.get("flops", np.nan) / 65536e6})
+            flops = {"Mflop": one["flops"] / 65536e6} if "flops" in one else {}
+            rows.append({"network": label, **one, **flops})
     if rows:
         columns = {"network": "", "parameters": ".0f", "Mflop": ".2f", "output": ".2f"}
         columns |= {"average": ".2f", "best": ".2f", "best at": ".0f", "seconds": ".0f"}
@@ -136,29 +149,35 @@ def stops(known: Mapping[str, Values]) -> list[str]:
     for task, title in TITLES.items():
         found = [known[k] for n in TASKS[task] if (k := f"{task} {n} slim") in known]
         for rule in ("discrepancy", "variance", "average"):
-            runs = [one for one in found if rule in one]
-            if not runs:
+            if not found or (rule == "discrepancy" and task not in WHITE):
                 continue
-            losses = [one["best"] - one[rule] for one in runs]
+            ends = {rule: "average", f"{rule} at": "iterations"}  # of a run that it did not stop
+            runs = [{own: one.get(own, one[end]) for own, end in ends.items()} for one in found]
+            losses = [one["best"] - run[rule] for one, run in zip(found, runs, strict=True)]
             rows.append(
                 {
                     "task": title,
                     "rule": {"average": "all iterations"}.get(rule, rule),
                     "images": len(runs),
+                    "stopped": sum(rule in one for one in found) if rule == "discrepancy" else None,
                     "PSNR": mean(runs, rule),
                     "loss": float(np.mean(losses)),
                     "largest loss": max(losses),
-                    "iteration": mean(runs, "iterations" if rule == "average" else f"{rule} at"),
+                    "iteration": mean(runs, f"{rule} at"),
                 }
             )
     if not rows:
         return []
-    columns = {"task": "", "rule": "", "images": "d", "PSNR": ".2f", "loss": ".2f"}
+    columns = {"task": "", "rule": "", "images": "d", "stopped": "d"}
+    columns |= {"PSNR": ".2f", "loss": ".2f"}
     columns |= {"largest loss": ".2f", "iteration": ".0f"}
     return [
         "## When to stop",
         "PSNR of the averaged image that each rule returns, and what it loses to the best average "
-        "of the same run: mean and largest over the images.",
+        "of the same run: mean and largest over the images. *stopped*: in how many of the runs the "
+        "residual fell to the noise; the others went on to their last iteration. "
+        '`stop="auto"` is "discrepancy" where sigma is known, "variance" where it is not, and all '
+        "iterations where it is 0.",
         table(rows, columns),
     ]
 
@@ -202,7 +221,9 @@ def spectral_bias(study: Study, known: Mapping[str, Values]) -> list[str]:
         losses = [*one.values()]
         axis.loglog(steps, losses, label=target)
         reached = {
-            f"{level:g}": next((s for s, v in zip(steps, losses, strict=True) if v <= level), None)
+            f"{level:g}": next(
+                (s for s, v in zip(steps, losses, strict=True) if v <= level), f"> {max(steps)}"
+            )
             for level in (0.03, 0.01, 0.003)
         }
         rows.append({"target": target, **reached})
