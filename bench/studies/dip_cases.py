@@ -41,14 +41,14 @@ class Case:
     Attributes
     ----------
     clean, y : array
+    epll : callable
+        Restores y by EPLL with a model.
     known : dict
         What `fastepll.deep_image_prior` is told beside y.
     before : array, optional
-        y as an image of the size of clean, if it is one.
+        What there is without restoration: y, or its bicubic enlargement; None of missing pixels.
     white : bool
         Whether its sigma is that of white noise, by which a fit can be stopped.
-    epll : callable
-        Restores y by EPLL with a model.
     """
 
     clean: Image

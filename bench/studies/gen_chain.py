@@ -52,7 +52,7 @@ def nade(checkpoint: Path | None = None, progress: Progress = None) -> NADE:
 
 
 def made_1(checkpoint: Path | None = None, progress: Progress = None) -> MADE:
-    """One order, one layer of 2000 units."""
+    """One order, one layer of 2000 units: 23 minutes on one core."""
     model: MADE = fitted(MADE, HOW, checkpoint, progress, hidden=(2000,))
     return model
 
