@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import gen_sheets
 import numpy as np
 from digits import digits
 from gen_measures import (
-    SHOWN,
     completion,
     discrepancy,
     likelihood,
@@ -26,7 +26,7 @@ from gen_measures import (
     sampling,
 )
 from gen_models import OF_DIGITS, OF_PATCHES, TRAINED, model_of, path_of, train, training_seconds
-from harness import Cells, Row, Study, Values, canvas, draw_patches, table
+from harness import Cells, Row, Study, Values, table
 from likelihood import CROP, IMAGES, SPARSE, image_psnr, patch_values
 from measures import kept_patches, log_likelihood
 from protocol import RESULTS
@@ -122,10 +122,9 @@ def of_digits(study: Study, name: str) -> None:
         return
     n = study.pick(0, 100)
     few = {"n": n} if n else {}
-    kept: dict[str, Any] = {}
 
     def sheet(what: str, found: tuple[Any, Any]) -> Any:
-        kept[what] = found[1][:SHOWN]
+        gen_sheets.keep(study, name, {what: found[1]})
         return found[0]
 
     study.cell("likelihood", name, compute=lambda: likelihood(model, **few))
@@ -134,10 +133,6 @@ def of_digits(study: Study, name: str) -> None:
     study.cell("completion", name, compute=lambda: sheet("completions", completion(model, **few)))
     if name in TRAINED:
         study.cell("training", name, compute=lambda: {"seconds": training_seconds(study, name)})
-    if kept:
-        path = path_of(study, name).with_suffix(".sheets.npz")
-        before = dict(np.load(path)) if path.exists() else {}
-        np.savez_compressed(path, **{**before, **kept})
 
 
 def of_patches(study: Study, name: str) -> None:
@@ -173,7 +168,7 @@ def write(study: Study) -> None:
         DIGITS_TEXT.format(**references(known)),
         table(rows, {"model": ""} | DIGITS),
     ]
-    parts += sheets_of(study)
+    parts += gen_sheets.figures(study, OF_DIGITS)
     if patches:
         parts += ["## Patches", PATCHES_TEXT, table(patches, {"model": ""} | PATCHES)]
         parts += correlation(patches)
@@ -268,34 +263,6 @@ def correlation(rows: Sequence[Row]) -> list[str]:
         )
     ]
     return ["Log-likelihood and the PSNR of images, " + "; ".join(told) + "."]
-
-
-def sheets_of(study: Study) -> list[str]:
-    """Samples and completions of the models that left some."""
-    parts = []
-    names = [n for n in OF_DIGITS if path_of(study, n).with_suffix(".sheets.npz").exists()]
-    for what, caption in (
-        ("samples", "Samples of each model, and test digits."),
-        ("completions", "The lower half of test digits, drawn given the upper one."),
-    ):
-        path = study.pages / f"{study.name}-{what}.png"
-        if not names:
-            if path.exists():
-                parts.append(f"![{caption.partition('.')[0]}]({path.name})\n\n*{caption}*")
-            continue
-        columns = 4
-        n = len(names) // columns + 1
-        drawn, axes = canvas(n, columns, size=(9.6, 2.6 * n), squeeze=False)
-        for axis in axes.flat:
-            axis.set_axis_off()
-        shown = {"digits": digits()[2][:SHOWN]}
-        for name in names:
-            shown[name] = np.load(path_of(study, name).with_suffix(".sheets.npz"))[what]
-        for axis, (name, rows) in zip(axes.flat, shown.items(), strict=False):
-            draw_patches(axis, 2 * rows - 1, columns=6, limit=1)
-            axis.set_title(name)
-        parts.append(study.figure(what, drawn, caption))
-    return parts
 
 
 if __name__ == "__main__":
