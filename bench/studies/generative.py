@@ -28,8 +28,9 @@ from gen_measures import (
 from gen_models import OF_DIGITS, OF_PATCHES, TRAINED, model_of, path_of, train, training_seconds
 from harness import Cells, Row, Study, Values, table
 from likelihood import CROP, IMAGES, SPARSE, image_psnr, patch_values
-from measures import kept_patches, log_likelihood
+from measures import kept_patches, log_likelihood, protocol_nats
 from protocol import RESULTS
+from recipes import RECIPES
 
 from fastepll.priors import SymmetricAverage
 
@@ -51,6 +52,7 @@ PUBLISHED = {
 """Nats, of another binarisation of the digits; recurrent and attention: the PixelRNN."""
 LABORATORY = ("mixture", "student-t-mixture")
 """Priors of `recipes` whose densities are averaged over the flips and transposes of a patch too."""
+GAINS = {"nats": ".2f", "gain": ".2f", "gain error": ".2f", "image": ".2f", "averaged": ".2f"}
 N_IMAGES = 100  # of bsds300/test
 DIGITS = {
     "nats": ".2f",
@@ -95,7 +97,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             of_patches(study, name)
     for name in study.pick(LABORATORY, ()):
         if not told.write and re.fullmatch(told.only, name):  # which may be trained for that
-            study.cell("symmetry", name, compute=lambda name=name: symmetry(study.prior(name)))
+            prior = study.prior(name)
+            average = SymmetricAverage.average_of(prior)
+            study.cell("symmetry", name, compute=lambda p=prior, a=average: symmetry(p, a))
+            tagged = f"{name}@{RECIPES[name].tag} averaged"
+            for which, one in ((name, prior), (tagged, average)):
+                image_psnr(study, which, one, 25, IMAGES, settings=SPARSE, crop=CROP)
     if not told.write and re.search(told.only, "pixels"):
         study.cell("probe", "pixels", compute=lambda: probe(None, study.pick(10_000, 300)))
         study.cell("samples", "digits", compute=lambda: discrepancy(others()))
@@ -145,15 +152,18 @@ def of_patches(study: Study, name: str) -> None:
     study.cell("parameters", name, compute=lambda: {"parameters": prior.n_parameters})
     study.cell("patches", name, compute=lambda: patch_values(prior, 25, 1000, "map"))
     image_psnr(study, name, prior, 25, IMAGES, settings=SPARSE, crop=CROP)
-    study.cell("symmetry", name, compute=lambda: symmetry(prior))
+    if prior.exact:
+        average = SymmetricAverage.average_of(prior)
+        study.cell("symmetry", name, compute=lambda: symmetry(prior, average))
 
 
-def symmetry(prior: Any, n: int = 10_000) -> Values:
-    """Nats that the average over flips and transposes gains, and the standard error over images."""
+def symmetry(prior: Any, average: SymmetricAverage, n: int = 100_000) -> Values:
+    """Nats of the average over flips and transposes, its gain, the standard error over images."""
     rows = kept_patches("test", n, True, 0)
-    gain = SymmetricAverage.average_of(prior).log_prob(rows) - prior.log_prob(rows)
-    means = gain.reshape(N_IMAGES, -1).mean(axis=1)
-    return {"gain": means.mean(), "gain error": means.std(ddof=1) / np.sqrt(N_IMAGES)}
+    nats = average.log_prob(rows)
+    gain = (nats - prior.log_prob(rows)).reshape(N_IMAGES, -1).mean(axis=1)
+    error = gain.std(ddof=1) / np.sqrt(N_IMAGES)
+    return {"nats": protocol_nats(nats).mean(), "gain": gain.mean(), "gain error": error}
 
 
 def write(study: Study) -> None:
@@ -172,17 +182,12 @@ def write(study: Study) -> None:
     if patches:
         parts += ["## Patches", PATCHES_TEXT, table(patches, {"model": ""} | PATCHES)]
         parts += correlation(patches)
-    gains = [
-        {"prior": name, **known[key]}
-        for name in (*LABORATORY, *OF_PATCHES)
-        if (key := next((k for k in known if re.fullmatch(rf"symmetry {name}(@\w+)?", k)), None))
-    ]
+    gains = [row for name in (*LABORATORY, *OF_PATCHES) if (row := gain_row(known, name))]
     if gains:
         parts += [
             "## The average over symmetries",
-            "Nats that the average of a density over the 8 flips and transposes of a patch gains "
-            "on 10 000 test patches, and its standard error over images.",
-            table(gains, {"prior": "", "gain": ".2f", "gain error": ".2f"}),
+            GAINS_TEXT,
+            table(gains, {"prior": ""} | GAINS),
         ]
     study.page("Generative models on one bench", SENTENCES, parts)
 
@@ -207,6 +212,12 @@ PATCHES_TEXT = (
     "five images of bsd68 by EPLL, as in [the study of likelihood](likelihood.md)."
 )
 
+GAINS_TEXT = (
+    "*nats* of the average of a density over the 8 flips and transposes of a patch, what it gains "
+    "on the same test patches, and the gain's standard error over images. *image*: as above, "
+    "*averaged* by the average, of those priors whose average is a mixture, too."
+)
+
 
 def references(known: dict[str, Any]) -> dict[str, float]:
     """What pixels and digits themselves reach."""
@@ -227,20 +238,31 @@ def digit_row(known: dict[str, Any], name: str) -> Row:
 
 def patch_row(known: dict[str, Any], name: str) -> Row:
     """All that was measured of a prior."""
-    found = [
-        values["dB"]
-        for key, values in known.items()
-        if key.startswith("image ") and key.split()[1] == name
-    ]
     return {
         "model": name,
         "published": PUBLISHED.get(name),
         **known[f"nats {name}"],
         **known.get(f"parameters {name}", {}),
         "patch": known.get(f"patches {name}", {}).get("dB"),
-        "image": float(np.mean(found)) if found else None,
+        "image": image_of(known, name),
         "training": known.get(f"training {name}", {}).get("seconds"),
     }
+
+
+def image_of(known: dict[str, Any], name: str, more: str = "") -> float | None:
+    """Mean PSNR over the images, if they have all been restored."""
+    pattern = rf"image {name}(@\w+)?{more} \d+ 25 .*"
+    found = [values["dB"] for key, values in known.items() if re.fullmatch(pattern, key)]
+    return float(np.mean(found)) if len(found) == len(IMAGES) else None
+
+
+def gain_row(known: dict[str, Any], name: str) -> Row | None:
+    """What the average over symmetries of a prior gains, if that was measured."""
+    key = next((k for k in known if re.fullmatch(rf"symmetry {name}(@\w+)?", k)), None)
+    if key is None:
+        return None
+    images = {"image": image_of(known, name), "averaged": image_of(known, name, " averaged")}
+    return {"prior": name, **known[key], **images}
 
 
 def correlation(rows: Sequence[Row]) -> list[str]:
