@@ -54,8 +54,11 @@ def show(clean, images):
 
 def tiles(sheets, columns=4):
     """Sheets of square images in [0, 1], rows (n, d) or (n, side, side) under each caption."""
-    figure, axes = plt.subplots(1, len(sheets), figsize=(2.4 * len(sheets), 2.8), squeeze=False)
-    figure.subplots_adjust(0.005, 0.005, 0.995, 0.9, wspace=0.06)
+    high = 0.6 * max(map(len, sheets.values())) / columns + 0.4
+    figure, axes = plt.subplots(
+        1, len(sheets), figsize=(0.62 * columns * len(sheets), high), squeeze=False
+    )
+    figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.36 / high, wspace=0.06)
     for axis, (caption, rows) in zip(axes.flat, sheets.items(), strict=True):
         side = round(np.prod(np.shape(rows)[1:]) ** 0.5)
         images = np.kron(np.reshape(rows, (-1, side, side)), np.ones((4, 4)))

@@ -46,6 +46,10 @@ FOUND = {
     "generative/autoregressive": {
         "nats": {"tree": -20.76, "FVSBN": -18.37, "NADE": -17.81, "MADE": -17.4},
     },
+    "generative/latent": {
+        "of_pca": {"reconstruction": -4.55, "divergence": 8.26, "bound": -12.81, "log p": -12.81},
+        "of_vae": {"reconstruction": -11.88, "divergence": 6.31, "bound": -18.18, "log p": -17.63},
+    },
     "generative/tables": {
         "nats": {"independent": -25.13, "chain": -24.08, "tree": -20.76, "naive Bayes": -19.85},
         "accuracy": {"whole": 89, "upper half": 73},
