@@ -43,12 +43,6 @@ nats = mean_nats(models, test)
 print(nats)
 
 # %%
-# Some of these patches, and samples.
-
-shown = {"camera": test[:36], **{name: m.sample(36, rng=0) for name, m in models.items()}}
-tiles({name: 0.5 + 2 * x for name, x in shown.items()}, columns=6)
-
-# %%
 # Any prior is a ``model=`` of `fastepll.denoise`; here of every third patch in each direction.
 
 clean, sigma = crop(data.camera(), 88, 180, 96), 25 / 255
@@ -57,3 +51,9 @@ options = {"sigma": sigma, "quality": fastepll.Settings.from_betas([1, 4, 8, 16,
 for name in ("Gaussian", "network"):
     images[name] = fastepll.denoise(images["noisy"], model=models[name], **options)
 show(clean, images)
+
+# %%
+# Some patches of the other photograph, and samples.
+
+shown = {"camera": test[:36], **{name: m.sample(36, rng=0) for name, m in models.items()}}
+tiles({name: 0.5 + 2 * x for name, x in shown.items()}, columns=6)

@@ -48,7 +48,7 @@ axes.imshow(mean, cmap="gray")
 for edge in enumerate(models["tree"].graph.parents[:, 0]):
     if min(mean.flat[[*edge]]) > 0.02:
         axes.plot(np.mod(edge, 8), np.floor_divide(edge, 8), "o-", color="tab:orange")
-axes.axis("off")
+axes.set_axis_off()
 
 # %%
 # Naive Bayes is a classifier, too, also of a part of a digit. Right in percent:
