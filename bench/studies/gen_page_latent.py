@@ -147,7 +147,8 @@ def sheets(study: Study) -> list[str]:
     """What the latent variables do, of the models that left it; else the picture there is."""
     caption = (
         f"Latent variables. Left: the {UNITS} most used ones of a test datum, each from −3 to 3. "
-        "Right: between two test data, along a line of their latent variables."
+        "Right: between two test data, along a line of their latent variables. Of patches each "
+        "line has its own contrast."
     )
     names = [name for name in NAMES if sheets_path(study, name).exists()]
     if not names:
@@ -157,9 +158,9 @@ def sheets(study: Study) -> list[str]:
     for pair, name in zip(axes, names, strict=True):
         kept = np.load(sheets_path(study, name))
         for axis, what in zip(pair, ("traversals", "interpolations"), strict=True):
-            rows = kept[what].reshape(-1, kept[what].shape[2])
-            digit = name not in OF_PATCHES
-            limit = 1.0 if digit else float(np.abs(rows).max())
-            draw_patches(axis, 2 * rows - 1 if digit else rows, columns=STEPS, limit=limit)
+            rows = 2 * kept[what] - 1  # of digits; patches are scaled line by line
+            if name in OF_PATCHES:
+                rows = kept[what] / np.abs(kept[what]).max(axis=(1, 2), keepdims=True)
+            draw_patches(axis, rows.reshape(-1, rows.shape[2]), columns=STEPS, limit=1)
             axis.set_title(f"{name}: {what}")
     return [study.figure("latent", drawn, caption)]

@@ -55,12 +55,13 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
     rows.sort(key=lambda row: row["divergence"])
     near = [f"{r['prior']} ({r['divergence']:.2f} ± {r['error']:.2f})" for r in rows[:3]]
     base = next(row["divergence"] for row in rows if row["prior"] == "Gaussian")
+    fewest, most = (f(EVERY[row["prior"]].n for row in rows) for f in (min, max))
     text = (
         "The mini dead-leaves model (see [dead leaves](dead_leaves.md)) is a mixture of Gaussians "
         "whose density is summed exactly: D(p‖q) = E log p − E log q is what a prior q lacks of "
         "it, in nats per 8×8 patch, over samples that no prior was trained on. Every prior of the "
-        "laboratory with an exact density was trained on 200 000 samples; *steps*: of gradient "
-        "descent, few, so that the figures of networks are not what they could be; *training*: "
+        f"laboratory with an exact density was trained on {fewest} to {most} samples; *steps*: of "
+        "gradient descent, few, so that the figures of networks are not what they could be; *training*: "
         f"CPU seconds. The nearest are: {', '.join(near)}; a single Gaussian is {base:.1f} away."
     )
     return [{"table": "mini dead leaves", **row} for row in rows], [
