@@ -61,7 +61,7 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
         "whose density is summed exactly: D(p‖q) = E log p − E log q is what a prior q lacks of "
         "it, in nats per 8×8 patch, over samples that no prior was trained on. Every prior of the "
         f"laboratory with an exact density was trained on {fewest} to {most} samples; *steps*: of "
-        "gradient descent, few, so that the figures of networks are not what they could be; *training*: "
+        "gradient descent, so few that networks are not what they could be; *training*: "
         f"CPU seconds. The nearest are: {', '.join(near)}; a single Gaussian is {base:.1f} away."
     )
     return [{"table": "mini dead leaves", **row} for row in rows], [

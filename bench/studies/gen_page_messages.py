@@ -12,6 +12,7 @@ from gen_messages import (
     learning_curves,
     missing_words,
     sampled_words,
+    words,
 )
 from harness import Row, Study, canvas, table
 
@@ -38,6 +39,7 @@ def measure(study: Study) -> None:
     missing = cache(lambda: {row["missing"]: row for row in missing_words(SHARES, most, splits)})
     odd = cache(lambda: {r["model"]: r for r in anomalies(most, study.pick(5, 2))})
     drawn = cache(lambda: sampled_words(SHOWN))
+    study.cell("spam", compute=lambda: {"share": words()[1].mean()})
     for n in sizes:
         study.cell("messages", n, compute=lambda n=n: learning_curves((n,), splits)[0])
     for share in SHARES:
@@ -65,8 +67,9 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
     curves: list[Any] = [row for n in sizes if (row := study.known("messages", n))]
     missing: list[Any] = [row for x in SHARES if (row := study.known("missing words", x))]
     odd = [{"model": k, **row} for k in MODELS if (row := study.known("anomalies", k))]
-    words = {k: [study.known("words", k, i) or {} for i in range(SHOWN)] for k in ("ham", "spam")}
-    if not (curves and missing and odd):
+    drawn = {k: [study.known("words", k, i) or {} for i in range(SHOWN)] for k in ("ham", "spam")}
+    share = study.known("spam")
+    if not (curves and missing and odd and share):
         return [], []
     found = {
         name: crossings(
@@ -74,16 +77,13 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
         )
         for name in ("bayes", "laplace")
     }
-    last = curves[-1]
     text = (
         "Messages of the SMS Spam Collection as sets of words "
         f"(`bench/studies/gen_messages.py`), means over {splits} splits; smoothing of naive Bayes "
         "and penalty of logistic regression chosen by cross-validation inside the training "
-        "messages. Ng & Jordan (2002): the generative classifier comes to its own, higher error "
-        f"with fewer data, so that the curves cross. {crossed(curves, found)} With {most:.0f} "
-        "messages the errors are "
-        + ", ".join(f"{100 * last[k]:.2f} % ({name})" for k, name in CURVES.items())
-        + "."
+        "messages. Ng & Jordan (2002): the generative classifier comes to its error with fewer "
+        "data, and the discriminative one to a lower error with many. "
+        f"Of the messages {100 * share['share']:.1f} % are spam. {crossed(curves, found)}"
     )
     return (
         [
@@ -113,28 +113,33 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
             "those that are less probable than their message.",
             table(odd, {"model": "", **dict.fromkeys(ANOMALIES, ".3f")}),
             "Messages that naive Bayes draws: "
-            + "; ".join(f"{k}: {', '.join(map(quoted, rows))}" for k, rows in words.items())
+            + "; ".join(f"{k}: {', '.join(map(quoted, rows))}" for k, rows in drawn.items())
             + ".",
         ],
     )
 
 
 def crossed(curves: list[Any], found: dict[str, list[float]]) -> str:
-    """Where naive Bayes and logistic regression are equal, and which is ahead on either side."""
+    """Where naive Bayes and logistic regression are equal, and which of them is ahead in the end."""
+    first, last = curves[0], curves[-1]
     sentences = []
     for name, places in found.items():
-        ahead = [
-            "naive Bayes" if row[name] < row["logistic"] else CURVES["logistic"]
-            for row in (curves[0], curves[-1])
-        ]
-        ends = [f"with {row['n']:.0f} messages" for row in (curves[0], curves[-1])]
-        at = ", ".join(f"{place:.0f}" for place in places)
-        told = f"they are equal at {at} messages" if places else "they do not cross"
-        sentences.append(
-            f"With {CURVES[name].partition(', ')[2]} {told}: {ahead[0]} has fewer errors "
-            f"{ends[0]}, {ahead[1]} {ends[1]}."
-        )
-    return " ".join(sentences).replace("With smoothing chosen", "With the smoothing chosen")
+        ahead = "naive Bayes" if last[name] < last["logistic"] else CURVES["logistic"]
+        at = " and ".join(f"{place:.3g}" for place in places)
+        told = f"equal at {at} messages, then" if places else "never equal:"
+        smoothing = CURVES[name].partition("smoothing ")[2]
+        sentences.append(f"With smoothing {smoothing} they are {told} {ahead} has fewer errors.")
+    more, error = 100 * last["difference"], 100 * last["difference error"]
+    sentences.append(
+        f"With {first['n']:.0f} messages the errors are "
+        + ", ".join(f"{100 * first[k]:.2f} % ({name})" for k, name in CURVES.items())
+        + f", with {last['n']:.0f} "
+        + ", ".join(f"{100 * last[k]:.2f} %" for k in CURVES)
+        + f"; there logistic regression has {more:+.2f} ± {error:.2f} % of errors against naive "
+        "Bayes of the chosen smoothing, by paired splits"
+        + (": it has not overtaken it." if more > 0 else ", as predicted.")
+    )
+    return " ".join(sentences).replace("smoothing chosen they", "the smoothing chosen they")
 
 
 def percent(row: Row, names: tuple[str, ...]) -> dict[str, str]:
@@ -142,9 +147,9 @@ def percent(row: Row, names: tuple[str, ...]) -> dict[str, str]:
     return {k: f"{100 * row[k]:.2f} ± {100 * row[f'{k} error']:.2f}" for k in names}
 
 
-def quoted(words: Row) -> str:
+def quoted(message: Row) -> str:
     """Of a message."""
-    return f"“{' '.join(words)}”"
+    return f"“{' '.join(message)}”"
 
 
 def draw(curves: list[Any], found: dict[str, list[float]]) -> Any:

@@ -76,10 +76,12 @@ def test_families_tell_what_was_measured(module):
 
 def test_where_curves_cross(module):
     page = module("gen_page_messages")
+    error = {"difference": 0.01, "difference error": 0.02}
     curves = [
         {"n": 10, "bayes": 0.1, "laplace": 0.3, "logistic": 0.2},
-        {"n": 1000, "bayes": 0.1, "laplace": 0.05, "logistic": 0.02},
+        {"n": 1000, "bayes": 0.01, "laplace": 0.05, "logistic": 0.02, **error},
     ]
     told = page.crossed(curves, {"bayes": [123.4], "laplace": []})
-    assert "equal at 123 messages: naive Bayes has fewer errors with 10 messages" in told
-    assert "With smoothing 1 they do not cross: logistic regression has" in told
+    assert "smoothing chosen they are equal at 123 messages, then naive Bayes has fewer" in told
+    assert "With smoothing 1 they are never equal: logistic regression has fewer" in told
+    assert "+1.00 ± 2.00 %" in told
