@@ -48,10 +48,13 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
     ]
     if not rows:
         return [], []
-    at = {(row["method"], row["latents"], row["samples"]): row for row in rows}
+    at = {
+        (row["method"], row["latents"], row["samples"]): {k: row[k] for k in ("bias", "deviation")}
+        for row in rows
+    }
     k, n = latents[-1], counts[-1]
     told = ", ".join(
-        f"{at[m, k, n]['bias']:.2g} ± {at[m, k, n]['deviation']:.2g} ({m})" for m in METHODS
+        f"{at[m, k, n]['bias']:.2g} and {at[m, k, n]['deviation']:.2g} ({m})" for m in METHODS
     )
     text = (
         "Of probabilistic PCA (40 dimensions, variance 0.1 of the noise) log p is known, so that "
@@ -69,9 +72,8 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
         study.figure(
             "marginal",
             draw(at, latents, counts),
-            f"Bias (filled) and deviation (dashed) of estimates of log p in nats, over {repeats} "
-            "repeats, by samples; a panel for each number of latent variables. Between −0.01 and "
-            "0.01 the axis is linear.",
+            f"Size of the bias (points) and deviation (dashed) of estimates of log p, over "
+            f"{repeats} repeats; a panel for each number of latent variables. Below 0.01 the axis is linear.",
         ),
     ]
 
@@ -89,8 +91,9 @@ def draw(
             size = [abs(row["bias"]) for row in found]
             axis.plot(counts, size, "o-", color=color, label=WORDS[method])
             axis.plot(counts, [row["deviation"] for row in found], "--", color=color)
-        axis.set(title=f"{k} latent variable{'s' * (k > 1)}", xscale="log", ylim=(0, None))
+        axis.set(title=f"{k} latent variable{'s' * (k > 1)}", xscale="log")
         axis.set_yscale("symlog", linthresh=0.01)
+    axes[0, 0].set_ylim(0, 1.5 * max(abs(x) for row in at.values() for x in row.values()))
     for axis in axes[-1]:
         axis.set_xlabel("samples")
     for axis in axes[:, 0]:

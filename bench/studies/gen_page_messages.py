@@ -120,7 +120,7 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
 
 
 def crossed(curves: list[Any], found: dict[str, list[float]]) -> str:
-    """Where naive Bayes and logistic regression are equal, and which of them is ahead in the end."""
+    """Where naive Bayes and logistic regression are equal, and which is ahead in the end."""
     first, last = curves[0], curves[-1]
     sentences = []
     for name, places in found.items():
@@ -135,8 +135,8 @@ def crossed(curves: list[Any], found: dict[str, list[float]]) -> str:
         + ", ".join(f"{100 * first[k]:.2f} % ({name})" for k, name in CURVES.items())
         + f", with {last['n']:.0f} "
         + ", ".join(f"{100 * last[k]:.2f} %" for k in CURVES)
-        + f"; there logistic regression has {more:+.2f} ± {error:.2f} % of errors against naive "
-        "Bayes of the chosen smoothing, by paired splits"
+        + f"; there logistic regression errs on {more:+.2f} ± {error:.2f} % of messages against "
+        "naive Bayes of the chosen smoothing, by paired splits"
         + (": it has not overtaken it." if more > 0 else ", as predicted.")
     )
     return " ".join(sentences).replace("smoothing chosen they", "the smoothing chosen they")
