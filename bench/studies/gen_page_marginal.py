@@ -73,7 +73,8 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
             "marginal",
             draw(at, latents, counts),
             f"Size of the bias (points) and deviation (dashed) of estimates of log p, over "
-            f"{repeats} repeats; a panel for each number of latent variables. Below 0.01 the axis is linear.",
+            f"{repeats} repeats; a panel for each number of latent variables. Below 0.01 the axis "
+            "is linear.",
         ),
     ]
 
