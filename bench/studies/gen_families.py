@@ -13,7 +13,7 @@ from protocol import RESULTS
 
 @dataclass(frozen=True)
 class Family:
-    """Models, of which the one of the highest likelihood stands for the family.
+    """Models, and their variants NAME-…, of which the one of the highest likelihood stands for the family.
 
     The two sentences are filled with what was measured of it, and with its nats less those of
     the best table, of the best network over rows, of the laboratory's Gaussian mixture, and its
@@ -25,10 +25,14 @@ class Family:
     second: str
     bound: bool = False
 
+    def has(self, model: str) -> bool:
+        """Whether a model is of the family."""
+        return any(model == name or model.startswith(f"{name}-") for name in self.models)
+
 
 FAMILIES = {
     "tables": Family(
-        ("independent", "chain", "chain-8", "tree"),
+        ("independent", "chain", "tree"),
         (
             "Fitted by counting, {parameters:.0f} numbers; any pixels are drawn exactly given "
             "any others."
@@ -89,7 +93,7 @@ FAMILIES = {
         "Training takes {training:.0f} s, and a new one {seconds_per_sample:.1e} s.",
     ),
     "convolution": Family(
-        ("pixelcnn", "pixelcnn-gated"),
+        ("pixelcnn",),
         (
             "The same weights at every pixel, {parameters:.0f} of them: {over_chain:+.2f} nats "
             "against fully connected ones."
@@ -97,7 +101,7 @@ FAMILIES = {
         "Training takes {training:.0f} s, and a new one {seconds_per_sample:.1e} s.",
     ),
     "variational autoencoder": Family(
-        ("vae", "vae-iwae"),
+        ("vae",),
         (
             "A new one takes one pass ({seconds_per_sample:.1e} s), and a linear classifier of "
             "its latent variables tells {accuracy:.1f} % of digits."
@@ -109,7 +113,7 @@ FAMILIES = {
         bound=True,
     ),
     "conditional mixtures": Family(
-        ("rnade", "rnade-t", "made-mog"),
+        ("rnade", "made-mog"),
         "Of patches, {over_mixture:+.2f} nats against the shipped Gaussian mixture, exactly.",
         "In EPLL {over_image:+.2f} dB against it, on the middle of five images.",
     ),
@@ -130,7 +134,7 @@ FAMILIES = {
         "In EPLL {over_image:+.2f} dB against it.",
     ),
     "variational autoencoder of patches": Family(
-        ("patch-vae", "patch-vae-t"),
+        ("patch-vae",),
         (
             "Few latent variables for a patch, by a bound of {over_mixture:+.2f} nats against "
             "the shipped mixture."
@@ -143,11 +147,10 @@ FAMILIES = {
 
 def show(rows: Sequence[Row]) -> list[str]:
     """Parts of the page, of the families of which a model was measured; rows are those of both."""
-    by = {row["model"]: row for row in rows}
     best = {
-        name: max((by[model] for model in family.models if model in by), key=nats)
+        name: max(some, key=nats)
         for name, family in FAMILIES.items()
-        if any(model in by for model in family.models)
+        if (some := [row for row in rows if family.has(row["model"])])
     }
     with (RESULTS / "studies" / "likelihood.csv").open() as file:
         mixture = next(row for row in csv.DictReader(file) if row["prior"] == "mixture")

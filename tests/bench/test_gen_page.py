@@ -58,6 +58,12 @@ def test_latent_variables_of_the_models_that_are_there(module, study, data_dir):
     assert (study.pages / "generative-latent.png").read_bytes() == picture
 
 
+def test_every_model_is_of_one_family(module):
+    models, families = module("gen_models"), module("gen_families").FAMILIES.values()
+    for name in (*models.OF_DIGITS, *models.OF_PATCHES):
+        assert sum(family.has(name) for family in families) == 1, name
+
+
 def test_families_tell_what_was_measured(module):
     families = module("gen_families")
     rows = [
