@@ -13,10 +13,10 @@ from protocol import RESULTS
 
 @dataclass(frozen=True)
 class Family:
-    """Models, and their variants NAME-…, of which the one of the highest likelihood stands for the family.
+    """Models and their variants (NAME-…), of which the most probable one stands for the family.
 
     The two sentences are filled with what was measured of it, and with its nats less those of
-    the best table, of the best network over rows, of the laboratory's Gaussian mixture, and its
+    the best table, of the best fully connected network, of the laboratory's Gaussian mixture, and its
     PSNR less that of the mixture; ``bound``: whether its likelihood is a bound.
     """
 
