@@ -16,8 +16,8 @@ class Family:
     """Models and their variants (NAME-…), of which the most probable one stands for the family.
 
     The two sentences are filled with what was measured of it, and with its nats less those of
-    the best table, of the best fully connected network, of the laboratory's Gaussian mixture, and its
-    PSNR less that of the mixture; ``bound``: whether its likelihood is a bound.
+    the best table, of the best fully connected network and of the laboratory's Gaussian mixture, of
+    which the PSNR is compared too; ``bound``: whether its likelihood is a bound.
     """
 
     models: Sequence[str]
