@@ -54,7 +54,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "generated/gallery",
     "filename_pattern": r"/\w+\.py",
-    "subsection_order": [f"gallery/{part}" for part in ("denoise", "restore", "libraries")],
+    "subsection_order": [
+        f"gallery/{part}" for part in ("denoise", "restore", "generative", "libraries")
+    ],
     "within_subsection_order": "FileNameSortKey",
     "capture_repr": ("_repr_html_", "__repr__"),
     "ignore_repr_types": r"matplotlib\.figure",

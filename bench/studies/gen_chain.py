@@ -58,9 +58,10 @@ def made_1(checkpoint: Path | None = None, progress: Progress = None) -> MADE:
 
 
 def made_32(checkpoint: Path | None = None, progress: Progress = None) -> MADE:
-    """32 orders, which take turns; two layers of 1000 units."""
-    how = replace(HOW, iterations=60_000)
-    model: MADE = fitted(MADE, how, checkpoint, progress, hidden=(1000, 1000), masks=32)
+    """One order, 32 masks of two layers of 2000 units, which take turns."""
+    how = replace(HOW, iterations=20_000, batch=200)
+    options: dict[str, Any] = {"hidden": (2000, 2000), "order": range(784), "masks": 32}
+    model: MADE = fitted(MADE, how, checkpoint, progress, **options)
     return model
 
 

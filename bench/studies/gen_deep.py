@@ -41,7 +41,7 @@ def fit(
 def recurrent(checkpoint: Path | None = None, progress: Progress | None = None) -> RecurrentModel:
     """GRU of rows, 512 units: 100 minutes on one core (4.3 steps/s), of a busy machine."""
     how = Descent(
-        iterations=25_000,
+        iterations=5000,
         batch=100,
         learning_rate=2e-3,
         warmup=500,
@@ -58,14 +58,14 @@ def recurrent(checkpoint: Path | None = None, progress: Progress | None = None) 
 def attention(checkpoint: Path | None = None, progress: Progress | None = None) -> CausalAttention:
     """Transformer of 112 strips of 7 pixels: 135 minutes on one core (2.6 steps/s), likewise."""
     how = Descent(
-        iterations=20_000,
+        iterations=5000,
         batch=50,
         learning_rate=1e-3,
         warmup=500,
         weight_decay=0.05,
         clip=1.0,
         average=0.999,
-        every=2000,
+        every=1000,
     )
     made: CausalAttention = fit(CausalAttention, how, checkpoint, progress, dropout=0.1)
     return made
@@ -74,13 +74,13 @@ def attention(checkpoint: Path | None = None, progress: Progress | None = None) 
 def pixelcnn(checkpoint: Path | None = None, progress: Progress | None = None) -> PixelCNN:
     """Eight masked blocks of 64 features: 130 minutes on one core (6.6 steps/s), likewise."""
     how = Descent(
-        iterations=50_000,
+        iterations=12_000,
         batch=32,
         learning_rate=2e-3,
         warmup=500,
         clip=1.0,
         average=0.999,
-        every=5000,
+        every=1000,
     )
     made: PixelCNN = fit(PixelCNN, how, checkpoint, progress, n_blocks=8, width=32)
     return made

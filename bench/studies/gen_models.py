@@ -40,6 +40,7 @@ TRAINED = {
     "rnade": "gen_patches",
     "rnade-t": "gen_patches",
     "made-mog": "gen_patches",
+    "made-mog-wide": "gen_patches",
     "maf": "gen_patches",
     "conditional-scale-mixture": "gen_scales",
     "causal-network": "gen_scales",

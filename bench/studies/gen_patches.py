@@ -7,6 +7,7 @@ anew for each step, dequantised, mirrored and transposed at random.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,17 @@ def fitted(kind: str, checkpoint: Path | None, progress: Progress, **options: An
 HOW = Descent(
     iterations=40_000, batch=256, learning_rate=4e-3, warmup=100, average=0.999, every=1000, seed=0
 )
+LONG = replace(HOW, iterations=20_000, batch=512, learning_rate=3e-3, warmup=500, clip=50)
+BRIEF = replace(HOW, iterations=12_000)
 
 
-def rnade(checkpoint: Path | None = None, progress: Progress = None, how: Descent = HOW) -> Prior:
+def rnade(checkpoint: Path | None = None, progress: Progress = None, how: Descent = BRIEF) -> Prior:
     return fitted("rnade", checkpoint, progress, how=how, hidden=256, n_mixture=6)
 
 
-def rnade_t(checkpoint: Path | None = None, progress: Progress = None, how: Descent = HOW) -> Prior:
+def rnade_t(
+    checkpoint: Path | None = None, progress: Progress = None, how: Descent = BRIEF
+) -> Prior:
     return fitted(
         "rnade", checkpoint, progress, how=how, hidden=256, n_mixture=4, components="student-t"
     )
@@ -74,8 +79,22 @@ def made_mog(
     return fitted("made-mog", checkpoint, progress, how=how, hidden=512, depth=2, n_mixture=6)
 
 
+def made_mog_wide(
+    checkpoint: Path | None = None, progress: Progress = None, how: Descent = LONG
+) -> Prior:
+    """Four times as many weights, products in bfloat16."""
+    options: dict[str, Any] = {"hidden": 1024, "depth": 4, "n_mixture": 10, "halved": True}
+    return fitted("made-mog", checkpoint, progress, how=how, **options)
+
+
 def maf(checkpoint: Path | None = None, progress: Progress = None, how: Descent = HOW) -> Prior:
     return fitted("maf", checkpoint, progress, how=how, n_layers=4, hidden=256, depth=2)
 
 
-RECIPES = {"rnade": rnade, "rnade-t": rnade_t, "made-mog": made_mog, "maf": maf}
+RECIPES = {
+    "rnade": rnade,
+    "rnade-t": rnade_t,
+    "made-mog": made_mog,
+    "made-mog-wide": made_mog_wide,
+    "maf": maf,
+}

@@ -21,10 +21,10 @@ import gen_page_leaves
 import gen_page_marginal
 import gen_page_messages
 import gen_page_tables
+import gen_sheets
 import numpy as np
 from digits import digits
 from gen_measures import (
-    SHOWN,
     completion,
     discrepancy,
     likelihood,
@@ -32,10 +32,11 @@ from gen_measures import (
     sampling,
 )
 from gen_models import OF_DIGITS, OF_PATCHES, TRAINED, model_of, path_of, train, training_seconds
-from harness import Cells, Row, Study, Values, canvas, draw_patches, table
+from harness import Cells, Row, Study, Values, table
 from likelihood import CROP, IMAGES, SPARSE, image_psnr, patch_values
-from measures import kept_patches, log_likelihood
+from measures import kept_patches, log_likelihood, protocol_nats
 from protocol import RESULTS
+from recipes import RECIPES
 
 from fastepll.priors import SymmetricAverage
 
@@ -64,6 +65,7 @@ SECTIONS: dict[str, Any] = {
     "marginal": gen_page_marginal,
     "latent": gen_page_latent,
 }
+GAINS = {"nats": ".2f", "gain": ".2f", "gain error": ".2f", "image": ".2f", "averaged": ".2f"}
 N_IMAGES = 100  # of bsds300/test
 DIGITS = {
     "nats": ".2f",
@@ -108,7 +110,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             of_patches(study, name)
     for name in study.pick(LABORATORY, ()):
         if not told.write and re.fullmatch(told.only, name):  # which may be trained for that
-            study.cell("symmetry", name, compute=lambda name=name: symmetry(study.prior(name)))
+            prior = study.prior(name)
+            average = SymmetricAverage.average_of(prior)
+            study.cell("symmetry", name, compute=lambda p=prior, a=average: symmetry(p, a))
+            tagged = f"{name}@{RECIPES[name].tag} averaged"
+            for which, one in ((name, prior), (tagged, average)):
+                image_psnr(study, which, one, 25, IMAGES, settings=SPARSE, crop=CROP)
     if not told.write and re.search(told.only, "pixels"):
         study.cell("probe", "pixels", compute=lambda: probe(None, study.pick(10_000, 300)))
         study.cell("samples", "digits", compute=lambda: discrepancy(others()))
@@ -138,10 +145,9 @@ def of_digits(study: Study, name: str) -> None:
         return
     n = study.pick(0, 100)
     few = {"n": n} if n else {}
-    kept: dict[str, Any] = {}
 
     def sheet(what: str, found: tuple[Any, Any]) -> Any:
-        kept[what] = found[1][:SHOWN]
+        gen_sheets.keep(study, name, {what: found[1]})
         return found[0]
 
     study.cell("likelihood", name, compute=lambda: likelihood(model, **few))
@@ -150,10 +156,6 @@ def of_digits(study: Study, name: str) -> None:
     study.cell("completion", name, compute=lambda: sheet("completions", completion(model, **few)))
     if name in TRAINED:
         study.cell("training", name, compute=lambda: {"seconds": training_seconds(study, name)})
-    if kept:
-        path = path_of(study, name).with_suffix(".sheets.npz")
-        before = dict(np.load(path)) if path.exists() else {}
-        np.savez_compressed(path, **{**before, **kept})
 
 
 def of_patches(study: Study, name: str) -> None:
@@ -166,15 +168,18 @@ def of_patches(study: Study, name: str) -> None:
     study.cell("parameters", name, compute=lambda: {"parameters": prior.n_parameters})
     study.cell("patches", name, compute=lambda: patch_values(prior, 25, 1000, "map"))
     image_psnr(study, name, prior, 25, IMAGES, settings=SPARSE, crop=CROP)
-    study.cell("symmetry", name, compute=lambda: symmetry(prior))
+    if prior.exact:
+        average = SymmetricAverage.average_of(prior)
+        study.cell("symmetry", name, compute=lambda: symmetry(prior, average))
 
 
-def symmetry(prior: Any, n: int = 10_000) -> Values:
-    """Nats that the average over flips and transposes gains, and the standard error over images."""
+def symmetry(prior: Any, average: SymmetricAverage, n: int = 100_000) -> Values:
+    """Nats of the average over flips and transposes, its gain, the standard error over images."""
     rows = kept_patches("test", n, True, 0)
-    gain = SymmetricAverage.average_of(prior).log_prob(rows) - prior.log_prob(rows)
-    means = gain.reshape(N_IMAGES, -1).mean(axis=1)
-    return {"gain": means.mean(), "gain error": means.std(ddof=1) / np.sqrt(N_IMAGES)}
+    nats = average.log_prob(rows)
+    gain = (nats - prior.log_prob(rows)).reshape(N_IMAGES, -1).mean(axis=1)
+    error = gain.std(ddof=1) / np.sqrt(N_IMAGES)
+    return {"nats": protocol_nats(nats).mean(), "gain": gain.mean(), "gain error": error}
 
 
 def of_sections(study: Study) -> None:
@@ -201,21 +206,16 @@ def write(study: Study) -> None:
         DIGITS_TEXT.format(**references(known)),
         table(rows, {"model": ""} | DIGITS),
     ]
-    parts += sheets_of(study)
+    parts += gen_sheets.figures(study, OF_DIGITS)
     if patches:
         parts += ["## Patches", PATCHES_TEXT, table(patches, {"model": ""} | PATCHES)]
         parts += correlation(patches)
-    gains = [
-        {"prior": name, **known[key]}
-        for name in (*LABORATORY, *OF_PATCHES)
-        if (key := next((k for k in known if re.fullmatch(rf"symmetry {name}(@\w+)?", k)), None))
-    ]
+    gains = [row for name in (*LABORATORY, *OF_PATCHES) if (row := gain_row(known, name))]
     if gains:
         parts += [
             "## The average over symmetries",
-            "Nats that the average of a density over the 8 flips and transposes of a patch gains "
-            "on 10 000 test patches, and its standard error over images.",
-            table(gains, {"prior": "", "gain": ".2f", "gain error": ".2f"}),
+            GAINS_TEXT,
+            table(gains, {"prior": ""} | GAINS),
         ]
     parts += [part for _, more in shown for part in more]
     study.page("Generative models on one bench", SENTENCES, parts)
@@ -241,6 +241,12 @@ PATCHES_TEXT = (
     "five images of bsd68 by EPLL, as in [the study of likelihood](likelihood.md)."
 )
 
+GAINS_TEXT = (
+    "*nats* of the average of a density over the 8 flips and transposes of a patch, what it gains "
+    "on the same test patches, and the gain's standard error over images. *image*: as above, "
+    "*averaged* by the average, of those priors whose average is a mixture, too."
+)
+
 
 def references(known: dict[str, Any]) -> dict[str, float]:
     """What pixels and digits themselves reach."""
@@ -261,20 +267,31 @@ def digit_row(known: dict[str, Any], name: str) -> Row:
 
 def patch_row(known: dict[str, Any], name: str) -> Row:
     """All that was measured of a prior."""
-    found = [
-        values["dB"]
-        for key, values in known.items()
-        if key.startswith("image ") and key.split()[1] == name
-    ]
     return {
         "model": name,
         "published": PUBLISHED.get(name),
         **known[f"nats {name}"],
         **known.get(f"parameters {name}", {}),
         "patch": known.get(f"patches {name}", {}).get("dB"),
-        "image": float(np.mean(found)) if found else None,
+        "image": image_of(known, name),
         "training": known.get(f"training {name}", {}).get("seconds"),
     }
+
+
+def image_of(known: dict[str, Any], name: str, more: str = "") -> float | None:
+    """Mean PSNR over the images, if they have all been restored."""
+    pattern = rf"image {name}(@\w+)?{more} \d+ 25 .*"
+    found = [values["dB"] for key, values in known.items() if re.fullmatch(pattern, key)]
+    return float(np.mean(found)) if len(found) == len(IMAGES) else None
+
+
+def gain_row(known: dict[str, Any], name: str) -> Row | None:
+    """What the average over symmetries of a prior gains, if that was measured."""
+    key = next((k for k in known if re.fullmatch(rf"symmetry {name}(@\w+)?", k)), None)
+    if key is None:
+        return None
+    images = {"image": image_of(known, name), "averaged": image_of(known, name, " averaged")}
+    return {"prior": name, **known[key], **images}
 
 
 def correlation(rows: Sequence[Row]) -> list[str]:
@@ -297,34 +314,6 @@ def correlation(rows: Sequence[Row]) -> list[str]:
         )
     ]
     return ["Log-likelihood and the PSNR of images, " + "; ".join(told) + "."]
-
-
-def sheets_of(study: Study) -> list[str]:
-    """Samples and completions of the models that left some."""
-    parts = []
-    names = [n for n in OF_DIGITS if path_of(study, n).with_suffix(".sheets.npz").exists()]
-    for what, caption in (
-        ("samples", "Samples of each model, and test digits."),
-        ("completions", "The lower half of test digits, drawn given the upper one."),
-    ):
-        path = study.pages / f"{study.name}-{what}.png"
-        if not names:
-            if path.exists():
-                parts.append(f"![{caption.partition('.')[0]}]({path.name})\n\n*{caption}*")
-            continue
-        columns = 4
-        n = len(names) // columns + 1
-        drawn, axes = canvas(n, columns, size=(9.6, 2.6 * n), squeeze=False)
-        for axis in axes.flat:
-            axis.set_axis_off()
-        shown = {"digits": digits()[2][:SHOWN]}
-        for name in names:
-            shown[name] = np.load(path_of(study, name).with_suffix(".sheets.npz"))[what]
-        for axis, (name, rows) in zip(axes.flat, shown.items(), strict=False):
-            draw_patches(axis, 2 * rows - 1, columns=6, limit=1)
-            axis.set_title(name)
-        parts.append(study.figure(what, drawn, caption))
-    return parts
 
 
 if __name__ == "__main__":

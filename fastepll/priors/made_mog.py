@@ -81,6 +81,7 @@ class MADEMoG(AncestralPrior):
         depth: int = 2,
         n_mixture: int = 6,
         contrast: bool = True,
+        halved: bool = False,
         coordinates: Coordinates = "pixels",
         how: Descent = HOW,
         held_out: ArrayLike | None = None,
@@ -94,6 +95,8 @@ class MADEMoG(AncestralPrior):
         ----------
         hidden, depth : int
             Units of a hidden layer, and hidden layers.
+        halved : bool
+            As for `CausalNetwork.fit`.
         patches, patch_shape, n_mixture, contrast, coordinates
             As for `RNADE.fit`.
         how, held_out, checkpoint, progress, seed
@@ -103,8 +106,13 @@ class MADEMoG(AncestralPrior):
         check_count("hidden", hidden, 1, 1 << 16)
         check_count("depth", depth, 1, 32)
         check_count("n_mixture", n_mixture, 1, 1 << 10)
+        check_flag("halved", halved)
+
+        def make(q: int) -> torch.nn.Module:
+            return _module(q, hidden, depth, n_mixture, contrast=contrast, halved=halved)
+
         return cls.train_module(
-            lambda q: _module(q, hidden, depth, n_mixture, contrast=contrast),
+            make,
             patches,
             how,
             patch_shape=patch_shape,
@@ -116,11 +124,14 @@ class MADEMoG(AncestralPrior):
         )
 
 
-def _module(q: int, hidden: int, depth: int, n_mixture: int, *, contrast: bool) -> torch.nn.Module:
+def _module(
+    q: int, hidden: int, depth: int, n_mixture: int, *, contrast: bool, halved: bool = False
+) -> torch.nn.Module:
     """Conditionals of a masked network."""
     from fastepll.priors._networks.conditionals import Conditionals
     from fastepll.priors._networks.contrast import FLOOR
     from fastepll.priors._networks.masked import MaskedNetwork
 
     network = MaskedNetwork(q, hidden, depth, 3 * n_mixture, floor=contrast * FLOOR)
+    network.halved = halved
     return Conditionals(network, q, n_mixture, student=False)

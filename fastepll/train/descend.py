@@ -106,7 +106,7 @@ def _adam(module: torch.nn.Module, how: Descent) -> torch.optim.Adam:
     import torch
 
     optimizer = torch.optim.AdamW(
-        module.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
+        module.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay, fused=True
     )
     for parameter in module.parameters():
         optimizer.state[parameter] = {

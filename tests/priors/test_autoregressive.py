@@ -149,6 +149,17 @@ def test_training_goes_on_from_a_checkpoint(tmp_path):
         np.testing.assert_array_equal(found.parameters()[name], value)
 
 
+def test_bfloat16_is_near():
+    module = rough("made-mog", (2, 3)).build()
+    y = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = module(y)
+        module.network.halved = True
+        found = module(y)
+    assert found.dtype == torch.float32
+    assert 0 < abs(found - wanted).max() < 0.1
+
+
 def test_denoises_an_image():
     """By a prior of a second's training on 3x3 patches of the scene itself."""
     clean = scene(40, 44)
@@ -203,5 +214,7 @@ def test_refuses_options():
     ):
         with pytest.raises((TypeError, ValueError), match=told):
             RNADE.fit(patches, patch_shape=(2, 2), how=SHORT, **options)
+    with pytest.raises(TypeError, match="halved must be a bool"):
+        MADEMoG.fit(patches, patch_shape=(2, 2), how=SHORT, halved=1)
     with pytest.raises(ValueError, match="variance in every direction"):
         RNADE.fit(np.ones((20, 4)), patch_shape=(2, 2), how=SHORT)

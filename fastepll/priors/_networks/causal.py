@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import silu, softplus
+
+from fastepll.priors._networks.precision import products
 
 LARGEST = 6.0  # log scale, in either direction
 FLOOR = 0.02  # of the squared contrast of white coordinates, where a run begins
@@ -80,7 +81,7 @@ class CausalConditionals(torch.nn.Module):
         energy = self.weights(self.log_weights.exp(), which) @ y.square().T
         log_r = torch.log(energy + self.log_floor[which, None].exp()) / 2
         seen = y / log_r.exp()[:, :, None]  # (i, n, j)
-        with self._precision():
+        with products(halved=self.halved):
             x = torch.bmm(seen, self.weights(self.first, which))
             bias = self.bias[which, None] + log_r[:, :, None] * self.by_contrast
             x = x + bias.to(x.dtype)
@@ -122,10 +123,6 @@ class CausalConditionals(torch.nn.Module):
             drawn = (mean + scale * logistic) * log_r[0].exp()
             y[:, i] = drawn + log_width.exp() * torch.from_numpy(box)
         return y
-
-    def _precision(self) -> AbstractContextManager[object]:
-        """Of the products of matrices."""
-        return torch.autocast("cpu", torch.bfloat16) if self.halved else nullcontext()
 
 
 def relations(patch_shape: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import linear, silu
 
 from fastepll.priors._networks.contrast import Contrast
+from fastepll.priors._networks.precision import products
 
 LARGEST = 6.0  # log scale, in either direction
 
@@ -29,7 +30,7 @@ class MaskedLinear(torch.nn.Module):
 
     def __init__(self, before: torch.Tensor, after: torch.Tensor, scale: float = 1.0) -> None:
         super().__init__()
-        self.mask = before <= after[:, None]
+        self.mask = (before <= after[:, None]).float()
         fan = self.mask.sum(1, keepdim=True).clamp(min=1)
         self.weight = torch.nn.Parameter(scale * torch.randn(self.mask.shape) / fan.sqrt())
         self.bias = torch.nn.Parameter(torch.zeros(len(after)))
@@ -60,6 +61,7 @@ class MaskedNetwork(torch.nn.Module):
 
     def __init__(self, q: int, hidden: int, depth: int, n_outputs: int, *, floor: float) -> None:
         super().__init__()
+        self.halved = False  # whether to multiply matrices in bfloat16
         self.shape = n_outputs, q
         self.degrees = torch.arange(hidden) * (q - 1) // hidden + 1
         self.degrees.clamp_(max=max(q - 1, 0))
@@ -82,6 +84,8 @@ class MaskedNetwork(torch.nn.Module):
             x = linear(y, self.first.weight * self.first.mask) / seen.exp()
             x = x + self.by_contrast * seen + self.first.bias
         x = silu(x)
-        for layer in self.hidden:
-            x = x + silu(layer(x))
-        return self.last(x).unflatten(1, self.shape), log_r
+        with products(halved=self.halved):
+            for layer in self.hidden:
+                x = x + silu(layer(x))
+            outputs = self.last(x)
+        return outputs.to(y.dtype).unflatten(1, self.shape), log_r
