@@ -37,6 +37,7 @@ COLUMNS = {
     "reparameterisation": ".3f",
 }
 UNITS, STEPS = 6, 9
+COUNTS = (2000, 50)  # test data, and those that chains are run for
 
 
 def measure(study: Study) -> None:
@@ -55,7 +56,7 @@ def data(name: str, n: int) -> Any:
 
 def measure_one(study: Study, name: str, model: Any) -> None:
     """All cells of a model, and its sheets."""
-    many, few = study.pick((2000, 100), (50, 4))
+    many, few = study.pick(COUNTS, (50, 4))
     chains: Values = study.pick({}, {"n_chains": 2, "n_steps": 5, "n_samples": 5})
     shift = PROTOCOL if name in OF_PATCHES else 0.0
 
@@ -107,7 +108,7 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
             rows.append({k: found[k] for k in COLUMNS})
     if not rows:
         return [], []
-    many, few = study.pick((2000, 100), (50, 4))
+    many, few = study.pick(COUNTS, (50, 4))
     ratios = [row["score"] / row["reparameterisation"] for row in rows]
     text = (
         f"Nats per datum. *reconstruction* less *divergence* is the evidence lower bound *elbo*, "

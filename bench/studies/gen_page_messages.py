@@ -170,7 +170,7 @@ def draw(curves: list[Any], found: dict[str, list[float]]) -> Any:
     for name, places in found.items():
         for place in places:
             axis.axvline(place, color=colors[name], linestyle=":")
-            axis.text(place, top, f" {place:.0f}", color=colors[name], va="top")
+            axis.text(place, top, f" {place:.3g}", color=colors[name], va="top")
     axis.set(xscale="log", xlabel="training messages", ylabel="error (%)", ylim=(0, top))
     axis.legend()
     return drawn
