@@ -1,12 +1,7 @@
-"""Variational autoencoders of digits and patches: recipes, and what their study measures.
-
-``python bench/studies/gen_latent.py vae 100`` tries a recipe for that many steps.
-"""
+"""Variational autoencoders of digits and patches: recipes, and what their study measures."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +96,11 @@ def of_patches(
 
 def notes(objective: Objective, how: Descent) -> dict[str, Any]:
     """Metadata of how a model was trained."""
-    return {"objective": str(objective), "how": str(how), "command": "bench/studies/gen_latent.py"}
+    return {
+        "objective": str(objective),
+        "how": str(how),
+        "command": "bench/studies/generative.py --train",
+    }
 
 
 def vae(checkpoint: Path | None = None, progress: Progress = None, how: Descent = DIGITS) -> VAE:
@@ -291,25 +290,3 @@ def interpolations(model: Any, x: ArrayLike, y: ArrayLike, *, steps: int = 9) ->
     part = np.linspace(0, 1, steps)[:, None]
     z = (1 - part) * start[:, None] + part * end[:, None]
     return np.asarray(model.decode(z.reshape(-1, z.shape[2])).reshape(len(z), steps, -1))
-
-
-def main() -> None:
-    """Try a recipe."""
-    name, steps = sys.argv[1], int(sys.argv[2])
-    begun, seen = time.process_time(), 0
-
-    def progress(run: Run) -> None:
-        nonlocal seen
-        if len(run.history) > seen:
-            seen = len(run.history)
-            step, loss, held_out = run.history[-1]
-            seconds = time.process_time() - begun
-            print(f"{step} steps, {seconds:.0f} s of CPU: {loss:.2f}, held out {held_out:.2f}")
-
-    how = {"vae": DIGITS, "vae-iwae": SLOWER}.get(name, PATCHES)
-    brief = replace(how, iterations=steps, warmup=steps // 20, every=max(steps // 5, 1))
-    print(RECIPES[name](None, progress, how=brief))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,32 +1,16 @@
-"""What models of tables can do: ``python bench/studies/gen_tables.py`` prints the numbers.
-
-Naive Bayes against logistic regression on messages, what only the generative one of them can do,
-divergences as they are defined and as they are counted in bits, and factorised models of digits.
-"""
+"""Tables: divergences as they are defined and as they are counted in bits, and small digits."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
-from digits import digits, labels
-from gen_messages import (
-    Rows,
-    Values,
-    anomalies,
-    crossings,
-    learning_curves,
-    missing_words,
-    sampled_words,
-)
-from leaves import photographs
+from digits import digits
 from numpy.typing import NDArray
 
-from fastepll import priors
 from fastepll.generative import (
     ChowLiuTree,
     GenerativeModel,
@@ -37,6 +21,9 @@ from fastepll.generative import (
 )
 from fastepll.generative.coding import decode, encode
 from fastepll.generative.divergence import kl_divergence, kl_estimate
+
+Values = dict[str, Any]
+Rows = NDArray[np.float64]
 
 PIXELS = np.array([28 * i + j for i in (10, 13, 16) for j in (8, 12, 16, 20)])
 """Of a digit, 12 that a joint table can hold."""
@@ -113,48 +100,6 @@ def convergence(
     return {"KL": exact, "slope": float(slope), "rows": rows}
 
 
-def leaves_divergences(n: int = 2000, n_train: int = 20_000) -> list[Values]:
-    """KL(mini dead leaves, prior) in nats of priors fitted to their samples, by n samples."""
-    leaves = priors.MiniDeadLeaves.fit(photographs(n_train), p_edge=0.5)
-    x = leaves.sample(n_train, 1)
-    rows = []
-    for kind in ("independent-pixels", "gaussian", "gsm", "student-t-mixture"):
-        fit: Any = getattr(priors, priors.KINDS[kind]).fit
-        start = {"start": priors.Gaussian.fit(x).mixture} if kind == "student-t-mixture" else {}
-        prior = fit(x, patch_shape=(8, 8), **start)
-        mean, error = kl_estimate(leaves, prior, n, 2)
-        rows.append({"prior": kind, "KL": mean, "error": error})
-    return rows
-
-
-def factorised(name: str, train: Rows, test: Rows, classes: NDArray[Any]) -> list[Values]:
-    """Nats on test digits, parameters and CPU seconds of the fit of each factorised model."""
-    found: list[Values] = []
-    makes: dict[str, Any] = {
-        "independent": lambda: Independent.fit(train, levels=2),
-        "chain": lambda: MarkovChain.fit(train, levels=2),
-        "chain of order 8": lambda: MarkovChain.fit(train, levels=2, memory=8),
-        "tree": lambda: ChowLiuTree.fit(train, levels=2),
-        "independent given the digit": lambda: NaiveBayes.fit(train, classes),
-    }
-    for model_name, make in makes.items():
-        start = time.process_time()
-        model = make()
-        seconds = time.process_time() - start
-        nats = np.asarray(model.log_prob(test))
-        found.append(
-            {
-                "digits": name,
-                "model": model_name,
-                "nats": float(nats.mean()),
-                "error": float(nats.std(ddof=1) / np.sqrt(len(nats))),
-                "parameters": model.n_parameters,
-                "CPU seconds": seconds,
-            }
-        )
-    return found
-
-
 def small_digits() -> tuple[Rows, Rows, NDArray[Any]]:
     """The 8x8 digits of scikit-learn, 1 from a gray level of 8 on: 1297 to train, 500 to test."""
     from sklearn.datasets import load_digits
@@ -165,32 +110,29 @@ def small_digits() -> tuple[Rows, Rows, NDArray[Any]]:
     return x[:-500], x[-500:], data.target[order][:-500]
 
 
-def factorised_digits() -> list[Values]:
-    """Of both sizes; the held-out digits of the large ones are not used."""
-    train, _, test = digits()
-    small, small_test, classes = small_digits()
-    return [
-        *factorised("8x8", small, small_test, classes),
-        *factorised("28x28", train.astype(np.float64), test.astype(np.float64), labels()[0]),
-    ]
-
-
-def main() -> None:
-    """Compute everything and print it."""
-    curves = learning_curves()
-    for name, value in {
-        "learning curves": curves,
-        "crossings": crossings(curves),
-        "missing words": missing_words(),
-        "sampled words": sampled_words(),
-        "anomalies": anomalies(),
-        "divergences in bits": divergences(),
-        "convergence": convergence(),
-        "divergence from mini dead leaves in nats": leaves_divergences(),
-        "factorised models of digits": factorised_digits(),
-    }.items():
-        print(json.dumps({name: value}, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+def factorised() -> list[Values]:
+    """Nats on small test digits, parameters and CPU seconds of the fit of each factorised model."""
+    train, test, classes = small_digits()
+    makes: dict[str, Any] = {
+        "independent": lambda: Independent.fit(train, levels=2),
+        "chain": lambda: MarkovChain.fit(train, levels=2),
+        "chain-8": lambda: MarkovChain.fit(train, levels=2, memory=8),
+        "tree": lambda: ChowLiuTree.fit(train, levels=2),
+        "naive-bayes": lambda: NaiveBayes.fit(train, classes),
+    }
+    found: list[Values] = []
+    for name, make in makes.items():
+        start = time.process_time()
+        model = make()
+        seconds = time.process_time() - start
+        nats = np.asarray(model.log_prob(test))
+        found.append(
+            {
+                "model": name,
+                "nats": float(nats.mean()),
+                "error": float(nats.std(ddof=1) / np.sqrt(len(nats))),
+                "parameters": model.n_parameters,
+                "CPU seconds": seconds,
+            }
+        )
+    return found

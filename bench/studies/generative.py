@@ -15,6 +15,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import gen_families
+import gen_page_latent
+import gen_page_leaves
+import gen_page_marginal
+import gen_page_messages
+import gen_page_tables
 import gen_sheets
 import numpy as np
 from digits import digits
@@ -52,6 +58,13 @@ PUBLISHED = {
 """Nats, of another binarisation of the digits; recurrent and attention: the PixelRNN."""
 LABORATORY = ("mixture", "student-t-mixture")
 """Priors of `recipes` whose densities are averaged over the flips and transposes of a patch too."""
+SECTIONS: dict[str, Any] = {
+    "messages": gen_page_messages,
+    "tables": gen_page_tables,
+    "leaves": gen_page_leaves,
+    "marginal": gen_page_marginal,
+    "latent": gen_page_latent,
+}
 GAINS = {"nats": ".2f", "gain": ".2f", "gain error": ".2f", "image": ".2f", "averaged": ".2f"}
 N_IMAGES = 100  # of bsds300/test
 DIGITS = {
@@ -106,12 +119,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not told.write and re.search(told.only, "pixels"):
         study.cell("probe", "pixels", compute=lambda: probe(None, study.pick(10_000, 300)))
         study.cell("samples", "digits", compute=lambda: discrepancy(others()))
+    of_sections(study)
     write(study)
 
 
 def options(parser: ArgumentParser) -> None:
     """Which models."""
-    parser.add_argument("--only", default="", metavar="REGEX", help="measure those models")
+    parser.add_argument(
+        "--only", default="", metavar="REGEX", help="measure those models and sections"
+    )
     parser.add_argument("--train", metavar="REGEX", help="train those models, measure none")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop training after that")
     parser.add_argument("--write", action="store_true", help="compute nothing, write the page")
@@ -166,14 +182,26 @@ def symmetry(prior: Any, average: SymmetricAverage, n: int = 100_000) -> Values:
     return {"nats": protocol_nats(nats).mean(), "gain": gain.mean(), "gain error": error}
 
 
+def of_sections(study: Study) -> None:
+    """Compute what the other sections of the page show."""
+    told = study.arguments
+    for name, section in SECTIONS.items():
+        if not told.write and re.search(told.only, name):
+            section.measure(study)
+
+
 def write(study: Study) -> None:
     """The page, its figures, and the table."""
     known = {key: cell["values"] for key, cell in study.cells.known.items()}
     study.seconds = sum(cell["seconds"] for cell in study.cells.known.values())
     rows = [digit_row(known, name) for name in OF_DIGITS if f"likelihood {name}" in known]
     patches = [patch_row(known, name) for name in OF_PATCHES if f"nats {name}" in known]
-    study.csv([*rows, *patches])
+    shown = [section.show(study) for section in SECTIONS.values()]
+    csv_rows = [{"table": "digits", **row} for row in rows]
+    csv_rows += [{"table": "patches", **row} for row in patches]
+    study.csv(csv_rows + [row for more, _ in shown for row in more])
     parts = [
+        *gen_families.show([*rows, *patches]),
         "## Digits",
         DIGITS_TEXT.format(**references(known)),
         table(rows, {"model": ""} | DIGITS),
@@ -189,6 +217,7 @@ def write(study: Study) -> None:
             GAINS_TEXT,
             table(gains, {"prior": ""} | GAINS),
         ]
+    parts += [part for _, more in shown for part in more]
     study.page("Generative models on one bench", SENTENCES, parts)
 
 

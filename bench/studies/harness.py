@@ -126,10 +126,21 @@ class Study:
 
         The key must hold whatever the values depend on.
         """
-        parts = (f"{part}@{RECIPES[part].tag}" if part in RECIPES else str(part) for part in key)
-        values, seconds = self.cells.get(" ".join(parts), compute)
+        values, seconds = self.cells.get(self.key(*key), compute)
         self.seconds += seconds
         return values
+
+    def known(self, *key: object) -> Values | None:
+        """Values of the cell of this key, if it was computed."""
+        cell = self.cells.known.get(self.key(*key))
+        return None if cell is None else cell["values"]
+
+    @staticmethod
+    def key(*parts: object) -> str:
+        """Of a cell, as it is written."""
+        return " ".join(
+            f"{part}@{RECIPES[part].tag}" if part in RECIPES else str(part) for part in parts
+        )
 
     def prior(self, name: str) -> PatchPrior:
         """A prior of `recipes`, trained now if it was not before."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from recipes import RECIPES, Recipe
 from fastepll import priors
 from fastepll.priors import PatchPrior
 from fastepll.priors.dead_leaves import dead_leaves, dead_leaves_patches
+from fastepll.train.descent import Descent
 from fastepll.train.patches import list_images, read_gray, stream_patches
 
 MINI, LEAVES = "mini", "leaves"
@@ -43,6 +44,33 @@ KINDS = {
     ),
     "Student-t mixture": Recipe("student-t-mixture", 200_000, {"iterations": 8}, {"iterations": 1}),
 }
+"""Those of the study of dead leaves."""
+STARTED = ("student-t-mixture", "generalised-gaussian-mixture")  # from the Gaussian mixture
+
+
+def network(kind: str, how: Descent, **options: Any) -> Recipe:
+    """A network, trained briefly."""
+    trial = replace(how, iterations=20, warmup=5)
+    return Recipe(kind, 200_000, {"how": how, **options}, {"how": trial})
+
+
+STEPS = Descent(iterations=2000, batch=256, learning_rate=4e-3, warmup=100, average=0.999, clip=50)
+EVERY = KINDS | {
+    "independent pixels": Recipe("independent-pixels", 200_000),
+    "PCA, Laplace": Recipe("pca", 200_000, {"marginals": "laplace"}),
+    "generalised Gaussian mixture": Recipe(
+        "generalised-gaussian-mixture", 200_000, {"iterations": 4}, {"iterations": 1}
+    ),
+    "MADE of mixtures": network("made-mog", STEPS),
+    "RNADE": network("rnade", replace(STEPS, iterations=1500)),
+    "masked autoregressive flow": network("maf", replace(STEPS, iterations=3000)),
+    "causal network": network("causal-network", replace(STEPS, iterations=300)),
+    "conditional scale mixture": network(
+        "conditional-scale-mixture",
+        replace(STEPS, iterations=400, batch=500, learning_rate=1e-2),
+    ),
+}
+"""All whose density is computed exactly."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +79,7 @@ class LeavesRecipe(Recipe):
 
     source: str = ""
     rows: Callable[[int], Patches] = np.empty
-    start: PatchPrior | None = None
+    start: Callable[[], PatchPrior] | None = None
 
     @property
     def tag(self) -> str:
@@ -63,7 +91,7 @@ class LeavesRecipe(Recipe):
         """Fit it."""
         options = self.options | (self.quick if quick else {})
         if self.start is not None:
-            options["start"] = self.start
+            options["start"] = self.start()
         if self.kind == "gaussian-mixture":
             from fastepll.train import fit_mixture as fit
         else:
@@ -108,9 +136,27 @@ RECIPES[MINI] = LeavesRecipe(
 
 
 def trained(study: Study, name: str, source: str) -> tuple[str, PatchPrior]:
-    """Prior of `KINDS` trained on a source, and its name."""
-    key = f"{name} of {source}"
-    rows = leaves if source == LEAVES else partial(study.prior(MINI).sample, rng=0)
-    start = trained(study, "Gaussian mixture", source)[1] if name.startswith("Student") else None
-    RECIPES[key] = LeavesRecipe(**vars(KINDS[name]), source=source, rows=rows, start=start)
+    """Prior of `EVERY` trained on a source, and its name."""
+    key = add_recipe(study, name, source)
     return key, study.prior(key)
+
+
+def add_recipe(study: Study, name: str, source: str) -> str:
+    """The name of a prior of `EVERY` on a source, now among the recipes; nothing is trained yet."""
+    key, recipe = f"{name} of {source}", EVERY[name]
+
+    def samples(n: int) -> Patches:
+        mini: Any = study.prior(MINI)
+        drawn: Patches = mini.sample(n, rng=0)
+        return drawn
+
+    def start() -> PatchPrior:
+        return trained(study, "Gaussian mixture", source)[1]
+
+    RECIPES[key] = LeavesRecipe(
+        **vars(recipe),
+        source=source,
+        rows=leaves if source == LEAVES else samples,
+        start=start if recipe.kind in STARTED else None,
+    )
+    return key

@@ -1,4 +1,4 @@
-"""The study of tables: what it computes of data that are made here."""
+"""The studies of tables and of messages: what they compute of data that are made here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not STUDIES.is_dir(), reason="no studies beside 
 def study(monkeypatch):
     """Import from its folder, forget it, and give it a table and messages of two classes."""
     monkeypatch.syspath_prepend(str(STUDIES))
-    module = importlib.import_module("gen_tables")
+    tables = importlib.import_module("gen_tables")
     rng = np.random.default_rng(0)
     truth = JointTable((4,), levels=2, table=rng.dirichlet(np.ones(16)))
     spam = np.arange(600) % 4 // 3
@@ -30,35 +30,37 @@ def study(monkeypatch):
     messages = importlib.import_module("gen_messages")
     monkeypatch.setattr(messages, "N_TEST", 200)
     monkeypatch.setattr(messages, "words", lambda: (x, spam, [f"w{k}" for k in range(32)]))
-    monkeypatch.setattr(module, "few_pixels", lambda: truth)
-    yield module
+    monkeypatch.setattr(tables, "few_pixels", lambda: truth)
+    yield importlib.import_module
     for path in (*STUDIES.glob("*.py"), *STUDIES.parent.glob("*.py")):
         sys.modules.pop(path.stem, None)
 
 
 def test_curves_fall_and_cross_where_they_are_equal(study):
-    few, many = study.learning_curves((12, 300), 4)
+    messages = study("gen_messages")
+    few, many = messages.learning_curves((12, 300), 4)
     assert many["bayes"] < few["bayes"] < 0.25
     assert many["logistic"] < few["logistic"] < 0.25
     assert few["difference"] == pytest.approx(few["logistic"] - few["bayes"])
     curve = [{"n": 10, "difference": 0.2}, {"n": 1000, "difference": -0.2}]
-    assert study.crossings(curve) == pytest.approx([100])
+    assert messages.crossings(curve) == pytest.approx([100])
 
 
 def test_missing_words_are_best_summed_out(study):
-    whole, part = study.missing_words((0.0, 0.8), 300, 4)
+    whole, part = study("gen_messages").missing_words((0.0, 0.8), 300, 4)
     assert whole["bayes, summed out"] == whole["bayes, zeros"]
     assert part["bayes, summed out"] < min(part["bayes, zeros"], part["logistic, zeros"])
 
 
 def test_anomalies_are_found(study):
-    for row in study.anomalies(300, 2):
+    for row in study("gen_messages").anomalies(300, 2):
         assert row["spam"] > 0.8
         assert row["paired"] > 0.7
 
 
 def test_bits_and_convergence(study):
-    for row in study.divergences(2000):
+    tables = study("gen_tables")
+    for row in tables.divergences(2000):
         assert row["extra bits"] == pytest.approx(row["expected extra"], abs=0.02)
-    assert study.divergences(100)[0]["KL(truth, model)"] < 1e-25
-    assert study.convergence((50, 200, 800), 50)["slope"] == pytest.approx(-0.5, abs=0.1)
+    assert tables.divergences(100)[0]["KL(truth, model)"] < 1e-25
+    assert tables.convergence((50, 200, 800), 50)["slope"] == pytest.approx(-0.5, abs=0.1)

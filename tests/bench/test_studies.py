@@ -192,7 +192,7 @@ def check_dead_leaves(rows):
 
 def check_generative(rows):
     """The tree knows more of digits than pixels do by themselves, and completes them better."""
-    models = {row["model"]: row for row in rows}
+    models = {row["model"]: row for row in rows if row["table"] == "digits"}
     gap, completes = (
         float(models["tree"][what]) - float(models["independent"][what])
         for what in ("nats", "completion")
