@@ -14,6 +14,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,7 +66,8 @@ class Cells:
             start = time.process_time()
             values = {name: float(value) for name, value in compute().items()}
             seconds = round(time.process_time() - start, 3)
-            self.known[key] = {"key": key, "seconds": seconds, "values": values}
+            told = {"key": key, "machine": machine(), "seconds": seconds}
+            self.known[key] = {**told, "values": values}
             with self.path.open("a") as file:
                 file.write(json.dumps(self.known[key]) + "\n")
             print(f"{key}: {values} ({seconds:.1f} s)", flush=True)
@@ -191,8 +193,10 @@ class Study:
         """Write the page: what it shows, the command, the machine, tables and figures."""
         command = f"python bench/studies/{self.name}.py" + (" --quick" if self.quick else "")
         config = fastepll.show_config("dict")
-        machine = (
-            f"{cpu_name()} ({config['simd']['in use']}), {config['threads']['in use']} thread(s); "
+        cells = self.cells.known.values()
+        machines = ", ".join(sorted({cell.get("machine", "not noted") for cell in cells}))
+        made = (
+            f"{machines}, {config['threads']['in use']} thread(s); "
             f"{minutes(self.seconds)} of CPU time for the figures"
             + (f", {minutes(self.training)} for training" if self.training else "")
             + f"; NumPy {np.__version__}"
@@ -201,13 +205,19 @@ class Study:
         text = [
             f"# {title}",
             sentences,
-            f"Command: `{command}`. Figures: [{self.name}.csv]({csv_path}). Machine: {machine}.",
+            f"Command: `{command}`. Figures: [{self.name}.csv]({csv_path}). Machine: {made}.",
             *parts,
         ]
         self.pages.mkdir(parents=True, exist_ok=True)
         path = self.pages / f"{self.name}.md"
         path.write_text("\n\n".join(text) + "\n")
         print(f"wrote {path}")
+
+
+@cache
+def machine() -> str:
+    """Processor, and the instructions that the core takes of it."""
+    return f"{cpu_name()} ({fastepll.show_config('dict')['simd']['in use']})"
 
 
 def minutes(seconds: float) -> str:
