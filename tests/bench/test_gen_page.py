@@ -7,7 +7,10 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from fastepll.models import GaussianMixture, load_model
 
 for library in ("matplotlib", "PIL", "sklearn", "torch"):
     pytest.importorskip(library)
@@ -91,3 +94,43 @@ def test_where_curves_cross(module):
     assert "smoothing chosen they are equal at 123 messages, then naive Bayes has fewer" in told
     assert "With smoothing 1 they are never equal: logistic regression has fewer" in told
     assert "+1.00 ± 2.00 %" in told
+
+
+def test_draws_are_of_the_posterior(module):
+    mixture = GaussianMixture.from_covariances([1.0], [np.diag([0.04, 0.09, 0.0])], (1, 3))
+    y = np.array([0.3, -0.2, 0.1])
+    x = module("gen_means").drawn(mixture, y, 0.1, 100_000, np.random.default_rng(0))
+    wiener = np.array([0.8, 0.9, 0.0])  # v / (v + 0.01)
+    np.testing.assert_allclose(x.mean(axis=0), wiener * y, atol=2e-3)
+    np.testing.assert_allclose(np.cov(x.T), np.diag(0.01 * wiener), atol=2e-4)
+
+
+def test_mean_of_the_mixture_itself_has_equal_weights(module, data_dir):
+    found = module("gen_means").posterior_mean(load_model("gray-8x8-200"), 25, n=3, draws=50)
+    assert found["mean"] == pytest.approx(found["mixture"], abs=1e-9)
+    assert found["effective"] == pytest.approx(50)
+
+
+def test_sheets_are_kept(module, study):
+    sheets, rng = module("gen_sheets"), np.random.default_rng(0)
+    rows = rng.integers(0, 2, (40, 784)).astype(float)
+    sheets.keep(study, "nade", {"samples": rows})
+    sheets.keep(study, "tree", {"samples": 1 - rows, "completions": rows})
+    kept = {name: np.unpackbits(bits, axis=1) for name, bits in sheets.kept(study).items()}
+    assert sorted(kept) == ["completions tree", "samples nade", "samples tree"]
+    np.testing.assert_array_equal(kept["samples nade"], rows[:36])
+    np.testing.assert_array_equal(kept["samples tree"], 1 - rows[:36])
+
+
+def test_gains_over_the_mixture(module, study):
+    page = module("gen_page_patches")
+    for i in page.IMAGES:
+        for name, psnr in (("mixture", 27.0), ("rnade", 25.0 + i / 28)):
+            key = ("image", name, i, 25, "stride 4", page.MIDDLE)
+            study.cell(*key, compute=lambda psnr=psnr: {"dB": psnr})
+    study.cell("nats", "rnade", compute=lambda: {"nats": 154.0, "error": 4.0})
+    study.cell("symmetry", "rnade", compute=lambda: {"nats": 155, "gain": 1, "gain error": 0.1})
+    rows, parts = page.show(study)
+    assert [row["table"] for row in rows] == ["patches", "symmetries"]
+    assert rows[0]["image gain"] == pytest.approx(-1)
+    assert "| rnade | 154.00 | 4.00 | 153.00 |" in "\n".join(parts)
