@@ -1,7 +1,7 @@
-"""Posterior means of priors that have a density and nothing else, by draws of a mixture.
+"""Posterior means and modes of priors that have a density and nothing else.
 
-The draws are from the posterior of the shipped mixture, and their weights the prior's density over
-the mixture's: self-normalised importance sampling.
+Means are by draws from the posterior of the shipped mixture, whose weights are the prior's density
+over the mixture's: self-normalised importance sampling.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ N, DRAWS = 200, 2000
 def posterior_mean(prior: Any, sigma: float, n: int = N, draws: int = DRAWS) -> Values:
     """PSNR of the prior's means, of the mixture's by the same draws, median effective sample."""
     mixture: Any = RECIPES[SHIPPED].train()
-    every = patches("test", 100_000, dequantise=False)
-    clean = np.random.default_rng(0).permutation(every)[:n]
-    noisy = noisy_patches(clean, sigma)
+    clean, noisy = test_patches(sigma, n)
     means, own, effective = np.empty_like(clean), np.empty_like(clean), np.empty(n)
     for i, y in enumerate(noisy):
         x = drawn(mixture, y - y.mean(), sigma / 255, draws, np.random.default_rng([i, 2]))
@@ -37,6 +35,29 @@ def posterior_mean(prior: Any, sigma: float, n: int = N, draws: int = DRAWS) -> 
         "mixture": patch_psnr(own, clean, noisy),
         "effective": float(np.median(effective)),
     }
+
+
+def modes(prior: Any, sigma: float, n: int = N) -> Values:
+    """Contrast of most probable patches and of the mixture's estimates, in that of clean ones.
+
+    *rise*: log posterior density under the prior, of the first over that of the second, in nats.
+    """
+    mixture: Any = RECIPES[SHIPPED].train()
+    (clean, noisy), level = test_patches(sigma, n), sigma / 255
+    y = noisy - noisy.mean(axis=1, keepdims=True)
+    found, other = prior.denoise(y, level), mixture.map_estimate(y, level)
+    high, low = (
+        prior.log_prob(z) - ((z - y) ** 2).sum(axis=1) / (2 * level**2) for z in (found, other)
+    )
+    own, its, whole = (np.linalg.norm(z, axis=1).mean() for z in (found, other, clean))
+    return {"rise": (high - low).mean(), "contrast": own / whole, "mixture": its / whole}
+
+
+def test_patches(sigma: float, n: int) -> tuple[Patches, Patches]:
+    """Clean ones without mean as they are stored, of all images, and noisy ones."""
+    every = patches("test", 100_000, dequantise=False)
+    clean = np.random.default_rng(0).permutation(every)[:n]
+    return clean, noisy_patches(clean, sigma)
 
 
 def drawn(

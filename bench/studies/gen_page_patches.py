@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import numpy as np
-from gen_means import posterior_mean
+from gen_means import modes, posterior_mean
 from gen_models import OF_PATCHES, model_of, training_seconds
 from harness import Row, Study, Values, table
 from likelihood import CROP, IMAGES, SPARSE, image_psnr, patch_values
@@ -78,6 +78,7 @@ def of_network(study: Study, name: str, prior: Any) -> None:
         average = SymmetricAverage.average_of(prior)
         study.cell("symmetry", name, compute=lambda: symmetry(prior, average))
         study.cell("mean", name, 25, compute=lambda: posterior_mean(prior, 25))
+    study.cell("modes", name, 25, compute=lambda: modes(prior, 25))
     study.cell("patches", name, compute=lambda: patch_values(prior, 25, 1000, "map"))
     for which, one in ((SHIPPED, study.prior(SHIPPED)), (name, prior)):
         image_psnr(study, which, one, 25, IMAGES, settings=SPARSE, crop=MIDDLE)
@@ -108,7 +109,9 @@ def show(study: Study) -> tuple[list[Row], list[str]]:
     parts = []
     if rows:
         text = TEXT.format(mixture=image_of(study, SHIPPED, MIDDLE) or np.nan)
-        parts += ["## Patches", text, table(rows, {"model": ""} | COLUMNS), *correlation(rows)]
+        parts += ["## Patches", text, table(rows, {"model": ""} | COLUMNS)]
+        parts += [*(told for row in rows if (told := flatness(study, row["model"])))]
+        parts += correlation(rows)
     if gains:
         parts += ["## The average over symmetries", GAINS_TEXT, table(gains, {"prior": ""} | GAINS)]
     told = [{"table": "patches", **row} for row in rows]
@@ -135,6 +138,18 @@ def row_of(study: Study, name: str) -> Row | None:
         "image gain": image - mixture if image and mixture else None,
         "training": (study.known("training", name) or {}).get("seconds"),
     }
+
+
+def flatness(study: Study, name: str) -> str:
+    """What the most probable patches of a prior are, in words; nothing if it was not measured."""
+    found = study.known("modes", name, 25)
+    if not found:
+        return ""
+    return (
+        f"Most probable patches of `{name}` at sigma 25 have {found['contrast']:.2f} of the "
+        f"contrast of clean ones, the mixture's estimates {found['mixture']:.2f}; the log "
+        f"posterior density of the first is {found['rise']:.0f} nats above that of the second."
+    )
 
 
 def image_of(study: Study, name: str, crop: int) -> float | None:

@@ -49,7 +49,7 @@ def fitted(kind: str, checkpoint: Path | None, progress: Progress, **options: An
     told = {
         "data": f"bsds300/train less {HELD_OUT_IMAGES} images",
         "options": {name: value for name, value in options.items() if name != "how"},
-        "command": "python bench/studies/gen_patches.py",
+        "command": "python bench/studies/generative.py --train",
     }
     return type(prior)(SHAPE, {**prior.metadata, **told}, **prior.parameters())
 
