@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.int32]
 
-BackendName: TypeAlias = Literal["native", "numba", "reference"]
+BackendName: TypeAlias = Literal["native", "numba", "reference", "torch"]
 Quality: TypeAlias = Literal["exact", "high", "balanced", "fast", "preview"]
 
 Selection: TypeAlias = Literal["exact", "cascade"]

@@ -1,4 +1,4 @@
-"""The ways to compute one pass of the prior: native C++, numba, and the NumPy definition."""
+"""The ways to compute one pass of the prior: native C++, numba, the NumPy definition, torch."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def why_not(name: BackendName) -> str | None:
             importlib.import_module("fastepll._core")
         except ImportError as error:
             return f"the compiled extension is absent ({error})"
-    elif name == "numba" and importlib.util.find_spec("numba") is None:
-        return "numba is not installed"
+    elif name in ("numba", "torch") and importlib.util.find_spec(name) is None:
+        return f"{name} is not installed"
     return None
 
 

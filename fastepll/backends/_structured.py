@@ -51,9 +51,9 @@ def fill(
     noise_var: float,
     axes: NDArray[np.float64],
 ) -> None:
-    """Compute a stage for some components, on all axes (rows) but the constant one."""
+    """Compute a stage for some components, on those axes (rows)."""
     values = model.eigenvalues[i]
-    rotated = axes[1:] @ model.eigenvectors[i]
+    rotated = axes @ model.eigenvectors[i]
     lead = int(stage.edges[0])
     roots = (rotated[:, :lead] * np.sqrt(values + noise_var)[:, None]).transpose(0, 2, 1)
     lower = np.asarray(np.linalg.qr(roots, mode="r")).transpose(0, 2, 1)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fastepll.backends import _structured, _triangular
 from fastepll.backends._basis import principal_axes
 from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
+from fastepll.backends._filters import wiener_matrices
 from fastepll.backends._triangular import STEP
 from fastepll.backends.reference import TOP_COMPONENTS, bands, grid, pixel_window
 from fastepll.backends.reference import backend as reference
@@ -56,7 +57,7 @@ def prepare(
         middle=stages[1],
         refine=stages[2],
         gain=np.empty((k, d, d), np.float32),
-        confidence=np.ones(k, np.float32),
+        confidence=np.empty(k, np.float32),
         window=np.outer(
             *(pixel_window(p, step.window_decay) for p in model.patch_shape[:2])
         ).astype(np.float32),
@@ -67,8 +68,8 @@ def prepare(
             _triangular.fill(tables.triangular, i, model, step.noise_var, axes)
         for stage in stages:
             if len(stage.edges) > 0:
-                _structured.fill(stage, i, model, step.noise_var, axes)
-        fill_filters(tables, i, model, step)
+                _structured.fill(stage, i, model, step.noise_var, axes[1:])
+        tables.gain[i], tables.confidence[i] = wiener_matrices(model, i, step)
 
     parts = max(1, (1 << 18) // d**2)  # components at a time: 2 MB for a float64 matrix of each
     with ThreadPoolExecutor(n_threads) as pool:
@@ -77,20 +78,6 @@ def prepare(
     for stage in stages:  # costs near 0 have more digits
         stage.constant[:] -= stage.constant.min(initial=np.inf)
     return tables
-
-
-def fill_filters(tables: Tables, i: slice, model: GaussianMixture, step: Pass) -> None:
-    """Compute the filters of some components and their weights."""
-    values, vectors = model.eigenvalues[i], model.eigenvectors[i]
-    gains = values / (values + step.noise_var)
-    if step.weighting == "confidence":
-        tables.confidence[i] = (1 + gains.sum(axis=1)) ** -0.5
-    beyond = values <= step.rank_tolerance * step.noise_var
-    left = model.d - 1 - np.count_nonzero(~beyond, axis=1)
-    tail = np.where(left > 0, (gains * beyond).sum(axis=1) / np.maximum(left, 1), 0)[:, None]
-    gains = np.where(beyond, 0, gains - tail)
-    tables.gain[i] = vectors * gains[:, None] @ vectors.transpose(0, 2, 1)
-    tables.gain[i] += tail[:, None] * np.eye(model.d)
 
 
 class Kept(NamedTuple):

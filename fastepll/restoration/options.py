@@ -110,8 +110,8 @@ n_threads : int, optional
     None: FASTEPLL_NUM_THREADS, else OMP_NUM_THREADS, else the processors at hand. The result
     does not depend on it.""",
     "backend": """\
-backend : {"native", "numba", "reference"}, optional
-    None: the first of these that is installed.""",
+backend : {"native", "numba", "reference", "torch"}, optional
+    None: the first of these that is installed. "torch" is for a GPU: see its guide.""",
     "progress": """\
 progress : callable, optional
     Called with the fraction done, in [0, 1], a few times a second; an exception that it raises

@@ -46,7 +46,7 @@ def expected_patch_log_likelihood(
         in [0, 1] is refused.
     n_threads : int, optional
         As for `fastepll.denoise`.
-    backend : {"native", "numba", "reference"}, optional
+    backend : {"native", "numba", "reference", "torch"}, optional
         None: the first of these that is installed.
 
     Returns
@@ -72,7 +72,7 @@ def expected_patch_log_likelihood(
     Where x needs a gradient, that is computed together with the value. In noise of variance s² the
     gradient of the log density of a patch z is ``(ẑ - z)/s²``, ẑ its posterior mean, so that of
     all overlapping patches is ``n (x̃ - x)/s²`` at a pixel under n of them, x̃ the average of the
-    estimates. "native" and "numba" take x̃ in float32 from the best four components, less those
+    estimates. All but "reference" take x̃ in float32 from the best four components, less those
     whose probability is below e⁻⁷ of the best one's. In crops of photographs, clean and with noise
     of 5/255 and 25/255, under the shipped priors, that gives a gradient which is off by 0.01 to
     0.5 % in the norm for sigma 0, up to 3 % for 5/255 and up to 10 % for 25/255, where in flat

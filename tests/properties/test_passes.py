@@ -80,6 +80,14 @@ def test_numba_is_the_definition(case):
     assert_pass_agrees(get_backend("numba"), **arguments, atol=4e-6)
 
 
+@pytest.mark.skipif("torch" not in BACKENDS, reason="needs torch")
+@given(cases())
+@settings(max_examples=50)
+def test_torch_is_the_definition(case):
+    arguments, _ = case
+    assert_pass_agrees(get_backend("torch"), **arguments, atol=4e-6)
+
+
 @native
 @given(st.integers(2, 8), st.integers(0, 70), st.integers(0, 90), st.integers(1, 64))
 @example(8, 0, 0, 64)

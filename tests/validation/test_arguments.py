@@ -96,7 +96,7 @@ ARGUMENTS = [
     ("quality", 1, TypeError, "string or Settings, got int"),
     ("quality", None, TypeError, "NoneType"),
     ("quality", Settings(noise=[1], blend=[1], stride=7), ValueError, r"\(6, 6\), got 7"),
-    ("backend", "cuda", ValueError, "'native', 'numba', 'reference', got 'cuda'"),
+    ("backend", "cuda", ValueError, "'native', 'numba', 'reference', 'torch', got 'cuda'"),
     ("backend", ["native"], TypeError, "list"),
     ("channel_axis", 0, ValueError, "3-D"),
     ("channel_axis", -1.0, TypeError, "float"),
