@@ -88,7 +88,7 @@ def made_mog_wide(
 
 
 def maf(checkpoint: Path | None = None, progress: Progress = None, how: Descent = HOW) -> Prior:
-    return fitted("maf", checkpoint, progress, how=how, n_layers=4, hidden=256, depth=2)
+    return fitted("maf", checkpoint, progress, how=how, n_layers=6, hidden=256, depth=2)
 
 
 RECIPES = {
