@@ -100,8 +100,21 @@ def train(study: Study, name: str, minutes: float) -> Values:
     model = module.RECIPES[name](checkpoint, progress)
     model.save(path, overwrite=True)
     spent.write_text(f"{seconds()}")
-    os.replace(checkpoint, path.with_suffix(".done.npz"))
+    os.replace(checkpoint, checkpoint_of(study, name))
     return {"seconds": seconds()}
+
+
+def checkpoint_of(study: Study, name: str) -> Path:
+    """Where a training ended."""
+    return path_of(study, name).with_suffix(".done.npz")
+
+
+def course(study: Study, name: str, parts: int = 5) -> Values:
+    """Held-out nats after each fifth of a training."""
+    with np.load(checkpoint_of(study, name)) as file:
+        steps, _, held_out = file["history"].T
+    at = np.searchsorted(steps, steps[-1] * np.arange(1, parts + 1) / parts)
+    return {f"{i / parts:.0%}": -held_out[k] for i, k in enumerate(at, 1)}
 
 
 def training_seconds(study: Study, name: str) -> float:

@@ -31,7 +31,16 @@ from gen_measures import (
     probe,
     sampling,
 )
-from gen_models import OF_DIGITS, TRAINED, model_of, path_of, train, training_seconds
+from gen_models import (
+    OF_DIGITS,
+    TRAINED,
+    checkpoint_of,
+    course,
+    model_of,
+    path_of,
+    train,
+    training_seconds,
+)
 from harness import Cells, Row, Study, table
 from protocol import RESULTS
 
@@ -125,6 +134,8 @@ def of_digits(study: Study, name: str) -> None:
     study.cell("completion", name, compute=lambda: sheet("completions", completion(model, **few)))
     if name in TRAINED:
         study.cell("training", name, compute=lambda: {"seconds": training_seconds(study, name)})
+    if checkpoint_of(study, name).exists():
+        study.cell("course", name, compute=lambda: course(study, name))
 
 
 def of_sections(study: Study) -> None:
@@ -149,6 +160,7 @@ def write(study: Study) -> None:
         "## Digits",
         DIGITS_TEXT.format(**references(known)),
         table(rows, {"model": ""} | DIGITS),
+        *courses(known),
     ]
     parts += gen_sheets.figures(study, OF_DIGITS)
     parts += [part for _, some in shown for part in some]
@@ -169,6 +181,17 @@ DIGITS_TEXT = (
     "in percent (of the pixels: {pixels:.1f}). *completion*: PSNR in dB of the lower half that is "
     "drawn given the upper one. *training*: CPU seconds."
 )
+COURSES_TEXT = (
+    "What more time gave: nats of held-out digits after parts of the training, of `vae` and "
+    "`vae-iwae` the bounds that they are trained by, of `made-32` under one mask at a time."
+)
+
+
+def courses(known: dict[str, Any]) -> list[str]:
+    """What more time gave."""
+    rows = [{"model": n, **at} for n in OF_DIGITS if (at := known.get(f"course {n}"))]
+    columns = {"model": ""} | {column: ".2f" for row in rows for column in row if column != "model"}
+    return [COURSES_TEXT, table(rows, columns)] if rows else []
 
 
 def references(known: dict[str, Any]) -> dict[str, float]:

@@ -61,6 +61,17 @@ def test_latent_variables_of_the_models_that_are_there(module, study, data_dir):
     assert (study.pages / "generative-latent.png").read_bytes() == picture
 
 
+def test_what_more_time_gave(module, study):
+    models, page = module("gen_models"), module("generative")
+    history = [[i, 1.0, 100 - i] for i in range(0, 41, 5)]
+    np.savez(models.checkpoint_of(study, "vae"), history=np.array(history, float))
+    at = models.course(study, "vae")
+    assert at == {"20%": -90, "40%": -80, "60%": -75, "80%": -65, "100%": -60}
+    told = page.courses({"course vae": at, "course nade": {}})[1]
+    assert told.splitlines()[0] == "| model | 20% | 40% | 60% | 80% | 100% |"
+    assert told.splitlines()[2:] == ["| vae | -90.00 | -80.00 | -75.00 | -65.00 | -60.00 |"]
+
+
 def test_every_model_is_of_one_family(module):
     models, families = module("gen_models"), module("gen_families").FAMILIES.values()
     for name in (*models.OF_DIGITS, *models.OF_PATCHES):
