@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     model = fastepll.load_model("gray-8x8-200")
-    fast = [get_backend(name) for name in ("native", "numba") if why_not(name) is None]
+    fast = [get_backend(name) for name in ("native", "numba", "torch") if why_not(name) is None]
     rows = []
     for i, clean in enumerate(bsd68()[: args.images]):
         for sigma in args.sigmas:

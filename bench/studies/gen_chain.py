@@ -58,7 +58,7 @@ def made_1(checkpoint: Path | None = None, progress: Progress = None) -> MADE:
 
 
 def made_32(checkpoint: Path | None = None, progress: Progress = None) -> MADE:
-    """One order, 32 masks of two layers of 2000 units, which take turns."""
+    """One order, 32 masks, which take turns, of 2 x 2000 units: 51 minutes on one core."""
     how = replace(HOW, iterations=20_000, batch=200)
     options: dict[str, Any] = {"hidden": (2000, 2000), "order": range(784), "masks": 32}
     model: MADE = fitted(MADE, how, checkpoint, progress, **options)

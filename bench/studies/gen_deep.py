@@ -39,7 +39,7 @@ def fit(
 
 
 def recurrent(checkpoint: Path | None = None, progress: Progress | None = None) -> RecurrentModel:
-    """GRU of rows, 512 units: 20 minutes on one core (4 steps/s)."""
+    """GRU of rows, 512 units: 21 minutes on one core (4 steps/s)."""
     how = Descent(
         iterations=5000,
         batch=100,
@@ -56,7 +56,7 @@ def recurrent(checkpoint: Path | None = None, progress: Progress | None = None) 
 
 
 def attention(checkpoint: Path | None = None, progress: Progress | None = None) -> CausalAttention:
-    """Transformer of 112 strips of 7 pixels: 32 minutes on one core (2.6 steps/s)."""
+    """Transformer of 112 strips of 7 pixels: 38 minutes on one core (2.2 steps/s)."""
     how = Descent(
         iterations=5000,
         batch=50,

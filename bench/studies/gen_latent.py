@@ -104,7 +104,7 @@ def notes(objective: Objective, how: Descent) -> dict[str, Any]:
 
 
 def vae(checkpoint: Path | None = None, progress: Progress = None, how: Descent = DIGITS) -> VAE:
-    """Digits by the evidence lower bound: 29 minutes on one core."""
+    """Digits by the evidence lower bound: 26 minutes on one core."""
     return of_digits(Objective(warmup=how.iterations // 30), how, checkpoint, progress)
 
 

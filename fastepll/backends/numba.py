@@ -5,22 +5,19 @@ Same mathematics as `fastepll.backends.reference`; `fastepll.backends._compiled`
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastepll.backends import _structured, _triangular
-from fastepll.backends._basis import principal_axes
 from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
 from fastepll.backends._filters import wiener_matrices
+from fastepll.backends._recent import RecentTables
 from fastepll.backends._triangular import STEP
 from fastepll.backends.reference import TOP_COMPONENTS, bands, grid, pixel_window
 from fastepll.backends.reference import backend as reference
@@ -80,13 +77,6 @@ def prepare(
     return tables
 
 
-class Kept(NamedTuple):
-    """What is remembered of a model: its axes, and tables by kind of pass, oldest first."""
-
-    axes: NDArray[np.float64]
-    tables: dict[Pass, Tables]
-
-
 class NumbaBackend:
     """Float32, compiled when first called (seconds, then kept on disk where numba can)."""
 
@@ -97,8 +87,7 @@ class NumbaBackend:
     add_coarse = staticmethod(add_coarse)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: WeakKeyDictionary[GaussianMixture, Kept] = WeakKeyDictionary()
+        self.recent: RecentTables[Tables] = RecentTables(N_KEPT, KEPT_BYTES)
 
     def prior_pass(
         self,
@@ -177,26 +166,10 @@ class NumbaBackend:
             pool.shutdown(cancel_futures=True)
 
     def _tables(self, model: GaussianMixture, step: Pass, n_threads: int) -> Tables:
-        """`prepare`, or what it gave for one of the last kinds of pass of the model."""
-        kind = replace(step, stride=1, shift=(0, 0), margin=0.0, middle_margin=0.0, estimator="map")
-        with self._lock:
-            if model not in self._kept:
-                self._kept[model] = Kept(principal_axes(model), {})
-            axes, kept = self._kept[model]
-            tables = kept.pop(kind, None)
-        if tables is None:
-            tables = prepare(model, axes, kind, n_threads)
-        with self._lock:
-            if n_bytes(tables) <= KEPT_BYTES:
-                kept[kind] = tables
-            while len(kept) > N_KEPT:
-                del kept[next(iter(kept))]
-        return tables
-
-
-def n_bytes(tables: tuple[object, ...]) -> int:
-    """Size of the arrays in tables of tables."""
-    return sum(n_bytes(t) if isinstance(t, tuple) else getattr(t, "nbytes", 0) for t in tables)
+        """`prepare`, or what it gave before."""
+        return self.recent.get(
+            model, step, lambda axes, kind: prepare(model, axes, kind, n_threads)
+        )
 
 
 backend = NumbaBackend()

@@ -9,12 +9,9 @@ and in the precision for products that torch is set to. Only the image travels.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -22,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastepll.backends import _structured
-from fastepll.backends._basis import principal_axes
 from fastepll.backends._filters import wiener_matrices
+from fastepll.backends._recent import RecentTables
 from fastepll.backends.reference import TOP_COMPONENTS, TOP_MARGIN, bands, grid, pixel_window
 from fastepll.backends.reference import backend as reference
 from fastepll.backends.scales import add_coarse, halve
@@ -37,6 +34,7 @@ COST_BYTES = {"cpu": 1 << 23}  # of the costs of the patches that are worked on 
 MOST_COST_BYTES = 1 << 27  # the same on other devices, which want large products
 TOGETHER = 8  # components in one product
 N_KEPT = 8  # kinds of pass of a model whose tables are kept
+KEPT_BYTES = 1 << 26  # tables above this size are not kept (200 8x8x3 components: 59 MB)
 
 
 class Stage(NamedTuple):
@@ -84,9 +82,10 @@ def device() -> torch.device:
     return one.device
 
 
-def prepare(model: GaussianMixture, step: Pass, where: torch.device) -> Tables:
-    """Tables for a kind of pass, computed in float64."""
-    axes = principal_axes(model)
+def prepare(
+    model: GaussianMixture, axes: NDArray[np.float64], step: Pass, where: torch.device
+) -> Tables:
+    """Tables for a kind of pass, in the axes (rows) of the mixture, computed in float64."""
     screen: list[int] = []
     middle: list[int] = []
     last = [model.d]
@@ -205,8 +204,7 @@ class TorchBackend:
     add_coarse = staticmethod(add_coarse)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: WeakKeyDictionary[GaussianMixture, dict[object, Tables]] = WeakKeyDictionary()
+        self.recent: RecentTables[Tables] = RecentTables(N_KEPT, KEPT_BYTES)
 
     @torch.inference_mode()
     def prior_pass(
@@ -264,19 +262,10 @@ class TorchBackend:
         return found
 
     def _tables(self, model: GaussianMixture, step: Pass, where: torch.device) -> Tables:
-        """`prepare`, or what it gave for one of the last kinds of pass of the model."""
-        same = replace(step, stride=1, shift=(0, 0), margin=0.0, middle_margin=0.0, estimator="map")
-        kind = same, where
-        with self._lock:
-            kept = self._kept.setdefault(model, {})
-            tables = kept.pop(kind, None)
-        if tables is None:
-            tables = prepare(model, same, where)
-        with self._lock:
-            kept[kind] = tables
-            while len(kept) > N_KEPT:
-                del kept[next(iter(kept))]
-        return tables
+        """`prepare`, or what it gave before."""
+        return self.recent.get(
+            model, step, lambda axes, kind: prepare(model, axes, kind, where), where
+        )
 
 
 backend = TorchBackend()

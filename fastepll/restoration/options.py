@@ -111,7 +111,7 @@ n_threads : int, optional
     does not depend on it.""",
     "backend": """\
 backend : {"native", "numba", "reference", "torch"}, optional
-    None: the first of these that is installed. "torch" is for a GPU: see its guide.""",
+    None: the first of these that is installed. "torch" is for a GPU.""",
     "progress": """\
 progress : callable, optional
     Called with the fraction done, in [0, 1], a few times a second; an exception that it raises

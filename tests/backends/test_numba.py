@@ -289,12 +289,12 @@ def test_tables_are_kept_for_some_noise_levels_and_go_with_the_model(monkeypatch
         moved = replace(step, stride=2, shift=(1, 0), estimator="top_mean", **margins)
         assert ours._tables(model, moved, 1) is tables
         assert ours._tables(model, replace(step, selection="cascade"), 1) is not tables
-    assert len(ours._kept[model].tables) == compiled.N_KEPT
-    monkeypatch.setattr(compiled, "KEPT_BYTES", 1)
+    assert len(ours.recent.steps(model)) == compiled.N_KEPT
+    monkeypatch.setattr(ours.recent, "most_bytes", 1)
     ours._tables(model, Pass(noise_var=0.5), 1)
-    assert 0.5 not in [step.noise_var for step in ours._kept[model].tables]
+    assert 0.5 not in [step.noise_var for step in ours.recent.steps(model)]
     del model
-    assert len(ours._kept) == 0
+    assert len(ours.recent) == 0
 
 
 def test_functions_that_have_no_folder_for_a_cache_are_compiled_all_the_same():

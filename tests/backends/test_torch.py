@@ -63,13 +63,12 @@ def test_tables_are_few_and_go_with_the_model():
     for i in range(tensors.N_KEPT + 3):
         own.select(image, model, Pass(noise_var=1e-3 + 1e-4 * i), n_threads=1)
         own.select(image, model, Pass(noise_var=1e-3 + 1e-4 * i, shift=(1, 2)), n_threads=1)
-    (kept,) = own._kept.values()
-    assert len(kept) == tensors.N_KEPT
+    assert len(own.recent.steps(model)) == tensors.N_KEPT
     gone = weakref.ref(model)
     del model
     gc.collect()
     assert gone() is None
-    assert not own._kept
+    assert len(own.recent) == 0
 
 
 def test_device_by_name(monkeypatch):
