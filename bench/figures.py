@@ -20,7 +20,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 OURS, THEIRS = "#c1272d", "#404040"
-QUALITIES = ("exact", "high", "balanced", "fast", "preview")
+QUALITIES = ("exact", "learned", "high", "balanced", "fast", "preview")
 PLACES = [(8, 0), (-8, 0), (0, 9), (0, -9), (7, 8), (7, -8), (-7, 8), (-7, -8), (0, 20), (0, -20)]
 
 

@@ -123,7 +123,9 @@ def options(rng: Rng, *names: str) -> dict[str, Any]:
         "alpha": lambda: pick(rng, [False, True, 0]),
         "data_range": lambda: number(rng),
         "n_threads": lambda: pick(rng, [1, 1, 2, 3, 7, 16, 64, 0, -1, 1025, 2.0, None, "2"]),
-        "quality": lambda: pick(rng, ["fast", "preview", "exact", "balanced", "high", "", None, 3]),
+        "quality": lambda: pick(
+            rng, ["fast", "preview", "exact", "learned", "balanced", "high", "", None, 3]
+        ),
         "betas": lambda: pick(rng, [None, [1], [1, 4], [], [0], [np.nan], 3, [1e9], "1"]),
         "n_scales": lambda: pick(rng, [None, 1, 2, 9, 0, -1, 1.5]),
         "backend": lambda: pick(rng, [None, "native", "native", "reference", "cuda", 1]),

@@ -19,6 +19,7 @@ from tables.phrases import PHRASES
 ROOT = Path(__file__).parents[1]
 TABLES: tuple[Callable[[], str], ...] = (
     denoising.restoration,
+    denoising.beyond,
     denoising.cbsd68,
     denoising.startup,
     noise.noise,

@@ -16,6 +16,7 @@ extern "C" PYBIND11_EXPORT int fastepll_core() { return 1; }
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Native core of fastepll; use it through fastepll.backends.";
+  bind_diffusion(m);
   bind_mixture(m);
   bind_pass(m);
   bind_noise(m);

@@ -148,6 +148,25 @@ struct Strip {
   std::size_t pitch;                   // floats per row of those
 };
 
+// One step of a trained reaction diffusion; the definition is fastepll/backends/diffusion.py. Of a
+// patch of the image, its first pixel subtracted, and of the noisy image less it, 2 d values.
+struct DiffusionTables {
+  std::size_t height, width, d;  // of a patch; d is their product
+  std::size_t n_filters, n_knots;
+  float* analysis;   // panels, n_filters x 2 d: to the places of the responses among the knots
+  float* middle;     // n_filters, padded to a multiple of kPad: the place of a response of 0
+  float* synthesis;  // panels, d x n_filters
+  float *values, *slopes;  // n_filters, padded to a multiple of kPad, x n_knots: of the influence
+};
+
+// The patches that begin in one row of the image, and the rows of sums that they are added to.
+struct PatchRow {
+  const float *image, *noisy;  // the first pixel of the first patch
+  std::size_t pitch, n;        // floats per row of the images and the sums; patches
+  std::size_t first, last;     // rows of the patches that are added
+  float* sums;                 // the pixel under the first one of row `first`
+};
+
 // Where noise is looked for: patches of one channel, anywhere.
 struct PatchSample {
   const float* image;
@@ -155,6 +174,10 @@ struct PatchSample {
   const float* high;                 // panels, n_high x (height * width)
   std::size_t n_high;
 };
+
+constexpr std::size_t diffusion_scratch(const DiffusionTables& t) {
+  return kBatch * (round_up(2 * t.d, kPad) + round_up(t.n_filters, kPad) + round_up(t.d, kPad));
+}
 
 struct KernelTable {
   const char* isa;
@@ -168,6 +191,8 @@ struct KernelTable {
   void (*filter)(const Tables&, std::size_t c, const Assignment* assignments, std::size_t n,
                  const float* patches, const float* means, float* estimates, float* scratch);
   void (*average)(const Strip&, const Tables&);
+  // Adds the changes of the patches of a row. Scratch: diffusion_scratch() floats.
+  void (*diffuse)(const PatchRow&, const DiffusionTables&, float* scratch);
   // Per mixture and group of `double_lanes` components: their covariances, and their eigenvectors,
   // which come as columns (k x d x d), as rows. The basis comes as columns, too, `pitch` numbers a
   // row, a multiple of kPad and padded with zeros. Scratch: 4 pitch pitch doubles.

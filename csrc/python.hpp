@@ -56,6 +56,7 @@ bool has_shape(const Array<T>& array, const std::vector<py::ssize_t>& shape) {
 }
 
 // Each adds what is in the file of its name to the module.
+void bind_diffusion(py::module_& m);
 void bind_mixture(py::module_& m);
 void bind_noise(py::module_& m);
 void bind_pass(py::module_& m);

@@ -254,6 +254,44 @@ inline std::size_t indices_at_most(const float* costs, std::size_t n, float limi
 }
 #endif
 
+// Values at places among the knots 0, 1, ..., of kFloatLanes functions that are linear between them
+// and beyond the last; a function has n_knots values, and slopes behind the knots.
+#if defined(__AVX512F__)
+inline vec interpolate(vec place, const float* values, const float* slopes, std::size_t n_knots) {
+  const vec knot = _mm512_roundscale_ps(
+      min(_mm512_max_ps(place, zero()), set1(static_cast<float>(n_knots - 2))), 0x09);
+  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i at =
+      _mm512_add_epi32(_mm512_cvttps_epi32(knot),
+                       _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(n_knots))));
+  return fma(_mm512_i32gather_ps(at, slopes, 4), sub(place, knot),
+             _mm512_i32gather_ps(at, values, 4));
+}
+#elif defined(__AVX2__)
+inline vec interpolate(vec place, const float* values, const float* slopes, std::size_t n_knots) {
+  const vec knot =
+      _mm256_floor_ps(min(_mm256_max_ps(place, zero()), set1(static_cast<float>(n_knots - 2))));
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i at =
+      _mm256_add_epi32(_mm256_cvttps_epi32(knot),
+                       _mm256_mullo_epi32(lane, _mm256_set1_epi32(static_cast<int>(n_knots))));
+  return fma(_mm256_i32gather_ps(slopes, at, 4), sub(place, knot),
+             _mm256_i32gather_ps(values, at, 4));
+}
+#else
+inline vec interpolate(vec place, const float* values, const float* slopes, std::size_t n_knots) {
+  alignas(kAlign) float places[kFloatLanes], found[kFloatLanes];
+  store(places, place);
+  const float last = static_cast<float>(n_knots - 2);
+  for (std::size_t i = 0; i < kFloatLanes; ++i) {
+    const float inside = places[i] > 0 ? (places[i] < last ? places[i] : last) : 0;
+    const std::size_t knot = static_cast<std::size_t>(inside), at = i * n_knots + knot;
+    found[i] = values[at] + slopes[at] * (places[i] - static_cast<float>(knot));
+  }
+  return load(found);
+}
+#endif
+
 constexpr std::size_t kMatrixTile = 4;
 
 static_assert(kPanelRows % kDoubleLanes == 0 && kMatrixTile % kMatrixTileCols == 0);

@@ -78,6 +78,28 @@ def conditional_log_probs(
     isa: str,
     n_threads: int,
 ) -> NDArray[np.float64]: ...
+
+class DiffusionStep:
+    def __init__(
+        self,
+        analysis: NDArray[np.float64],
+        values: NDArray[np.float64],
+        synthesis: NDArray[np.float64],
+        height: int,
+        width: int,
+        reach: float,
+        reaction: float,
+        isa: str,
+    ) -> None: ...
+
+def diffuse(
+    image: NDArray[np.floating[Any]],
+    noisy: NDArray[np.floating[Any]],
+    step: DiffusionStep,
+    out: NDArray[np.floating[Any]],
+    n_threads: int,
+    poll: Callable[[float], object] | None,
+) -> None: ...
 def halve(
     image: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]], n_threads: int
 ) -> None: ...

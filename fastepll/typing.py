@@ -12,7 +12,7 @@ FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.int32]
 
 BackendName: TypeAlias = Literal["native", "numba", "reference", "torch"]
-Quality: TypeAlias = Literal["exact", "high", "balanced", "fast", "preview"]
+Quality: TypeAlias = Literal["exact", "learned", "high", "balanced", "fast", "preview"]
 
 Selection: TypeAlias = Literal["exact", "cascade"]
 Estimator: TypeAlias = Literal["map", "mean"]

@@ -8,7 +8,7 @@ from versions import in_words
 
 from .markdown import digits, duration, result, table
 
-QUALITIES = ("exact", "high", "balanced", "fast", "preview")
+QUALITIES = ("exact", "learned", "high", "balanced", "fast", "preview")
 
 
 def restoration() -> str:
@@ -36,6 +36,29 @@ def restoration() -> str:
         + "ratio of a call that has to estimate sigma to one that is given it; "
         + f"{figures['threads']} threads, {in_words(machine)}. "
         + "Command: `python bench/restoration.py`."
+    )
+
+
+def beyond() -> str:
+    """The learned level, the others and a network."""
+    figures = result("beyond")
+    at = {(row["method"], row["sigma"]): row for row in figures["rows"]}
+    sigmas = sorted({sigma for _, sigma in at})
+    rows = [
+        [
+            name if "," in name else f"`{name}`",
+            *(f"{at[name, sigma]['psnr']:.2f} dB" for sigma in sigmas),
+            duration(at[name, 25]["median seconds"]),
+            f"{digits(at[name, 25]['times as fast as FFDNet'])}×",
+        ]
+        for name in dict.fromkeys(name for name, _ in at)
+    ]
+    heads = ["method", *(f"sigma {s}" for s in sigmas), "time at sigma 25", "as fast as FFDNet"]
+    return (
+        table(heads, rows)
+        + "\n\nPSNR, means over the 68 images of `bsd68`; median time of a 481×321 image, and "
+        + f"median ratio of times; {figures['threads']} threads, {in_words(figures['machine'])}. "
+        + "Command: `python bench/beyond.py`."
     )
 
 

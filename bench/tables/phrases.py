@@ -10,6 +10,7 @@ from .peers import of_peers
 
 QUALITIES = ("high", "balanced", "fast", "preview")
 DEEPINV, FFDNET = "EPLL, deepinv", "FFDNet, torch"
+AS_FAST = "times as fast as FFDNet"
 
 
 def row(name: str, **wanted: Any) -> dict[str, Any]:
@@ -28,6 +29,12 @@ def network_gain() -> str:
     """Least and most dB by which FFDNet is beyond `balanced`."""
     gains = [at["psnr"] - at["psnr of balanced"] for at in of_peers()[FFDNET].values()]
     return f"{min(gains):.1f} to {max(gains):.1f}"
+
+
+def learned_beside(other: str) -> str:
+    """Decibels between the learned level and another method at sigma 25, whichever is better."""
+    ours, theirs = (row("beyond", method=name, sigma=25)["psnr"] for name in ("learned", other))
+    return f"{abs(ours - theirs):.2f} dB"
 
 
 def scales_gain() -> str:
@@ -94,6 +101,9 @@ PHRASES: dict[str, Callable[[], str]] = {
     "network gain": network_gain,
     "network over balanced": lambda: times(of_peers()[FFDNET][25]["time / balanced"]),
     "scales gain": scales_gain,
+    "learned gain": lambda: learned_beside("exact"),
+    "learned loss": lambda: learned_beside(FFDNET),
+    "learned speed": lambda: times(row("beyond", method="learned", sigma=25)[AS_FAST]),
     "colour prior chroma": lambda: of_colour("chroma mse", -1),
     "colour prior luminance": lambda: of_colour("luminance mse", 1),
     "contention most": contention_most,

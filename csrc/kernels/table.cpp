@@ -1,6 +1,7 @@
 // The kernels of one instruction set (isa): this file is compiled once for each, and its one
 // exported symbol is the table.
 #include "average.hpp"
+#include "diffuse.hpp"
 #include "extract.hpp"
 #include "filter.hpp"
 #include "noise.hpp"
@@ -24,6 +25,7 @@ const KernelTable table = {FASTEPLL_STRING(FASTEPLL_ISA),
                            refine_likely,
                            filter,
                            average,
+                           diffuse,
                            rotate,
                            prepare,
                            prepare_scratch,

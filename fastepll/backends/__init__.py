@@ -18,6 +18,7 @@ from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 if TYPE_CHECKING:
     from fastepll.backends.passes import Pass
     from fastepll.models.adapted import PatchModel
+    from fastepll.models.diffusion import DiffusionStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,18 @@ class Backend(Protocol):
         n_threads: int,
     ) -> None:
         """See `fastepll.backends.scales.add_coarse`."""
+
+    def diffuse(
+        self,
+        image: FloatArray,
+        noisy: FloatArray,
+        step: DiffusionStep,
+        out: FloatArray,
+        *,
+        n_threads: int,
+        poll: Poll | None = None,
+    ) -> FloatArray:
+        """See `fastepll.backends.diffusion.diffuse`."""
 
 
 def prior_passes(

@@ -30,6 +30,7 @@ class GenericBackend:
         self.name: BackendName = other.name
         self.dtype: type[np.floating[Any]] = other.dtype
         self.halve, self.add_coarse = other.halve, other.add_coarse
+        self.diffuse = other.diffuse
 
     def prior_pass(
         self,

@@ -21,6 +21,7 @@ from fastepll.typing import BackendName, FloatArray, IntArray, Poll
 
 if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
+    from fastepll.models.diffusion import DiffusionStep
 
 KEPT_BYTES = 256 << 20  # 7 MB for a mixture of 200 8x8 components, and 1 or 2 MB for each pass
 
@@ -143,6 +144,29 @@ class NativeBackend:
     ) -> None:
         """See `fastepll.backends.scales.add_coarse`."""
         _core.add_coarse(image, coarse, weight, scratch, n_threads)
+
+    def diffuse(
+        self,
+        image: FloatArray,
+        noisy: FloatArray,
+        step: DiffusionStep,
+        out: FloatArray,
+        *,
+        n_threads: int,
+        poll: Poll | None = None,
+    ) -> FloatArray:
+        """See `fastepll.backends.diffusion.diffuse`."""
+        made = _core.DiffusionStep(
+            step.analysis,
+            step.values,
+            step.synthesis,
+            *step.patch_shape,
+            reach=step.reach,
+            reaction=step.reaction,
+            isa=self.isa(),
+        )
+        _core.diffuse(image, noisy, made, out, n_threads, poll)
+        return out
 
     def isa(self) -> str:
         """Instruction set in use; ValueError if FASTEPLL_SIMD asks for what is not there."""

@@ -19,6 +19,7 @@ from fastepll.backends._compiled import LANES, SIDE, Float32, Tables, tile
 from fastepll.backends._filters import wiener_matrices
 from fastepll.backends._recent import RecentTables
 from fastepll.backends._triangular import STEP
+from fastepll.backends.diffusion import diffuse
 from fastepll.backends.reference import TOP_COMPONENTS, bands, grid, pixel_window
 from fastepll.backends.reference import backend as reference
 from fastepll.backends.scales import add_coarse, halve
@@ -85,6 +86,7 @@ class NumbaBackend:
     log_probs = reference.log_probs
     halve = staticmethod(halve)
     add_coarse = staticmethod(add_coarse)
+    diffuse = staticmethod(diffuse)
 
     def __init__(self) -> None:
         self.recent: RecentTables[Tables] = RecentTables(N_KEPT, KEPT_BYTES)

@@ -26,6 +26,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from fastepll.backends._basis import principal_axes
+from fastepll.backends.diffusion import diffuse
 from fastepll.backends.passes import Pass
 from fastepll.backends.scales import add_coarse, halve
 from fastepll.typing import BackendName, FloatArray, IntArray, PassEstimator, Poll
@@ -259,6 +260,7 @@ class ReferenceBackend:
     dtype = np.float64
     halve = staticmethod(halve)
     add_coarse = staticmethod(add_coarse)
+    diffuse = staticmethod(diffuse)
 
     def prior_pass(
         self,

@@ -21,6 +21,7 @@ from torch import Tensor
 from fastepll.backends import _structured
 from fastepll.backends._filters import wiener_matrices
 from fastepll.backends._recent import RecentTables
+from fastepll.backends.diffusion import diffuse
 from fastepll.backends.reference import TOP_COMPONENTS, TOP_MARGIN, bands, grid, pixel_window
 from fastepll.backends.reference import backend as reference
 from fastepll.backends.scales import add_coarse, halve
@@ -202,6 +203,7 @@ class TorchBackend:
     log_probs = reference.log_probs
     halve = staticmethod(halve)
     add_coarse = staticmethod(add_coarse)
+    diffuse = staticmethod(diffuse)
 
     def __init__(self) -> None:
         self.recent: RecentTables[Tables] = RecentTables(N_KEPT, KEPT_BYTES)

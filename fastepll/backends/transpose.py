@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastepll.backends import diffusion
 from fastepll.backends.passes import Pass
 from fastepll.backends.reference import extract, grid, pixel_window, strips, wiener
 from fastepll.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from fastepll.models import GaussianMixture
+    from fastepll.models.diffusion import DiffusionStep
 
 Float64 = NDArray[np.float64]
 
@@ -58,6 +60,28 @@ def transposed_pass(
             here = rows[strip][:, None] + a, cols + b
             result[(slice(None), *here)] += np.moveaxis(pixels[:, :, a, b], -1, 0)
     return result.reshape(slope.shape)
+
+
+def transposed_step(
+    image: FloatArray, noisy: FloatArray, step: DiffusionStep, slope: FloatArray
+) -> tuple[Float64, Float64]:
+    """The transpose of what `fastepll.backends.diffusion.diffuse` is near two images.
+
+    Gradients with respect to the image and the noisy one, given that with respect to the result.
+    """
+    outside: Float64 = slope.astype(np.float64)
+    share, d = outside / diffusion.counts(slope.shape, step.patch_shape), step.synthesis.shape[0]
+    of_image, of_noisy = (1 - step.reaction) * outside, step.reaction * outside
+    pair = image.astype(np.float64), noisy.astype(np.float64)
+    outer = diffusion.strips(np.zeros_like(share), share, step.patch_shape)
+    for (top, features), (_, shares) in zip(
+        diffusion.strips(*pair, step.patch_shape), outer, strict=True
+    ):
+        _, rises = diffusion.influences(features @ step.analysis.T, step.values, step.reach)
+        inner = (shares[:, d:] @ step.synthesis * rises) @ step.analysis
+        diffusion.add_patches(of_image, top, inner[:, :d] - inner[:, d:], step.patch_shape)
+        diffusion.add_patches(of_noisy, top, inner[:, d:], step.patch_shape)
+    return of_image, of_noisy
 
 
 def transposed_halve(slope: FloatArray, shape: tuple[int, ...]) -> Float64:

@@ -27,6 +27,7 @@ from fastepll.dask.blocks import (
 from fastepll.models.adapted import PatchModel
 from fastepll.priors.choice import Model, check_model
 from fastepll.restoration.denoiser import NEGLIGIBLE, Denoiser
+from fastepll.solver import diffusion
 from fastepll.solver.half_quadratic import denoise_plane
 from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.solver.settings import Settings
@@ -131,7 +132,13 @@ def denoise(
         n_threads=n_threads,
         groups=mix.groups,
     )
-    return colours.join(_denoise(colours.planes, job, mixture, told, 0), image.chunks)
+    restored = _denoise(colours.planes, job, mixture, told, 0)
+    if job.settings[0].learned:
+        around = diffusion.reach()
+        chunks = aligned(restored.chunks, around)
+        planes = [(rechunked(each, chunks), around) for each in (restored, colours.planes)]
+        restored = on_blocks(_steps, planes, replace(job, halo=around, chunks=chunks), told)
+    return colours.join(restored, image.chunks)
 
 
 def _denoise(noisy: da.Array, job: Job, mixture: PatchModel, told: Any, least: int) -> da.Array:
@@ -200,7 +207,7 @@ def _passes(
                 noisy if len(mixture.patch_shape) == 3 else noisy[0],
                 mixture,
                 sigma,
-                replace(settings, coarse=0.0),
+                replace(settings, coarse=0.0, learned=False),
                 backend=engine,
                 n_threads=job.n_threads,
                 origin=(outer[0].start, outer[1].start),
@@ -215,3 +222,25 @@ def _passes(
                     )
                 result[index][c] = part[core]
     return result
+
+
+def _steps(
+    at: Corner, block: FloatArray, noisy: FloatArray, *, job: Job, common: Model
+) -> FloatArray:
+    """A restored block after the steps of quality "learned"."""
+    engine = backend_for(check_model(common), job.backend)
+    outer, inner = job.core(at)
+    core = within(inner, outer)
+    image = block.copy()
+    for index in np.ndindex(block.shape[:-3]):
+        for group, sigma in zip(job.groups, job.sigmas, strict=True):
+            for c in group:
+                diffusion.diffuse(
+                    image[index][c],
+                    np.ascontiguousarray(noisy[index][c]),
+                    sigma,
+                    np.empty_like(image[index][c]),
+                    backend=engine,
+                    n_threads=job.n_threads,
+                )
+    return image[..., core[0], core[1]]

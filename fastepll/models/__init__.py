@@ -1,5 +1,6 @@
 """Patch priors: the Gaussian mixture, its files and the named pretrained weights."""
 
+from fastepll.models.diffusion import ReactionDiffusion
 from fastepll.models.foreign import (
     from_deepinv,
     from_sklearn,
@@ -11,6 +12,7 @@ from fastepll.models.registry import list_models, load_model, model_license
 
 __all__ = [
     "GaussianMixture",
+    "ReactionDiffusion",
     "from_deepinv",
     "from_sklearn",
     "list_models",

@@ -7,6 +7,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from fastepll.noise.estimate import sigma_for
 from fastepll.priors.choice import check_model
 from fastepll.restoration.options import DenoiserOptions, documents, takes
 from fastepll.solver.denoise_schedule import settings_for
+from fastepll.solver.diffusion import check_learned, shipped
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
 from fastepll.solver.multiscale import count_scales, split
 from fastepll.solver.noise_map import restore_plane, typical
@@ -121,6 +123,7 @@ class Denoiser(Portable):
         self._axis = check_axis(options["channel_axis"], stack=self._stack)
         if self._axis is None:
             check_fit((*self._model.patch_shape[:2], 1), self._model)
+        self._learned = check_learned(self._settings(1.0), self._model)
         self._data_range = check_data_range(options["data_range"])
         self._threads = check_threads(options["n_threads"])
         self._wanted = check_backend(options["backend"])
@@ -177,6 +180,8 @@ class Denoiser(Portable):
         source, target = (channels_last(each, self._axis) for each in (array, result))
         colours = colours_and_alpha(source)[0] if self._alpha else source
         check_fit(colours.shape[-3:], self._model)
+        if self._learned:
+            check_fit((*colours.shape[-3:-1], 1), shipped())
         lead = source.shape[:-3]
         sigmas = sigma_of_images(self._sigma, lead, source.shape[-3:-1])
         noise = beside(self._sigma, lead)
@@ -303,7 +308,7 @@ class Denoiser(Portable):
         sigma = scale_sigma(self._sigma, next((r for r in known if self._sigma <= r), known[-1]))
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
-                settings = self._settings(sigma * gain)
+                settings = replace(self._settings(sigma * gain), learned=False)
                 for scale in range(count_scales(shape[:2], model, settings)):
                     denoise_plane(
                         np.zeros(

@@ -73,11 +73,14 @@ model : str, path, GaussianMixture or other prior
     are no mixture are asked patch by patch in NumPy: of ``quality`` the grid and the schedule
     hold for them.""",
     "quality": """\
-quality : {"exact", "high", "balanced", "fast", "preview"} or Settings
+quality : {"exact", "learned", "high", "balanced", "fast", "preview"} or Settings
     "exact" computes the published method. The others take fewer patches, approximate the choice
     of components and correct the low frequencies by the image at half its size, in a schedule
     tuned for each noise level: "high" restores best, "balanced" about as well as "exact" in a
-    small part of its time, "fast" and "preview" a little worse and faster still.
+    small part of its time, "fast" and "preview" a little worse and faster still. "learned" is
+    "fast" and then steps of a trained reaction diffusion (`fastepll.models.ReactionDiffusion`),
+    which restore white Gaussian noise better than any of them; it wants a prior of gray patches
+    and images of 8x8 or more, and is "high" for operators other than the identity.
     `fastepll.Settings` says in numbers what they do, and gives any other trade; of an operator
     other than the identity it decides the grid of patches, the choice of components and the
     number of passes alone.""",

@@ -13,6 +13,7 @@ from typing import Any
 from fastepll.solver.settings import EXACT, Settings
 from fastepll.typing import Quality
 
+START: Quality = "fast"  # of the level "learned"
 SIDE = 8  # patch side that the strides of the quality levels are meant for
 
 
@@ -24,8 +25,9 @@ def settings_for(
 
     Parameters
     ----------
-    quality : {"exact", "high", "balanced", "fast", "preview"}
-        "exact" is the published method whatever the noise. The others were tuned at some noise
+    quality : {"exact", "learned", "high", "balanced", "fast", "preview"}
+        "exact" is the published method whatever the noise, "learned" is "fast" with trained steps
+        that follow. The others were tuned at some noise
         levels; between these log noise, logit blend and coarse are interpolated linearly in log
         sigma, and beyond them those of the nearest hold.
     sigma : float
@@ -42,6 +44,8 @@ def settings_for(
     """
     if quality == "exact":
         return EXACT
+    if quality == "learned":
+        return replace(settings_for(START, sigma, patch_shape), learned=True)
     prior = "gray" if len(patch_shape) == 2 else "rgb"
     tuned, sigmas, noises, blends, coarse = _tuned(quality, prior)
     at = math.log(255 * sigma)

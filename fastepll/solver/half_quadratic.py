@@ -11,6 +11,7 @@ import numpy as np
 from fastepll.backends import prior_passes
 from fastepll.operators._fourier import transforms_on
 from fastepll.operators.pixels import Pixelwise
+from fastepll.solver.diffusion import diffuse
 from fastepll.solver.multiscale import Size, count_scales, half_size, split
 from fastepll.typing import FloatArray, Poll
 
@@ -53,7 +54,7 @@ def denoise_plane(
     ``settings.coarse`` > 0 then corrects the low frequencies by the image at half its size, in
     which the same noise has half the standard deviation, if that is not too small. A small image
     goes through its passes in all sizes together, since the smaller ones alone are too little work
-    for several threads.
+    for several threads. Where ``settings.learned``, `fastepll.solver.diffusion.diffuse` follows.
 
     The passes go to and fro between ``out``, which the last one writes to, and ``work``; a small
     image has its smaller sizes in ``spare``. They are planes like ``noisy`` that share no memory
@@ -78,7 +79,8 @@ def denoise_plane(
             half = half_size(sizes[-1], room, model, backend=backend, n_threads=n_threads)
             sizes.append(half)
             room = room[3 * half.noisy.size :]
-    share = 1.0 if len(sizes) == count else 0.75  # of the work, in these sizes
+    passes = 0.3 if settings.learned else 1.0  # of the work
+    share = passes * (1.0 if len(sizes) == count else 0.75)  # in these sizes
     for i in range(n):
 
         def poll(fraction: float, i: int = i) -> None:
@@ -97,7 +99,7 @@ def denoise_plane(
 
         def poll_coarse(fraction: float) -> None:
             if progress is not None and fraction < 1:
-                progress(share + (1 - share) * fraction)
+                progress(share + (passes - share) * fraction)
 
         room = full.planes[1].reshape(-1)
         half = half_size(full, room, model, backend=backend, n_threads=n_threads)
@@ -117,6 +119,21 @@ def denoise_plane(
         planes = (large.planes[0], small.planes[0], small.noisy)
         for plane, coarse, scratch in zip(*map(split, planes), strict=True):
             backend.add_coarse(plane, coarse, large.settings.coarse, scratch, n_threads=n_threads)
+    if settings.learned:
+
+        def poll_steps(fraction: float) -> None:
+            if progress is not None and fraction < 1:
+                progress(passes + (1 - passes) * fraction)
+
+        diffuse(
+            full.planes[0],
+            noisy,
+            sigma,
+            full.planes[1],
+            backend=backend,
+            n_threads=n_threads,
+            poll=poll_steps,
+        )
     if progress is not None:
         progress(1.0)
     return full.planes[0]

@@ -79,7 +79,8 @@ def count_scales(shape: tuple[int, ...], model: PatchModel, settings: Settings) 
 def coarser(settings: Settings, side: int) -> Settings:
     """Settings for the image at half its size: less depends on it, so twice the stride will do."""
     stride = min(2 * settings.stride, max(settings.stride, side - 1))
-    return replace(settings, stride=stride, n_scales=max(settings.n_scales - 1, 1))
+    n_scales = max(settings.n_scales - 1, 1)
+    return replace(settings, stride=stride, n_scales=n_scales, learned=False)
 
 
 def split(image: FloatArray) -> FloatArray:

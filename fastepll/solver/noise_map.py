@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastepll.operators._outliers import level_of, outliers, settled
+from fastepll.solver.diffusion import diffuse, reach
 from fastepll.solver.half_quadratic import denoise_plane
 from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.typing import FloatArray, Poll
@@ -116,10 +117,7 @@ def denoise_with_map(
                 out=patched.reshape(-1)[: image.size].reshape(image.shape),
             )
             done += size
-            for here in strips(rows):
-                share = np.maximum(0, 1 - np.abs(place[here] - k))
-                there = slice(here.start - rows.start, here.stop - rows.start)
-                result[..., here, :] += share * average[..., there, :]
+            add_level(result, average, rows, place, k)
         followed = None if found is None else result[..., found]
         trust(result, noisy, blend, np.square(own), place=place, levels=levels)
         if found is not None and followed is not None and number < n - 1:
@@ -128,24 +126,84 @@ def denoise_with_map(
         current = result
     if coarse:
         patched[...] = current
-        half = np.empty((len(sigma) // 2, sigma.shape[1] // 2), noisy.dtype)
-        small = np.empty((*noisy.shape[:-2], *half.shape), noisy.dtype)
-        for plane, target in zip(split(noisy), split(small), strict=True):
-            backend.halve(plane, target, n_threads=n_threads)
-        restored = denoise_with_map(
-            small,
-            model,
-            np.sqrt(backend.halve(variance, half, n_threads=n_threads)) / 2,
-            coarser(settings, min(model.patch_shape[:2])),
+        add_coarser(current, noisy, variance, model, settings, backend=backend, n_threads=n_threads)
+        keep_share(current, patched, variance, local)
+    if settings.learned:
+        result = planes[current is planes[0]]
+        diffuse_levels(
+            result,
+            current,
+            noisy,
+            levels=levels,
+            place=place,
+            spare=patched,
             backend=backend,
             n_threads=n_threads,
         )
-        for plane, coarser_plane in zip(split(current), split(restored), strict=True):
-            backend.add_coarse(plane, coarser_plane, settings.coarse, half, n_threads=n_threads)
-        keep_share(current, patched, variance, local)
+        keep_share(result, current, variance, local)
+        current = result
     if progress is not None:
         progress(1.0)
     return current
+
+
+def add_coarser(
+    image: FloatArray,
+    noisy: FloatArray,
+    variance: FloatArray,
+    model: PatchModel,
+    settings: Settings,
+    *,
+    backend: Backend,
+    n_threads: int,
+) -> None:
+    """Correct an image by the noisy one at half its size, denoised."""
+    half = np.empty((variance.shape[0] // 2, variance.shape[1] // 2), noisy.dtype)
+    small = np.empty((*noisy.shape[:-2], *half.shape), noisy.dtype)
+    for plane, target in zip(split(noisy), split(small), strict=True):
+        backend.halve(plane, target, n_threads=n_threads)
+    restored = denoise_with_map(
+        small,
+        model,
+        np.sqrt(backend.halve(variance, half, n_threads=n_threads)) / 2,
+        coarser(settings, min(model.patch_shape[:2])),
+        backend=backend,
+        n_threads=n_threads,
+    )
+    for plane, coarser_plane in zip(split(image), split(restored), strict=True):
+        backend.add_coarse(plane, coarser_plane, settings.coarse, half, n_threads=n_threads)
+
+
+def diffuse_levels(
+    result: FloatArray,
+    image: FloatArray,
+    noisy: FloatArray,
+    *,
+    levels: Sequence[float],
+    place: FloatArray,
+    spare: FloatArray,
+    backend: Backend,
+    n_threads: int,
+) -> None:
+    """Fill the result with an image after the steps of quality "learned", by the noise around."""
+    result.fill(0)
+    for k, level in enumerate(levels):
+        rows = rows_of(place, k, reach())
+        part = image[..., rows, :].copy()
+        before = np.ascontiguousarray(noisy[..., rows, :])
+        room = spare.reshape(-1)[: part.size].reshape(part.shape)
+        diffuse(part, before, level, room, backend=backend, n_threads=n_threads)
+        add_level(result, part, rows, place, k)
+
+
+def add_level(
+    result: FloatArray, image: FloatArray, rows: slice, place: FloatArray, k: int
+) -> None:
+    """Add to the result the rows of an image restored for level k, as far as that is near."""
+    for here in strips(rows):
+        share = np.maximum(0, 1 - np.abs(place[here] - k))
+        there = slice(here.start - rows.start, here.stop - rows.start)
+        result[..., here, :] += share * image[..., there, :]
 
 
 def trust(

@@ -45,6 +45,8 @@ MASK_PASSES: dict[Quality, int] = {
     "fast": 9,
     "preview": 6,
 }  # of kind "mask", for which more help and cost little else
+LIKE: dict[Quality, Quality] = {"learned": "high"}
+"""What a level is here that is trained for white noise in all pixels."""
 CHOICE: dict[Quality, dict[str, Any]] = {
     "high": {"selection": "exact"},
     "balanced": {"n_screen": 16, "margin": 6.0},
@@ -131,6 +133,7 @@ def task_settings(
     if isinstance(quality, Settings):
         base, n = quality, len(quality.noise)
     else:
+        quality = LIKE.get(quality, quality)
         base = settings_for(quality, LEVEL, patch_shape)
         base = replace(base, **CHOICE.get(quality, {}))
         n = n_passes(quality, operator.kind)
@@ -147,7 +150,7 @@ def task_settings(
 
 def n_passes(quality: Quality, kind: str) -> int:
     """How many passes a quality level makes for a kind of operator."""
-    return (MASK_PASSES if kind == "mask" else PASSES)[quality]
+    return (MASK_PASSES if kind == "mask" else PASSES)[LIKE.get(quality, quality)]
 
 
 def grid_of(settings: Settings) -> dict[str, Any]:

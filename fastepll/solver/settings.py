@@ -8,7 +8,13 @@ from functools import lru_cache
 from typing import Any, get_args
 
 from fastepll._deprecated import older_fields, older_keywords
-from fastepll._validation.arguments import check_choice, check_count, check_number, check_numbers
+from fastepll._validation.arguments import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+    check_numbers,
+)
 from fastepll._validation.images import check_stride
 from fastepll._warnings import warn
 from fastepll.backends.passes import Pass, PassOptions
@@ -78,6 +84,9 @@ class Settings(PassOptions):
     n_scales : int
         Sizes of the image at most, in [1, 16]: its own, and with ``coarse`` > 0 its halves whose
         shorter side is at least 48 pixels.
+    learned : bool
+        Whether the result goes through the steps of a trained reaction diffusion at the end
+        (`fastepll.models.ReactionDiffusion`), for gray patches.
 
     Raises
     ------
@@ -95,6 +104,7 @@ class Settings(PassOptions):
     blend: Sequence[float]
     coarse: float = 0.0
     n_scales: int = 16
+    learned: bool = False
 
     def __post_init__(self) -> None:
         if self.estimator == "mean":  # type: ignore[comparison-overlap]
@@ -112,6 +122,7 @@ class Settings(PassOptions):
             "window_decay": check_number("window_decay", self.window_decay, 0, 100),
             "coarse": check_number("coarse", self.coarse, 0, 1),
             "n_scales": check_count("n_scales", self.n_scales, 1, MAX_SCALES),
+            "learned": check_flag("learned", self.learned),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)

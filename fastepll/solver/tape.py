@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastepll.backends import PassCall, prior_passes
-from fastepll.backends.transpose import transposed_enlarge, transposed_halve, transposed_pass
+from fastepll.backends.transpose import (
+    transposed_enlarge,
+    transposed_halve,
+    transposed_pass,
+    transposed_step,
+)
 from fastepll.solver.multiscale import split
 from fastepll.typing import FloatArray, Poll
 
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from fastepll.backends import Backend
     from fastepll.models import GaussianMixture
     from fastepll.models.adapted import PatchModel
+    from fastepll.models.diffusion import DiffusionStep
 
 Slopes = dict[int, NDArray[np.float64]]
 """Gradients with respect to the planes in memory, by their address."""
@@ -120,6 +126,28 @@ class Tape:
 
         self._steps.append(back)
         self._backend.add_coarse(image, coarse, weight, scratch, n_threads=n_threads)
+
+    def diffuse(
+        self,
+        image: FloatArray,
+        noisy: FloatArray,
+        step: DiffusionStep,
+        out: FloatArray,
+        *,
+        n_threads: int,
+    ) -> FloatArray:
+        """See `fastepll.backends.diffusion.diffuse`."""
+        begin, first, end = (addresses(each) for each in (image, noisy, out))
+        pair = image.copy(), noisy.copy()
+
+        def back(slopes: Slopes) -> None:
+            slope = take(slopes, end[0], out.shape)
+            of_image, of_noisy = transposed_step(*pair, step, slope)
+            add(slopes, begin, [of_image])
+            add(slopes, first, [of_noisy])
+
+        self._steps.append(back)
+        return self._backend.diffuse(image, noisy, step, out, n_threads=n_threads)
 
 
 def addresses(image: FloatArray) -> list[int]:

@@ -65,11 +65,11 @@ def denoise(
     Notes
     -----
     Every pass of the prior takes each patch by the Wiener filter of its most probable component,
-    and all else is linear: the result is piecewise linear in x, with steps where a component
-    changes. The gradient is that of the piece, components held fixed, exactly; what the steps add
-    to the mean over noise, say to Stein's estimate of the risk, it does not have. It is computed
-    in float64 NumPy, and takes five to fifteen times as long as the denoising. Of each pass an
-    image as large as x is kept.
+    the influence functions of "learned" are linear between their knots, and all else is linear:
+    the result is piecewise linear in x, with steps where a component changes. The gradient is that
+    of the piece, components held fixed, exactly; what the steps add to the mean over noise, say to
+    Stein's estimate of the risk, it does not have. It is computed in float64 NumPy, and takes five
+    to fifteen times as long as the denoising. Of each pass an image as large as x is kept.
 
     Examples
     --------

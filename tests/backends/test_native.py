@@ -164,7 +164,7 @@ def test_bit_identical_over_threads(isa, n_threads, step, patch_shape, shape):
     assert np.array_equal(alone, together)
 
 
-@pytest.mark.parametrize("quality", ["exact", "high", "balanced", "fast", "preview"])
+@pytest.mark.parametrize("quality", ["exact", "learned", "high", "balanced", "fast", "preview"])
 def test_denoising_agrees_with_reference(isa, quality):
     model = mixture((8, 8), 30)
     image = scene((50, 61), 1e-2)

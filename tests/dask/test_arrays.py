@@ -38,7 +38,7 @@ def computed(array):
 
 @native
 @pytest.mark.parametrize("chunks", CHUNKS)
-@pytest.mark.parametrize("quality", ["exact", "high", "balanced", "fast", "preview"])
+@pytest.mark.parametrize("quality", ["exact", "learned", "high", "balanced", "fast", "preview"])
 def test_denoise_is_that_of_the_whole(quality, chunks):
     options = {"model": MODEL, "quality": quality}
     whole = fastepll.denoise(IMAGE, SIGMA, **options)

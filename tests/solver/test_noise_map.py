@@ -27,7 +27,7 @@ def db(image: np.ndarray, clean: np.ndarray = CLEAN) -> float:
     return -20 * np.log10(rms(image - clean))
 
 
-@pytest.mark.parametrize("quality", ["exact", "high", "preview"])
+@pytest.mark.parametrize("quality", ["exact", "learned", "high", "preview"])
 def test_one_level_everywhere_is_one_number(backend, quality):
     options = {"model": MODEL, "quality": quality, "backend": backend.name}
     image = noisy(CLEAN, 0.1)
@@ -80,7 +80,7 @@ def test_every_pixel_has_its_own():
     np.testing.assert_array_equal(restored[sigma == 0], image[sigma == 0])
 
 
-@pytest.mark.parametrize("quality", ["exact", "high", "balanced", "fast", "preview"])
+@pytest.mark.parametrize("quality", ["exact", "learned", "high", "balanced", "fast", "preview"])
 @pytest.mark.parametrize(
     ("dtype", "axis"), [("float32", None), ("uint16", None), ("float64", -1), ("uint8", -1)]
 )

@@ -18,7 +18,7 @@ from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.settings import BETAS, EXACT
 from fastepll.typing import Quality
 
-TUNED = [quality for quality in get_args(Quality) if quality != "exact"]
+TUNED = [quality for quality in get_args(Quality) if quality not in ("exact", "learned")]
 TABLE = json.loads(files("fastepll").joinpath("solver/denoise_schedule.json").read_text())["gray"]
 
 
@@ -48,7 +48,7 @@ def test_a_pass_has_the_settings_and_a_variance():
     assert hash(settings) == hash(replace(settings))
     step = settings.pass_(1, 0.2)
     assert step.noise_var == pytest.approx(0.5 * 0.04, rel=1e-15)
-    of_all = ("noise", "blend", "coarse", "n_scales")
+    of_all = ("noise", "blend", "coarse", "n_scales", "learned")
     rest = {k: v for k, v in asdict(settings).items() if k not in of_all}
     assert step == Pass(noise_var=step.noise_var, shift=(3, 1), **rest)
     with pytest.raises(FrozenInstanceError):
@@ -121,6 +121,7 @@ def test_bad_betas_are_called_betas():
 def test_the_table_has_every_level_but_exact():
     assert sorted(TABLE) == sorted(TUNED)
     assert {settings_for("exact", sigma) for sigma in (1e-3, 0.1, 3.0)} == {EXACT}
+    assert settings_for("learned", 0.1) == replace(settings_for("fast", 0.1), learned=True)
 
 
 @pytest.mark.parametrize("quality", TUNED)

@@ -1,0 +1,166 @@
+"""The trained reaction diffusion of quality "learned": its parameters, for any noise level."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastepll.models.described import Form
+
+FORM = Form("fastepll-diffusion", 1, "patch_shape")
+KIND = "reaction-diffusion"
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "diffusions")
+
+
+@dataclass(frozen=True, eq=False)
+class DiffusionStep:
+    """What one step does to an image, at one noise level.
+
+    Attributes
+    ----------
+    patch_shape : (int, int)
+        d is the product.
+    analysis : (n, 2 d) array
+        n filters of a patch of the image, and behind each the filter of the noisy patch less it.
+        The former have no response to a constant.
+    values : (n, k) array
+        Influence functions at k knots from -reach to reach, linear between and beyond them.
+    synthesis : (d, n) array
+        From the influences to what is added to a patch.
+    reach, reaction : float
+    """
+
+    patch_shape: tuple[int, int]
+    analysis: NDArray[np.float64]
+    values: NDArray[np.float64]
+    synthesis: NDArray[np.float64]
+    reach: float
+    reaction: float
+
+
+class ReactionDiffusion:
+    """Steps, each ``x + mean of S φ(A [P x, P (y - x)] / σ) σ + λ (y - x)`` over the patches P.
+
+    Parameters
+    ----------
+    patch_shape : (int, int)
+        d is the product.
+    sigmas : array_like, shape (m,)
+        Noise levels of the training, rising, of intensities in [0, 1].
+    analysis, values, synthesis : array_like, shapes (m, s, n, 2 d), (m, s, n, k), (m, s, d, n)
+        Of each level and step: filters A, influence functions φ at knots, and S.
+    reaction : array_like, shape (m, s)
+        Weights λ.
+    reach : float
+        Knots are even from -reach to reach.
+    metadata : mapping, optional
+        Origin and licence.
+
+    Raises
+    ------
+    ValueError
+        Arrays that do not fit, or that are not finite.
+
+    References
+    ----------
+    Y. Chen, T. Pock, "Trainable nonlinear reaction diffusion: a flexible framework for fast and
+    effective image restoration", IEEE TPAMI 39 (2017). Here all steps also see the noisy image.
+    """
+
+    def __init__(
+        self,
+        patch_shape: Sequence[int],
+        *,
+        sigmas: ArrayLike,
+        analysis: ArrayLike,
+        values: ArrayLike,
+        synthesis: ArrayLike,
+        reaction: ArrayLike,
+        reach: ArrayLike,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
+        self.metadata = dict(metadata or {})
+        given = {
+            "sigmas": sigmas,
+            "analysis": analysis,
+            "values": values,
+            "synthesis": synthesis,
+            "reaction": reaction,
+            "reach": reach,
+        }
+        self.arrays = {name: np.asarray(value, np.float64) for name, value in given.items()}
+        for name, array in self.arrays.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} must be finite")
+        m, d = self.arrays["sigmas"].size, math.prod(self.patch_shape)
+        if self.arrays["analysis"].ndim != 4 or self.arrays["values"].ndim != 4:
+            raise ValueError("analysis and values must have 4 axes")
+        s, n = self.arrays["analysis"].shape[1:3]
+        k = self.arrays["values"].shape[3]
+        shapes = {
+            "sigmas": (m,),
+            "analysis": (m, s, n, 2 * d),
+            "values": (m, s, n, k),
+            "synthesis": (m, s, d, n),
+            "reaction": (m, s),
+            "reach": (),
+        }
+        for name, shape in shapes.items():
+            if self.arrays[name].shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {self.arrays[name].shape}")
+        rising = (np.diff(self.arrays["sigmas"]) > 0).all() and (self.arrays["sigmas"] > 0).all()
+        if min(m, s, n) < 1 or k < 2 or not rising or not self.arrays["reach"] > 0:
+            raise ValueError("sigmas must rise from above 0, and reach be positive")
+
+    @property
+    def n_steps(self) -> int:
+        """Steps."""
+        return int(self.arrays["analysis"].shape[1])
+
+    def steps(self, sigma: float) -> list[DiffusionStep]:
+        """What to do to an image with noise of standard deviation sigma, one step after another.
+
+        Parameters are interpolated linearly in log sigma, and beyond the levels of the training
+        those of the nearest hold.
+        """
+        at = np.interp(
+            math.log(sigma), np.log(self.arrays["sigmas"]), np.arange(self.arrays["sigmas"].size)
+        )
+        low = min(int(at), max(self.arrays["sigmas"].size - 2, 0))
+        share = float(at) - low
+        mixed = {
+            name: array[low] if share == 0 else (1 - share) * array[low] + share * array[low + 1]
+            for name, array in self.arrays.items()
+            if array.ndim > 1
+        }
+        return [
+            DiffusionStep(
+                self.patch_shape,
+                np.ascontiguousarray(mixed["analysis"][i] / sigma),
+                np.ascontiguousarray(mixed["values"][i]),
+                np.ascontiguousarray(mixed["synthesis"][i] * sigma),
+                float(self.arrays["reach"]),
+                float(mixed["reaction"][i]),
+            )
+            for i in range(self.n_steps)
+        ]
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write it to an ``.npz`` file, in float32."""
+        arrays = {name: array.astype(np.float32) for name, array in self.arrays.items()}
+        FORM.save(path, KIND, self.patch_shape, arrays, self.metadata, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ReactionDiffusion:
+        """Read such a file; ValueError if it is damaged or none."""
+        kind, given = FORM.read(path)
+        if kind != KIND:
+            raise ValueError(f"{os.fspath(path)} has the kind {kind!r}, wanted {KIND!r}")
+        return cls(**given)

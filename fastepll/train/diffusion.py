@@ -1,0 +1,148 @@
+"""Train the reaction diffusion of quality "learned": ``python -m fastepll.train.diffusion``.
+
+    python -m fastepll.train.diffusion bsds300/train out.npz --checkpoint state.npz
+
+Each step denoises two photographs with new noise of one level, drawn from 2 to 75 (of 255), by
+"fast", and descends the mean square error of pieces of them after all steps, in units of that
+before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fastepll.models.diffusion import ReactionDiffusion
+from fastepll.restoration.denoise import denoise
+from fastepll.train.descend import descend
+from fastepll.train.descent import Descent, Run
+from fastepll.train.diffusion_network import SIGMAS, DiffusionNetwork
+from fastepll.train.patches import list_images, read_gray
+
+SIDE = 72  # of the pieces
+PHOTOGRAPHS = 2  # of a batch
+HOW = Descent(iterations=16_000, batch=8, learning_rate=2e-3, warmup=50, average=0.999, every=1000)
+
+
+def train_diffusion(
+    folder: str | Path,
+    *,
+    n_steps: int = 2,
+    n_filters: int = 64,
+    side: int = 8,
+    model: str = "gray-8x8-200",
+    how: Descent = HOW,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    progress: Callable[[Run], None] | None = None,
+    license: str = "",
+) -> ReactionDiffusion:
+    """Train one on the photographs of a folder.
+
+    Parameters
+    ----------
+    folder : path
+    n_steps, n_filters, side : int
+        Steps, filters of each, and the side of their patches.
+    model : str
+        Prior of the start.
+    how : Descent
+    checkpoint, checkpoint_seconds, progress
+        As for `fastepll.train.descend.descend`.
+    license : str
+        SPDX expression, kept in the metadata.
+    """
+    photographs = [read_gray(path) for path in list_images(folder)]
+
+    def batch(rng: np.random.Generator, n: int) -> torch.Tensor:
+        sigma = math.exp(rng.uniform(math.log(SIGMAS[0]), math.log(SIGMAS[-1])))
+        chosen = rng.choice(len(photographs), PHOTOGRAPHS)
+        parts = [
+            piece
+            for i, k in enumerate(chosen)
+            for piece in pieces(photographs[k], sigma, model, n // PHOTOGRAPHS, rng)
+        ]
+        planes = torch.from_numpy(np.stack(parts))
+        return torch.cat([planes, torch.full_like(planes[:, :1], sigma)], 1)
+
+    network = DiffusionNetwork(n_steps, n_filters, side)
+
+    def loss(planes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        start, noisy, clean = (planes[:, i : i + 1] for i in range(3))
+        found = network(start, noisy, float(planes[0, 3, 0, 0]))
+        inner = slice(side - 1, 1 - side)
+        errors = [(one - clean)[..., inner, inner].square().mean() for one in (found, start)]
+        return errors[0] / errors[1]
+
+    descend(
+        network,
+        batch,
+        loss,
+        how,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=progress,
+    )
+    command = f"train_diffusion(…, n_steps={n_steps}, n_filters={n_filters}, side={side}, {how})"
+    return network.model({"model": model, "command": command, "license": license})
+
+
+def pieces(
+    clean: NDArray[np.float64], sigma: float, model: str, n: int, rng: np.random.Generator
+) -> list[NDArray[np.float32]]:
+    """Pieces (3, SIDE, SIDE) of a photograph in [0, 255]: the start, the noisy one, the clean one.
+
+    Each turned and mirrored by chance.
+    """
+    noisy = clean + sigma * rng.standard_normal(clean.shape)
+    start = denoise(noisy, sigma, quality="fast", data_range=255.0, model=model)
+    planes = np.stack([start, noisy, clean]).astype(np.float32)
+    found = []
+    for _ in range(n):
+        top, left = (int(rng.integers(size - SIDE + 1)) for size in clean.shape)
+        piece = np.rot90(
+            planes[:, top : top + SIDE, left : left + SIDE], int(rng.integers(4)), (1, 2)
+        )
+        found.append(np.ascontiguousarray(piece[..., ::-1] if rng.integers(2) else piece))
+    return found
+
+
+def main() -> None:
+    """Run from a shell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder")
+    parser.add_argument("out")
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--iterations", type=int, default=HOW.iterations)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="gray-8x8-200")
+    parser.add_argument("--license", default="")
+    parser.add_argument("--checkpoint")
+    arguments = parser.parse_args()
+
+    def tell(run: Run) -> None:
+        if run.i % 100 == 0:
+            print(run.i, run.history[-1:], flush=True)
+
+    train_diffusion(
+        arguments.folder,
+        n_steps=arguments.steps,
+        n_filters=arguments.filters,
+        model=arguments.model,
+        how=replace(HOW, iterations=arguments.iterations, seed=arguments.seed),
+        checkpoint=arguments.checkpoint,
+        progress=tell,
+        license=arguments.license,
+    ).save(arguments.out, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

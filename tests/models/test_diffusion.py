@@ -1,0 +1,82 @@
+"""The model of a trained reaction diffusion: its file, its noise levels, what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastepll.models.diffusion import ReactionDiffusion
+from fastepll.solver.diffusion import reach, shipped
+
+SIGMAS = np.array([0.02, 0.05, 0.2])
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "sigmas": SIGMAS,
+    "analysis": RNG.standard_normal((3, 2, 5, 12)),
+    "values": RNG.standard_normal((3, 2, 5, 7)),
+    "synthesis": RNG.standard_normal((3, 2, 6, 5)),
+    "reaction": RNG.random((3, 2)),
+    "reach": 4.0,
+}
+
+
+def test_parameters_between_levels_are_linear_in_log_sigma():
+    model = ReactionDiffusion((2, 3), **ARRAYS)
+    for sigma, low, share in ((0.001, 0, 0), (0.02, 0, 0), (0.1, 1, 0.5), (0.2, 2, 0), (3.0, 2, 0)):
+        steps = model.steps(sigma)
+        assert len(steps) == model.n_steps == 2
+        for i, step in enumerate(steps):
+
+            def mixed(name, i=i, low=low, share=share):
+                array = ARRAYS[name][:, i]
+                return array[low] + share * (array[min(low + 1, 2)] - array[low])
+
+            assert step.patch_shape == (2, 3)
+            np.testing.assert_allclose(step.analysis * sigma, mixed("analysis"), rtol=1e-12)
+            np.testing.assert_allclose(step.values, mixed("values"), rtol=1e-12)
+            np.testing.assert_allclose(step.synthesis / sigma, mixed("synthesis"), rtol=1e-12)
+            assert (step.reach, step.reaction) == pytest.approx((4.0, mixed("reaction")))
+
+
+def test_a_file_keeps_float32(tmp_path):
+    model = ReactionDiffusion((2, 3), metadata={"license": "CC0-1.0"}, **ARRAYS)
+    model.save(tmp_path / "a.npz")
+    again = ReactionDiffusion.load(tmp_path / "a.npz")
+    assert (again.patch_shape, again.metadata) == ((2, 3), {"license": "CC0-1.0"})
+    for name, array in model.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array.astype(np.float32))
+    damaged = bytearray((tmp_path / "a.npz").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "b.npz").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"b\.npz"):
+        ReactionDiffusion.load(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sigmas", SIGMAS[::-1]),
+        ("sigmas", SIGMAS - 0.02),
+        ("sigmas", SIGMAS[:2]),
+        ("analysis", ARRAYS["analysis"][..., 1:]),
+        ("analysis", ARRAYS["analysis"][0]),
+        ("values", ARRAYS["values"][..., :1]),
+        ("values", np.full((3, 2, 5, 7), np.nan)),
+        ("synthesis", ARRAYS["synthesis"].swapaxes(2, 3)),
+        ("reaction", np.zeros(2)),
+        ("reach", 0.0),
+        ("reach", np.inf),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(name, value):
+    with pytest.raises(ValueError, match=r"sigmas|analysis|values|synthesis|reaction|reach"):
+        ReactionDiffusion((2, 3), **(ARRAYS | {name: value}))
+
+
+def test_the_shipped_one():
+    model = shipped()
+    assert model.patch_shape == (8, 8)
+    assert reach() == 7 * model.n_steps
+    assert model.metadata["license"] == "LicenseRef-BSDS-NonCommercial"
+    of_image = model.arrays["analysis"][..., :64]
+    assert np.abs(of_image.sum(-1)).max() < 1e-5  # no response to a constant

@@ -1,0 +1,115 @@
+"""Training of the reaction diffusion: that the network is the model, and that it learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fastepll
+from fastepll.backends.diffusion import diffuse
+from fastepll.train.descent import Descent
+
+from ..scenes import rms, scene
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("numba")
+training = pytest.importorskip("fastepll.train.diffusion")
+networks = pytest.importorskip("fastepll.train.diffusion_network")
+
+HOW = Descent(iterations=12, batch=4, learning_rate=5e-3, every=4, average=0.5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photographs")
+    for i in range(3):
+        rng = np.random.default_rng(i)
+        image = 255 * scene(90, 100) * rng.uniform(0.5, 1)
+        Image.fromarray(image.astype(np.uint8)).save(path / f"{i}.png")
+    return path
+
+
+def test_the_network_is_the_model_it_becomes():
+    network = networks.DiffusionNetwork(2, 20, 5)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    rng = np.random.default_rng(0)
+    image = 255 * rng.random((19, 23))
+    noisy = image + 20 * rng.standard_normal(image.shape)
+    with torch.no_grad():
+        planes = (torch.from_numpy(each[None, None]).float() for each in (image, noisy))
+        found = network(*planes, 20.0)[0, 0].numpy() / 255
+    now = image / 255
+    for step in network.model({}).steps(20 / 255):
+        now = diffuse(now, noisy / 255, step, np.empty_like(now))
+    np.testing.assert_allclose(found, now, rtol=0, atol=2e-5 * np.abs(now).max())
+
+
+def test_gradients_of_influence_functions():
+    rng = np.random.default_rng(0)
+    responses, values = rng.uniform(-6, 6, (2, 3, 40)), rng.standard_normal((3, 41))
+    given = [torch.tensor(each, requires_grad=True) for each in (responses, values)]
+    assert torch.autograd.gradcheck(networks.Influence.apply, given, eps=1e-7, atol=1e-5)
+
+
+def test_cosines_are_an_orthonormal_basis():
+    basis = networks.cosines(5)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(25), atol=1e-14)
+    np.testing.assert_allclose(basis[0], 0.2, rtol=1e-14)
+
+
+def test_pieces_are_of_one_place():
+    clean = 255 * scene(90, 100)
+    for start, noisy, piece in training.pieces(
+        clean, 25.0, "gray-8x8-200", 3, np.random.default_rng(0)
+    ):
+        assert start.shape == (72, 72)
+        assert np.std(noisy - piece) == pytest.approx(25, rel=0.05)
+        assert np.std(start - piece) < 12
+
+
+def test_training_learns_repeats_and_goes_on(folder, tmp_path):
+    losses: list[float] = []
+    options = {"n_steps": 1, "n_filters": 8, "side": 4, "how": HOW}
+
+    def note(run):
+        if run.history and run.i == HOW.iterations:
+            losses.extend(row[1] for row in run.history)
+
+    whole = training.train_diffusion(folder, **options, progress=note, license="CC0-1.0")
+    assert losses[-1] < losses[0]
+    assert whole.metadata["license"] == "CC0-1.0"
+    again = training.train_diffusion(folder, **options)
+    checkpoint = tmp_path / "state.npz"
+
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        if run.i == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        training.train_diffusion(
+            folder, **options, checkpoint=checkpoint, checkpoint_seconds=0, progress=stop
+        )
+    resumed = training.train_diffusion(folder, **options, checkpoint=checkpoint)
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
+        np.testing.assert_array_equal(resumed.arrays[name], array)
+
+
+def test_the_shipped_steps_restore_a_photograph():
+    """A photograph that comes with scikit-image, of 512 x 512 pixels; dB."""
+    data = pytest.importorskip("skimage.data")
+    clean = data.camera()[100:356, 100:356] / 255
+    noisy = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
+    errors = {
+        quality: fastepll.denoise(noisy, 25 / 255, quality=quality) - clean
+        for quality in ("fast", "learned")
+    }
+    db = {quality: -20 * np.log10(rms(error)) for quality, error in errors.items()}
+    assert db["learned"] > db["fast"] + 0.1
