@@ -125,9 +125,12 @@ def test_gradient_of_several_scales(quality, model):
 
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_native_gradient(quality):
-    """That of the components that it chose; those of near ties may be others."""
+    """That of the components that it chose; those of near ties may be others.
+
+    A response that lies beside a knot of "learned" has the slope of the other side.
+    """
     image = LARGE[:2, :60, :70]
-    for model, most in ((MODEL, 1e-5), ("gray-8x8-200", 0.01)):
+    for model, most in ((MODEL, 1e-3 if quality == "learned" else 1e-5), ("gray-8x8-200", 0.01)):
         weights = weights_like(image)
         exact, found = (
             pulled(image, weights, model=model, quality=quality, backend=name)
