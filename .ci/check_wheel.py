@@ -7,7 +7,8 @@ from zipfile import ZipFile
 names = set(ZipFile(sys.argv[1]).namelist())
 kinds = (".html", ".json", ".license", ".png", ".py", ".pyi", ".typed")
 tracked = {p.as_posix() for p in Path("fastepll").rglob("*") if p.suffix in kinds}
-weights = {p.as_posix() for p in Path("fastepll/models/weights").iterdir()}
+folders = (Path("fastepll/models", name) for name in ("weights", "diffusions"))
+weights = {p.as_posix() for folder in folders for p in folder.iterdir()}
 expected = tracked | weights
 metadata = {name for name in names if name.startswith("fastepll-")}
 assert expected == names - metadata, expected ^ (names - metadata)

@@ -7,9 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fastepll.backends import diffusion, native
+from fastepll.backends import diffusion
 from fastepll.backends.transpose import transposed_step
 from fastepll.models.diffusion import DiffusionStep
+
+
+@pytest.fixture
+def native():
+    return pytest.importorskip("fastepll.backends.native").backend
 
 
 def step_of(n: int, shape: tuple[int, int] = (8, 8), knots: int = 41) -> DiffusionStep:
@@ -61,12 +66,12 @@ def test_the_reference_is_the_definition():
         ((301, 67), 64, (8, 8)),
     ],
 )
-def test_the_core_agrees_with_the_reference(isa, size, n, shape):
+def test_the_core_agrees_with_the_reference(native, isa, size, n, shape):
     (image, noisy), step = images(*size), step_of(n, shape)
     expected = diffused(image, noisy, step)
     pair = image.astype(np.float32), noisy.astype(np.float32)
     found = [
-        native.backend.diffuse(*pair, step, np.empty(size, np.float32), n_threads=threads)
+        native.diffuse(*pair, step, np.empty(size, np.float32), n_threads=threads)
         for threads in (1, 2, 3, 7)
     ]
     change = np.abs(expected - image).max()
@@ -75,12 +80,12 @@ def test_the_core_agrees_with_the_reference(isa, size, n, shape):
         np.testing.assert_array_equal(other, found[0])
 
 
-def test_only_differences_matter(isa):
+def test_only_differences_matter(native, isa):
     """A pixel 1000 gray levels up costs as much as float32 holds of it."""
     (image, noisy), step = images(20, 31), step_of(64)
     pair = image.astype(np.float32), noisy.astype(np.float32)
     near, far = (
-        native.backend.diffuse(
+        native.diffuse(
             *(each + np.float32(shift) for each in pair),
             step,
             np.empty_like(pair[0]),
@@ -91,12 +96,12 @@ def test_only_differences_matter(isa):
     np.testing.assert_allclose(far - 4, near, rtol=0, atol=3e-4)
 
 
-def test_part_of_an_image_has_the_pixels_of_the_whole(isa):
+def test_part_of_an_image_has_the_pixels_of_the_whole(native, isa):
     (image, noisy), step = images(60, 70), step_of(64)
     pair = image.astype(np.float32), noisy.astype(np.float32)
-    whole = native.backend.diffuse(*pair, step, np.empty_like(pair[0]), n_threads=2)
+    whole = native.diffuse(*pair, step, np.empty_like(pair[0]), n_threads=2)
     parts = [np.ascontiguousarray(each[5:49, 11:64]) for each in pair]
-    part = native.backend.diffuse(*parts, step, np.empty_like(parts[0]), n_threads=1)
+    part = native.diffuse(*parts, step, np.empty_like(parts[0]), n_threads=1)
     np.testing.assert_array_equal(part[7:-7, 7:-7], whole[12:42, 18:57])
 
 
@@ -115,13 +120,13 @@ def test_the_transpose_is_that_of_small_changes():
     assert total == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_core_refuses_what_python_should_have_checked():
+def test_the_core_refuses_what_python_should_have_checked(native):
     (image, noisy), step = images(9, 10), step_of(4)
     pair = image.astype(np.float32), noisy.astype(np.float32)
 
     def run(image=pair[0], noisy=pair[1], step=step, out=None, n_threads=1):
         target = np.empty_like(pair[0]) if out is None else out
-        native.backend.diffuse(image, noisy, step, target, n_threads=n_threads)
+        native.diffuse(image, noisy, step, target, n_threads=n_threads)
 
     run()
     for wrong in (
@@ -142,7 +147,7 @@ def test_the_core_refuses_what_python_should_have_checked():
         run(image=image)
 
 
-def test_poll_can_stop(isa):
+def test_poll_can_stop(native, isa):
     (image, noisy), step = images(300, 200), step_of(64)
     pair = image.astype(np.float32), noisy.astype(np.float32)
 
@@ -150,4 +155,4 @@ def test_poll_can_stop(isa):
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        native.backend.diffuse(*pair, step, np.empty_like(pair[0]), n_threads=2, poll=refuse)
+        native.diffuse(*pair, step, np.empty_like(pair[0]), n_threads=2, poll=refuse)
