@@ -14,6 +14,7 @@ from fastepll.models.diffusion import DiffusionStep
 
 @pytest.fixture
 def native():
+    pytest.importorskip("fastepll._core")
     return pytest.importorskip("fastepll.backends.native").backend
 
 
