@@ -68,4 +68,19 @@ class Buffer {
   std::unique_ptr<T, Free> data_;
 };
 
+// One buffer for the arrays that `for_each_array(reserve)` calls reserve(pointer, n) for.
+template <class ForEachArray>
+Buffer<float> buffer_of_arrays(const ForEachArray& for_each_array) {
+  const auto padded = [](std::size_t n) { return round_up(n, kAlign / sizeof(float)); };
+  std::size_t size = 0;
+  for_each_array([&](float*&, std::size_t n) { size += padded(n); });
+  Buffer<float> buffer(size, true);
+  float* next = buffer.get();
+  for_each_array([&](float*& array, std::size_t n) {
+    array = next;
+    next += padded(n);
+  });
+  return buffer;
+}
+
 }  // namespace fastepll

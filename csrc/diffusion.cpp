@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "panels.hpp"
 #include "workspace.hpp"
 
 namespace fastepll {
@@ -12,15 +13,6 @@ constexpr std::size_t kBandsPerThread = 3;
 // Rows that a thread takes at a time: of fewer, too much is computed for two of them, and more do
 // not stay in the cache.
 constexpr std::size_t kLeastBand = 16, kTallestBand = 128;
-
-// A matrix, row by row, as panels; times `scale`.
-void pack(const double* from, std::size_t rows, std::size_t cols, std::size_t panel_rows,
-          double scale, float* to) {
-  for (std::size_t i = 0; i < rows; ++i)
-    for (std::size_t j = 0; j < cols; ++j)
-      to[i / panel_rows * panel_rows * cols + j * panel_rows + i % panel_rows] =
-          static_cast<float>(scale * from[i * cols + j]);
-}
 
 // Reciprocals of the number of patches of length p that cover each of n pixels.
 std::vector<float> inverse_counts(std::size_t n, std::size_t p) {
@@ -41,24 +33,17 @@ DiffusionStep::DiffusionStep(const DiffusionParameters& from, const KernelTable&
   t.n_filters = from.n_filters;
   t.n_knots = from.n_knots;
   const std::size_t padded = round_up(t.n_filters, kPad);
-  const auto for_each_array = [&](auto reserve) {  // of one buffer
+  const auto for_each_array = [&](auto reserve) {
     reserve(t.analysis, padded * 2 * t.d);
     reserve(t.middle, padded);
     reserve(t.synthesis, round_up(t.d, kPad) * t.n_filters);
     reserve(t.values, padded * t.n_knots);
     reserve(t.slopes, padded * t.n_knots);
   };
-  std::size_t size = 0;
-  for_each_array([&](float*&, std::size_t n) { size += round_up(n, kAlign / sizeof(float)); });
-  floats_ = Buffer<float>(size, true);
-  float* next = floats_.get();
-  for_each_array([&](float*& array, std::size_t n) {
-    array = next;
-    next += round_up(n, kAlign / sizeof(float));
-  });
+  floats_ = buffer_of_arrays(for_each_array);
   const double knots = static_cast<double>(t.n_knots - 1) / (2 * from.reach);  // in a unit
-  pack(from.analysis, t.n_filters, 2 * t.d, kernels.panel_rows, knots, t.analysis);
-  pack(from.synthesis, t.d, t.n_filters, kernels.panel_rows, 1, t.synthesis);
+  pack_panels(from.analysis, t.n_filters, 2 * t.d, kernels.panel_rows, t.analysis, knots);
+  pack_panels(from.synthesis, t.d, t.n_filters, kernels.panel_rows, t.synthesis);
   std::fill_n(t.middle, t.n_filters, static_cast<float>(knots * from.reach));
   for (std::size_t i = 0; i < t.n_filters * t.n_knots; ++i) {
     t.values[i] = static_cast<float>(from.values[i]);

@@ -6,6 +6,7 @@
 
 #include "buffer.hpp"
 #include "constant_squares.hpp"
+#include "panels.hpp"
 
 namespace fastepll {
 namespace {
@@ -56,9 +57,7 @@ bool patch_statistics(const KernelTable& kernels, const Plane& plane, const std:
   const std::size_t d = bands.height * bands.width, rows = kernels.panel_rows;
   const std::size_t n_packed = round_up(bands.n_high, rows);
   Buffer<float> high(n_packed * d);
-  for (std::size_t i = 0; i < bands.n_high; ++i)
-    for (std::size_t j = 0; j < d; ++j)
-      high.get()[i / rows * rows * d + j * rows + i % rows] = bands.high[i * d + j];
+  pack_panels(bands.high, bands.n_high, d, rows, high.get());
   const PatchSample sample{plane.data,  plane.width, bands.height,
                            bands.width, high.get(),  bands.n_high};
   const std::vector<Rows> chunks = rows_of_chunks(corners, n, bands);

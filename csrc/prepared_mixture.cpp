@@ -5,6 +5,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "panels.hpp"
+
 namespace fastepll {
 namespace {
 
@@ -47,7 +49,7 @@ PreparedMixture::PreparedMixture(std::shared_ptr<const Mixture> mixture, const P
   if (!options.exact && t.options.n_screen < kMiddleCoefs && kMiddleCoefs < t.n_active)
     t.n_middle_blocks = kMiddleCoefs / m.kernels.triangle_rows;
   const std::size_t exact = options.exact ? 1 : 0;
-  const auto for_each_array = [&](auto reserve) {  // of one buffer
+  const auto for_each_array = [&](auto reserve) {
     reserve(t.basis, round_up(t.n_active, m.kernels.panel_rows) * m.d);
     reserve(t.screen_weights, t.k_pad * t.n_screen_features);
     reserve(t.screen_offset, t.k_pad);
@@ -65,24 +67,13 @@ PreparedMixture::PreparedMixture(std::shared_ptr<const Mixture> mixture, const P
     reserve(t.col_window, t.width);
     reserve(t.window, t.d_pad);
   };
-  std::size_t size = 0;
-  for_each_array([&](float*&, std::size_t n) { size += round_up(n, kAlign / sizeof(float)); });
-  floats_ = Buffer<float>(size, true);
-  float* next = floats_.get();
-  for_each_array([&](float*& array, std::size_t n) {
-    array = next;
-    next += round_up(n, kAlign / sizeof(float));
-  });
+  floats_ = buffer_of_arrays(for_each_array);
   t.ranks = ranks_.data();
   set_window(t.row_window, t.height, options.window_decay);
   set_window(t.col_window, t.width, options.window_decay);
   for (std::size_t i = 0; i < m.d; ++i)
     t.window[i] = t.row_window[i / t.width % t.height] * t.col_window[i % t.width];
-  const std::size_t rows = m.kernels.panel_rows;
-  for (std::size_t i = 0; i < t.n_active; ++i)
-    for (std::size_t j = 0; j < m.d; ++j)
-      t.basis[i / rows * rows * m.d + j * rows + i % rows] =
-          static_cast<float>(m.basis_[i * m.d + j]);
+  pack_panels(m.basis_.data(), t.n_active, m.d, m.kernels.panel_rows, t.basis);
 }
 
 std::unique_ptr<PreparedMixture> PreparedMixture::make(std::shared_ptr<const Mixture> mixture,
