@@ -1,6 +1,7 @@
 """The prior pass compiled by numba in float32: the fallback where the native core is absent.
 
 Same mathematics as `fastepll.backends.reference`; `fastepll.backends._compiled` has the kernels.
+The steps of quality "learned" are those of NumPy.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from fastepll.cli.options import add_engine, add_files
 from fastepll.cli.pictures import PictureError
 from fastepll.cli.say import fail
 from fastepll.models import model_license
+from fastepll.models.diffusion import shipped
 from fastepll.train import command
 
 
@@ -77,6 +78,8 @@ def run_info(arguments: argparse.Namespace) -> None:
         model = fastepll.load_model(name)
         what = f"{model.n_components} components, patch shape {model.patch_shape}"
         print(f"  {name}: {what}, {model_license(name)}")
+    steps = shipped()
+    print(f"  steps of quality learned: {steps.n_steps}, {steps.metadata['license']}")
 
 
 def run_train(arguments: argparse.Namespace) -> int:

@@ -82,8 +82,9 @@ def denoise(
     With "exact", the step over zᵢ takes the most probable component of the mixture and its Wiener
     filter; what the others do in its place is defined in ``fastepll/backends/reference.py``. In the
     step over x all pixels are trusted alike (λ is the number of patches over the pixel, divided by
-    sigma²), which treats the border like the interior. Images below [0, 1] and above are fine:
-    only differences within a patch matter.
+    sigma²), which treats the border like the interior. The steps of "learned", which minimise
+    nothing, are defined in ``fastepll/backends/diffusion.py``. Images below [0, 1] and above are
+    fine: only differences within a patch matter.
 
     A 4096x4096 float32 image takes less than 300 MB beyond the image itself.
 

@@ -69,7 +69,8 @@ def denoise(
     the result is piecewise linear in x, with steps where a component changes. The gradient is that
     of the piece, components held fixed, exactly; what the steps add to the mean over noise, say to
     Stein's estimate of the risk, it does not have. It is computed in float64 NumPy, and takes five
-    to fifteen times as long as the denoising. Of each pass an image as large as x is kept.
+    to fifteen times as long as the denoising. Of each pass an
+    image as large as x is kept, and of each step of "learned" two.
 
     Examples
     --------
