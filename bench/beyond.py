@@ -18,7 +18,7 @@ from protocol import add_noise, bsd68, psnr, write_result
 from torch_peers import ffdnet
 
 NETWORK = "FFDNet, torch"
-WANTED = {15: 31.45, 25: 28.95, 50: 25.95}
+SIGMAS = (15, 25, 50)
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         NETWORK: ffdnet(args.threads),
     }
     rows: list[dict[str, Any]] = []
-    for sigma in WANTED:
+    for sigma in SIGMAS:
         decibels: dict[str, list[float]] = {name: [] for name in methods}
         seconds: dict[str, list[float]] = {name: [] for name in methods}
         for i, clean in enumerate(bsd68()[: args.images]):

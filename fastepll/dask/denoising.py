@@ -134,6 +134,7 @@ def denoise(
     )
     restored = _denoise(colours.planes, job, mixture, told, 0)
     if job.settings[0].learned:
+        diffusion.check_size(shape[-2:])
         around = diffusion.reach()
         chunks = aligned(restored.chunks, around)
         planes = [(rechunked(each, chunks), around) for each in (restored, colours.planes)]

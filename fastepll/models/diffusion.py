@@ -6,16 +6,20 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastepll._validation.arguments import check_number
+from fastepll._validation.model_arrays import check_metadata, check_patch_shape
+from fastepll.models._npz import naming
 from fastepll.models.described import Form
 
 FORM = Form("fastepll-diffusion", 1, "patch_shape")
 KIND = "reaction-diffusion"
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "diffusions")
+SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "diffusions", "gray-8x8.npz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +89,7 @@ class ReactionDiffusion:
         reach: ArrayLike,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
-        self.metadata = dict(metadata or {})
+        self.metadata = check_metadata(metadata or {})
         given = {
             "sigmas": sigmas,
             "analysis": analysis,
@@ -99,10 +102,14 @@ class ReactionDiffusion:
         for name, array in self.arrays.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} must be finite")
-        m, d = self.arrays["sigmas"].size, math.prod(self.patch_shape)
         if self.arrays["analysis"].ndim != 4 or self.arrays["values"].ndim != 4:
             raise ValueError("analysis and values must have 4 axes")
-        s, n = self.arrays["analysis"].shape[1:3]
+        d = math.prod(patch_shape)
+        shape = check_patch_shape(patch_shape, d)
+        if len(shape) != 2:
+            raise ValueError(f"patch_shape must have two axes, got {shape}")
+        self.patch_shape = shape[0], shape[1]
+        m, s, n = self.arrays["analysis"].shape[:3]
         k = self.arrays["values"].shape[3]
         shapes = {
             "sigmas": (m,),
@@ -112,9 +119,9 @@ class ReactionDiffusion:
             "reaction": (m, s),
             "reach": (),
         }
-        for name, shape in shapes.items():
-            if self.arrays[name].shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {self.arrays[name].shape}")
+        for name, wanted in shapes.items():
+            if self.arrays[name].shape != wanted:
+                raise ValueError(f"{name} must have shape {wanted}, got {self.arrays[name].shape}")
         rising = (np.diff(self.arrays["sigmas"]) > 0).all() and (self.arrays["sigmas"] > 0).all()
         if min(m, s, n) < 1 or k < 2 or not rising or not self.arrays["reach"] > 0:
             raise ValueError("sigmas must rise from above 0, and reach be positive")
@@ -130,6 +137,7 @@ class ReactionDiffusion:
         Parameters are interpolated linearly in log sigma, and beyond the levels of the training
         those of the nearest hold.
         """
+        sigma = check_number("sigma", sigma, 1e-30, 1e30)
         at = np.interp(
             math.log(sigma), np.log(self.arrays["sigmas"]), np.arange(self.arrays["sigmas"].size)
         )
@@ -161,6 +169,13 @@ class ReactionDiffusion:
     def load(cls, path: str | os.PathLike[str]) -> ReactionDiffusion:
         """Read such a file; ValueError if it is damaged or none."""
         kind, given = FORM.read(path)
-        if kind != KIND:
-            raise ValueError(f"{os.fspath(path)} has the kind {kind!r}, wanted {KIND!r}")
-        return cls(**given)
+        with naming(path):
+            if kind != KIND:
+                raise ValueError(f"its kind must be {KIND!r}, got {kind!r}")
+            return cls(**given)
+
+
+@cache
+def shipped() -> ReactionDiffusion:
+    """The one that comes with the package."""
+    return ReactionDiffusion.load(SHIPPED)

@@ -37,7 +37,7 @@ from fastepll.noise.estimate import sigma_for
 from fastepll.priors.choice import check_model
 from fastepll.restoration.options import DenoiserOptions, documents, takes
 from fastepll.solver.denoise_schedule import settings_for
-from fastepll.solver.diffusion import check_learned, shipped
+from fastepll.solver.diffusion import check_learned, check_size
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
 from fastepll.solver.multiscale import count_scales, split
 from fastepll.solver.noise_map import restore_plane, typical
@@ -181,7 +181,7 @@ class Denoiser(Portable):
         colours = colours_and_alpha(source)[0] if self._alpha else source
         check_fit(colours.shape[-3:], self._model)
         if self._learned:
-            check_fit((*colours.shape[-3:-1], 1), shipped())
+            check_size(colours.shape[-3:-1])
         lead = source.shape[:-3]
         sigmas = sigma_of_images(self._sigma, lead, source.shape[-3:-1])
         noise = beside(self._sigma, lead)

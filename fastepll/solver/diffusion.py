@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-import fastepll.models.diffusion as models
-from fastepll.models.diffusion import ReactionDiffusion
+from fastepll._validation.images import check_fit
+from fastepll.models.diffusion import shipped
 from fastepll.solver.multiscale import split
-from fastepll.typing import FloatArray, HasPatches
+from fastepll.typing import FloatArray, HasPatches, Poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from fastepll.backends import Backend
     from fastepll.solver.settings import Settings
 
-FILE = os.path.join(os.path.dirname(os.path.abspath(models.__file__)), "diffusions", "gray-8x8.npz")
-
-
-@cache
-def shipped() -> ReactionDiffusion:
-    """The one that comes with the package."""
-    return ReactionDiffusion.load(FILE)
+PASSES = 0.2  # share of the time of a restoration that the passes before the steps take
 
 
 def check_learned(settings: Settings, model: HasPatches) -> bool:
@@ -36,6 +28,11 @@ def check_learned(settings: Settings, model: HasPatches) -> bool:
             f"got patches {model.patch_shape}"
         )
     return settings.learned
+
+
+def check_size(shape: Sequence[int]) -> None:
+    """Raise ValueError if the steps have no room in an image (height, width)."""
+    check_fit((*shape, 1), shipped())
 
 
 def reach() -> int:
@@ -51,16 +48,23 @@ def diffuse(
     *,
     backend: Backend,
     n_threads: int,
-    poll: Callable[[float], None] | None = None,
+    poll: Poll | None = None,
 ) -> None:
     """Take all steps in place, from a restored image (…, height, width); ``spare`` is like it."""
     steps = shipped().steps(sigma)
+    total, done = len(steps) * len(split(image)), 0
     now, other = image, spare
-    for i, step in enumerate(steps):
-        for plane, y, target in zip(split(now), split(noisy), split(other), strict=True):
-            backend.diffuse(plane, y, step, target, n_threads=n_threads)
-        now, other = other, now
+
+    def tell(fraction: float) -> None:
         if poll is not None:
-            poll((i + 1) / len(steps))
+            poll((done + fraction) / total)
+
+    for step in steps:
+        for plane, y, target in zip(split(now), split(noisy), split(other), strict=True):
+            backend.diffuse(
+                plane, y, step, target, n_threads=n_threads, poll=None if poll is None else tell
+            )
+            done += 1
+        now, other = other, now
     if now is not image:
         np.copyto(image, now)

@@ -11,7 +11,7 @@ import numpy as np
 from fastepll.backends import prior_passes
 from fastepll.operators._fourier import transforms_on
 from fastepll.operators.pixels import Pixelwise
-from fastepll.solver.diffusion import diffuse
+from fastepll.solver.diffusion import PASSES, diffuse
 from fastepll.solver.multiscale import Size, count_scales, half_size, split
 from fastepll.typing import FloatArray, Poll
 
@@ -79,7 +79,7 @@ def denoise_plane(
             half = half_size(sizes[-1], room, model, backend=backend, n_threads=n_threads)
             sizes.append(half)
             room = room[3 * half.noisy.size :]
-    passes = 0.3 if settings.learned else 1.0  # of the work
+    passes = PASSES if settings.learned else 1.0  # of the work
     share = passes * (1.0 if len(sizes) == count else 0.75)  # in these sizes
     for i in range(n):
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastepll.operators._outliers import level_of, outliers, settled
-from fastepll.solver.diffusion import diffuse, reach
+from fastepll.solver.diffusion import PASSES, diffuse, reach
 from fastepll.solver.half_quadratic import denoise_plane
 from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.typing import FloatArray, Poll
@@ -94,6 +94,7 @@ def denoise_with_map(
         steps.insert(0, (0, 0.0))  # outliers alone follow it
     n = len(steps)
     total = n * sum(rows.stop - rows.start for rows in pieces) * (4 / 3 if coarse else 1)
+    total /= PASSES if settings.learned else 1
     done = 0.0
     current, patched = noisy, np.empty_like(noisy)
     planes = [np.empty_like(noisy) if plane is None else plane for plane in room]
@@ -139,6 +140,7 @@ def denoise_with_map(
             spare=patched,
             backend=backend,
             n_threads=n_threads,
+            poll=None if progress is None else lambda part: progress(PASSES + (1 - PASSES) * part),
         )
         keep_share(result, current, variance, local)
         current = result
@@ -184,15 +186,29 @@ def diffuse_levels(
     spare: FloatArray,
     backend: Backend,
     n_threads: int,
+    poll: Poll | None = None,
 ) -> None:
     """Fill the result with an image after the steps of quality "learned", by the noise around."""
     result.fill(0)
     for k, level in enumerate(levels):
+
+        def tell(fraction: float, k: int = k) -> None:
+            if poll is not None:
+                poll(min((k + fraction) / len(levels), 0.999))
+
         rows = rows_of(place, k, reach())
         part = image[..., rows, :].copy()
         before = np.ascontiguousarray(noisy[..., rows, :])
         room = spare.reshape(-1)[: part.size].reshape(part.shape)
-        diffuse(part, before, level, room, backend=backend, n_threads=n_threads)
+        diffuse(
+            part,
+            before,
+            level,
+            room,
+            backend=backend,
+            n_threads=n_threads,
+            poll=None if poll is None else tell,
+        )
         add_level(result, part, rows, place, k)
 
 

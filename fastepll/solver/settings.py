@@ -86,7 +86,7 @@ class Settings(PassOptions):
         shorter side is at least 48 pixels.
     learned : bool
         Whether the result goes through the steps of a trained reaction diffusion at the end
-        (`fastepll.models.ReactionDiffusion`), for gray patches.
+        (`fastepll.models.ReactionDiffusion`), for gray patches; in denoising alone.
 
     Raises
     ------

@@ -135,6 +135,7 @@ class Tape:
         out: FloatArray,
         *,
         n_threads: int,
+        poll: Poll | None = None,
     ) -> FloatArray:
         """See `fastepll.backends.diffusion.diffuse`."""
         begin, first, end = (addresses(each) for each in (image, noisy, out))
@@ -147,7 +148,7 @@ class Tape:
             add(slopes, first, [of_noisy])
 
         self._steps.append(back)
-        return self._backend.diffuse(image, noisy, step, out, n_threads=n_threads)
+        return self._backend.diffuse(image, noisy, step, out, n_threads=n_threads, poll=poll)
 
 
 def addresses(image: FloatArray) -> list[int]:

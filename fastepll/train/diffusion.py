@@ -58,8 +58,17 @@ def train_diffusion(
         As for `fastepll.train.descend.descend`.
     license : str
         SPDX expression, kept in the metadata.
+
+    Raises
+    ------
+    ValueError
+        Photographs that are too small, or an odd batch.
     """
     photographs = [read_gray(path) for path in list_images(folder)]
+    if min(min(one.shape) for one in photographs) < SIDE:
+        raise ValueError(f"photographs of folder must be at least {SIDE}x{SIDE} pixels")
+    if how.batch % PHOTOGRAPHS:
+        raise ValueError(f"batch of how must be a multiple of {PHOTOGRAPHS}, got {how.batch}")
 
     def batch(rng: np.random.Generator, n: int) -> torch.Tensor:
         sigma = math.exp(rng.uniform(math.log(SIGMAS[0]), math.log(SIGMAS[-1])))

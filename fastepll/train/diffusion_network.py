@@ -15,6 +15,7 @@ from fastepll.models.diffusion import ReactionDiffusion
 
 SIGMAS = (2.0, 5.0, 10.0, 15.0, 25.0, 35.0, 50.0, 75.0)  # of 255
 REACH, KNOTS = 4.0, 41
+SCALE = np.float32((KNOTS - 1) / (2 * REACH))  # knots in a unit of response
 
 
 class DiffusionNetwork(torch.nn.Module):
@@ -127,32 +128,33 @@ class Influence(torch.autograd.Function):
         return to_responses, to_values
 
 
+@njit
+def _knot(response):  # type: ignore[no-untyped-def]
+    """The knot before a response, or that of the segment that goes on, and how far beyond it."""
+    place = (response + np.float32(REACH)) * SCALE
+    knot = min(max(int(np.floor(place)), 0), KNOTS - 2)
+    return knot, place - np.float32(knot)
+
+
 @njit(parallel=True)
 def _forward(responses, values, found):  # type: ignore[no-untyped-def]
     b, n, length = responses.shape
-    last = values.shape[1] - 2
     for j in prange(n):
         for i in range(b):
             for at in range(length):
-                place = (responses[i, j, at] + np.float32(REACH)) * SCALE
-                knot = min(max(int(np.floor(place)), 0), last)
+                knot, share = _knot(responses[i, j, at])
                 low = values[j, knot]
-                found[i, j, at] = low + (place - np.float32(knot)) * (values[j, knot + 1] - low)
+                found[i, j, at] = low + share * (values[j, knot + 1] - low)
 
 
 @njit(parallel=True)
 def _backward(responses, values, gradients, to_responses, to_values):  # type: ignore[no-untyped-def]
     b, n, length = responses.shape
-    last = values.shape[1] - 2
     for j in prange(n):
         for i in range(b):
             for at in range(length):
-                place = (responses[i, j, at] + np.float32(REACH)) * SCALE
-                knot = min(max(int(np.floor(place)), 0), last)
-                share, gradient = place - np.float32(knot), gradients[i, j, at]
+                knot, share = _knot(responses[i, j, at])
+                gradient = gradients[i, j, at]
                 to_responses[i, j, at] = gradient * SCALE * (values[j, knot + 1] - values[j, knot])
                 to_values[j, knot] += gradient * (np.float32(1) - share)
                 to_values[j, knot + 1] += gradient * share
-
-
-SCALE = np.float32((KNOTS - 1) / (2 * REACH))

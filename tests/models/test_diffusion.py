@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastepll.models.diffusion import ReactionDiffusion
-from fastepll.solver.diffusion import reach, shipped
+from fastepll.models.diffusion import FORM, KIND, ReactionDiffusion, shipped
+from fastepll.solver.diffusion import reach
 
 SIGMAS = np.array([0.02, 0.05, 0.2])
 RNG = np.random.default_rng(0)
@@ -80,3 +80,28 @@ def test_the_shipped_one():
     assert model.metadata["license"] == "LicenseRef-BSDS-NonCommercial"
     of_image = model.arrays["analysis"][..., :64]
     assert np.abs(of_image.sum(-1)).max() < 1e-5  # no response to a constant
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "arrays"),
+    [
+        ("mixture", (2, 3), ARRAYS),
+        (KIND, (-2, -3), ARRAYS),
+        (KIND, (2, 3, 1), ARRAYS),
+        (KIND, (), ARRAYS),
+        (KIND, (2, 3), {"sigmas": SIGMAS}),
+        (KIND, (2, 3), ARRAYS | {"more": SIGMAS}),
+        (KIND, (2, 3), ARRAYS | {"analysis": np.zeros((3, 2, 5, 0))}),
+    ],
+)
+def test_hostile_files_are_refused(tmp_path, kind, shape, arrays):
+    values = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    FORM.save(tmp_path / "a.npz", kind, shape, values, {}, overwrite=False)
+    with pytest.raises(ValueError, match=r"a\.npz is not a usable model file"):
+        ReactionDiffusion.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan])
+def test_noise_levels_are_checked(sigma):
+    with pytest.raises(ValueError, match="sigma"):
+        ReactionDiffusion((2, 3), **ARRAYS).steps(sigma)

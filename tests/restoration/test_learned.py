@@ -9,7 +9,7 @@ import fastepll
 from fastepll.backends import get_backend
 from fastepll.solver.diffusion import diffuse
 
-from ..scenes import noisy, scene, smooth_mixture
+from ..scenes import noisy, rms, scene, smooth_mixture
 
 MODEL, SIGMA = smooth_mixture(), 0.1
 NOISY = noisy(scene(60, 70), SIGMA)
@@ -78,3 +78,25 @@ def test_of_other_operators_it_is_high():
         for quality in ("learned", "high")
     )
     np.testing.assert_array_equal(found, expected)
+
+
+def test_progress_is_told_within_a_step():
+    """Of a map as of a number: often, and in order."""
+    image = noisy(scene(400, 300), SIGMA)
+    for sigma in (SIGMA, np.full(image.shape, SIGMA)):
+        seen: list[float] = []
+        fastepll.denoise(
+            image, sigma, model=MODEL, quality="learned", backend="reference", progress=seen.append
+        )
+        assert seen == sorted(seen)
+        assert seen[-1] == 1.0
+        assert np.diff(seen).max() < 0.2
+
+
+def test_a_photograph():
+    """A quarter of one that comes with scikit-image, sigma 25 of 255; dB, here and after "fast"."""
+    clean = pytest.importorskip("skimage.data").camera()[100:356, 100:356] / 255
+    image = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
+    for quality, expected in (("fast", 30.273), ("learned", 30.646)):
+        error = fastepll.denoise(image, 25 / 255, quality=quality) - clean
+        assert -20 * np.log10(rms(error)) == pytest.approx(expected, abs=0.01)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import fastepll
 from fastepll.backends.diffusion import diffuse
 from fastepll.train.descent import Descent
 
-from ..scenes import rms, scene
+from ..scenes import scene
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
@@ -102,14 +101,9 @@ def test_training_learns_repeats_and_goes_on(folder, tmp_path):
         np.testing.assert_array_equal(resumed.arrays[name], array)
 
 
-def test_the_shipped_steps_restore_a_photograph():
-    """A photograph that comes with scikit-image, of 512 x 512 pixels; dB."""
-    data = pytest.importorskip("skimage.data")
-    clean = data.camera()[100:356, 100:356] / 255
-    noisy = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
-    errors = {
-        quality: fastepll.denoise(noisy, 25 / 255, quality=quality) - clean
-        for quality in ("fast", "learned")
-    }
-    db = {quality: -20 * np.log10(rms(error)) for quality, error in errors.items()}
-    assert db["learned"] > db["fast"] + 0.1
+def test_what_cannot_be_trained_on_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match="batch"):
+        training.train_diffusion(folder, how=Descent(iterations=1, batch=3))
+    Image.fromarray(np.zeros((71, 90), np.uint8)).save(tmp_path / "small.png")
+    with pytest.raises(ValueError, match="72x72"):
+        training.train_diffusion(tmp_path, how=HOW)

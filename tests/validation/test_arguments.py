@@ -92,7 +92,12 @@ ARGUMENTS = [
     ("betas", (1, "4"), TypeError, "str"),
     ("betas", 4.0, TypeError, "sequence"),
     ("betas", "148", TypeError, "sequence"),
-    ("quality", "best", ValueError, "'learned', 'high', 'balanced', 'fast', 'preview', got 'best'"),
+    (
+        "quality",
+        "best",
+        ValueError,
+        "'exact', 'learned', 'high', 'balanced', 'fast', 'preview', got 'best'",
+    ),
     ("quality", 1, TypeError, "string or Settings, got int"),
     ("quality", None, TypeError, "NoneType"),
     ("quality", Settings(noise=[1], blend=[1], stride=7), ValueError, r"\(6, 6\), got 7"),
