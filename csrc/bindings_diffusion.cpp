@@ -21,14 +21,15 @@ DiffusionStep make_step(const Array<double>& analysis, const Array<double>& valu
 }
 
 void run_diffuse(const Array<float>& image, const Array<float>& noisy, const DiffusionStep& step,
-                 Array<float> out, int n_threads, py::object callback) {
+                 Array<float> out, std::pair<std::size_t, std::size_t> origin, int n_threads,
+                 py::object callback) {
   require(image.ndim() == 2, "image must have 2 dimensions");
   const std::vector<py::ssize_t> shape(image.shape(), image.shape() + 2);
   require(noisy.ndim() == 2 && out.ndim() == 2 && has_shape(noisy, shape) && has_shape(out, shape),
           "image, noisy and out must have one shape");
   const Image view{image.data(), static_cast<std::size_t>(shape[0]),
                    static_cast<std::size_t>(shape[1])};
-  require(view.height >= step.tables().height && view.width >= step.tables().width,
+  require(view.height >= step.tables().rows.length && view.width >= step.tables().cols.length,
           "image must not be smaller than a patch");
   require(n_threads >= 1, "n_threads must be positive");
   float* result = out.mutable_data();
@@ -38,7 +39,8 @@ void run_diffuse(const Array<float>& image, const Array<float>& noisy, const Dif
   bool completed;
   {
     py::gil_scoped_release release;
-    completed = diffuse(view, noisy.data(), step, n_threads, poll.function(), result);
+    completed = diffuse(view, noisy.data(), origin.first, origin.second, step, n_threads,
+                        poll.function(), result);
   }
   poll.finish(completed);
 }
@@ -51,7 +53,8 @@ void bind_diffusion(py::module_& m) {
            py::arg("synthesis").noconvert(), py::arg("height"), py::arg("width"), py::arg("reach"),
            py::arg("reaction"), py::arg("isa"));
   m.def("diffuse", &run_diffuse, py::arg("image").noconvert(), py::arg("noisy").noconvert(),
-        py::arg("step"), py::arg("out").noconvert(), py::arg("n_threads"), py::arg("poll"));
+        py::arg("step"), py::arg("out").noconvert(), py::arg("origin"), py::arg("n_threads"),
+        py::arg("poll"));
 }
 
 }  // namespace fastepll

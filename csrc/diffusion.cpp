@@ -1,6 +1,7 @@
 #include "diffusion.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "panels.hpp"
@@ -8,11 +9,6 @@
 
 namespace fastepll {
 namespace {
-
-constexpr std::size_t kBandsPerThread = 3;
-// Rows that a thread takes at a time: of fewer, too much is computed for two of them, and more do
-// not stay in the cache.
-constexpr std::size_t kLeastBand = 16, kTallestBand = 128;
 
 // Reciprocals of the number of patches of length p that cover each of n pixels.
 std::vector<float> inverse_counts(std::size_t n, std::size_t p) {
@@ -22,69 +18,118 @@ std::vector<float> inverse_counts(std::size_t n, std::size_t p) {
   return result;
 }
 
+// What stands in a role (kernels/diffuse.hpp) for one value of a part: the sum of the values at its
+// place in the parts that have it.
+template <class Value>
+double in_role(const DiffusionAxis& axis, std::size_t role, std::size_t i, const Value& value) {
+  if (axis.n_roles == 1) return value(i);
+  return (role < 2 ? value(i) : 0) + (role > 0 ? value(axis.part + i) : 0);
+}
+
 }  // namespace
 
 DiffusionStep::DiffusionStep(const DiffusionParameters& from, const KernelTable& kernels)
     : kernels_(kernels), reaction_(static_cast<float>(from.reaction)) {
   DiffusionTables& t = tables_;
-  t.height = from.height;
-  t.width = from.width;
-  t.d = from.height * from.width;
+  t.rows = DiffusionAxis(from.height);
+  t.cols = DiffusionAxis(from.width);
   t.n_filters = from.n_filters;
   t.n_knots = from.n_knots;
-  const std::size_t padded = round_up(t.n_filters, kPad);
-  const auto for_each_array = [&](auto reserve) {
-    reserve(t.analysis, padded * 2 * t.d);
-    reserve(t.middle, padded);
-    reserve(t.synthesis, round_up(t.d, kPad) * t.n_filters);
-    reserve(t.values, padded * t.n_knots);
-    reserve(t.slopes, padded * t.n_knots);
-  };
-  floats_ = buffer_of_arrays(for_each_array);
+  const DiffusionSizes size(t);
+  const std::size_t d = from.height * from.width, part = t.rows.part * t.cols.part, n = t.n_filters,
+                    n_roles = t.rows.n_roles * t.cols.n_roles;
+  floats_ = buffer_of_arrays([&](auto reserve) {
+    reserve(t.analysis, n_roles * size.analysis);
+    reserve(t.synthesis, n_roles * size.synthesis);
+    reserve(t.curves, 2 * round_up(n, kPad) * t.n_knots);
+  });
   const double knots = static_cast<double>(t.n_knots - 1) / (2 * from.reach);  // in a unit
-  pack_panels(from.analysis, t.n_filters, 2 * t.d, kernels.panel_rows, t.analysis, knots);
-  pack_panels(from.synthesis, t.d, t.n_filters, kernels.panel_rows, t.synthesis);
-  std::fill_n(t.middle, t.n_filters, static_cast<float>(knots * from.reach));
-  for (std::size_t i = 0; i < t.n_filters * t.n_knots; ++i) {
-    t.values[i] = static_cast<float>(from.values[i]);
+  t.middle = static_cast<float>(knots * from.reach);
+  // Without the sum of the filter in its first value, any pixel may be subtracted from all.
+  std::vector<double> analysis(from.analysis, from.analysis + n * 2 * d), matrix(n * 2 * part);
+  for (std::size_t k = 0; k < n; ++k) {
+    double* const filter = &analysis[k * 2 * d];
+    filter[0] -= std::accumulate(filter, filter + d, 0.0);
+  }
+  for (std::size_t u = 0, role = 0; u < t.rows.n_roles; ++u)
+    for (std::size_t v = 0; v < t.cols.n_roles; ++v, ++role) {
+      const auto of_part = [&](std::size_t at, const auto& value) {
+        return in_role(t.rows, u, at / t.cols.part, [&](std::size_t y) {
+          return in_role(t.cols, v, at % t.cols.part,
+                         [&](std::size_t x) { return value(y * from.width + x); });
+        });
+      };
+      for (std::size_t k = 0; k < n; ++k)
+        for (std::size_t at = 0; at < 2 * part; ++at)
+          matrix[k * 2 * part + at] = of_part(at % part, [&](std::size_t pixel) {
+            return analysis[(2 * k + at / part) * d + pixel];
+          });
+      pack_panels(matrix.data(), n, 2 * part, kernels.panel_rows, t.analysis + role * size.analysis,
+                  knots);
+      for (std::size_t at = 0; at < part; ++at)
+        for (std::size_t k = 0; k < n; ++k)
+          matrix[at * n + k] =
+              of_part(at, [&](std::size_t pixel) { return from.synthesis[pixel * n + k]; });
+      pack_panels(matrix.data(), part, n, kernels.triangle_rows,
+                  t.synthesis + role * size.synthesis);
+    }
+  for (std::size_t i = 0; i < n * t.n_knots; ++i) {
+    t.curves[2 * i] = static_cast<float>(from.values[i]);
     if ((i + 1) % t.n_knots != 0)
-      t.slopes[i] = static_cast<float>(from.values[i + 1] - from.values[i]);
+      t.curves[2 * i + 1] = static_cast<float>(from.values[i + 1] - from.values[i]);
   }
 }
 
-bool diffuse(const Image& image, const float* noisy, const DiffusionStep& step, int n_threads,
-             const Poll& poll, float* result) {
+bool diffuse(const Image& image, const float* noisy, std::size_t top, std::size_t left,
+             const DiffusionStep& step, int n_threads, const Poll& poll, float* result) {
   const DiffusionTables& t = step.tables();
   const std::size_t height = image.height, width = image.width;
-  const std::size_t n_patches = width - t.width + 1, threads = static_cast<std::size_t>(n_threads);
-  const std::vector<float> row_factors = inverse_counts(height, t.height),
-                           col_factors = inverse_counts(width, t.width);
-  const std::size_t n_bands = ceil_div(
-      height, std::clamp(ceil_div(height, kBandsPerThread * threads), kLeastBand, kTallestBand));
+  const std::vector<float> row_factors = inverse_counts(height, t.rows.length),
+                           col_factors = inverse_counts(width, t.cols.length);
+  // A thread takes a band of rows of patches at a time. What the patches of a band cover ends in
+  // the next one. Bands begin in pairs: the first one `before` rows before the image.
+  const std::size_t band = t.rows.length, before = top % (2 * band),
+                    n_rows = height - t.rows.length + 1, n_bands = ceil_div(before + n_rows, band);
+  const std::size_t size = round_up(DiffusionSizes(t).scratch(), kAlign / sizeof(float));
   float* scratch = nullptr;
-  const std::size_t size = round_up(diffusion_scratch(t), kAlign / sizeof(float));
-  const Workspace memory(
-      [&](const auto& reserve) { reserve(scratch, size * std::min(threads, n_bands)); });
-  const auto work = [&](std::size_t band, int thread) {
-    const std::size_t top = band * height / n_bands, bottom = (band + 1) * height / n_bands;
-    std::fill(result + top * width, result + bottom * width, 0.0f);
-    const std::size_t end = std::min(bottom, height - t.height + 1);
-    for (std::size_t y = top + 1 > t.height ? top + 1 - t.height : 0; y < end; ++y) {
-      const std::size_t first = std::max(y, top);
-      step.kernels().diffuse(
-          {image.data + y * width, noisy + y * width, width, n_patches, first - y,
-           std::min(y + t.height, bottom) - y, result + first * width},
-          t, scratch + size * static_cast<std::size_t>(thread));
+  const Workspace memory([&](const auto& reserve) {
+    reserve(scratch, size * std::min(static_cast<std::size_t>(n_threads), ceil_div(n_bands, 2)));
+  });
+  const auto diffuse_band = [&](std::size_t k, int thread) {
+    PatchRows rows{image.data,
+                   noisy,
+                   result,
+                   static_cast<std::ptrdiff_t>(height),
+                   static_cast<std::ptrdiff_t>(width),
+                   static_cast<std::ptrdiff_t>(n_rows),
+                   0,
+                   -static_cast<std::ptrdiff_t>(left % t.cols.block())};
+    for (std::size_t group = 0; group < band / t.rows.block() * t.rows.groups(); ++group) {
+      rows.top = static_cast<std::ptrdiff_t>(k * band + t.rows.place(group)) -
+                 static_cast<std::ptrdiff_t>(before);
+      if (rows.top < rows.n_rows && rows.top + static_cast<std::ptrdiff_t>(t.rows.part) >= 0)
+        step.kernels().diffuse(rows, t, scratch + size * static_cast<std::size_t>(thread));
     }
-    for (std::size_t y = top; y < bottom; ++y) {
-      const float *now = image.data + y * width, *before = noisy + y * width;
+  };
+  const auto finish = [&](std::size_t k, int) {
+    for (std::size_t y = k * band; y < std::min((k + 1) * band, height); ++y) {
+      const float *now = image.data + y * width, *first = noisy + y * width;
       float* row = result + y * width;
       for (std::size_t x = 0; x < width; ++x)
         row[x] = now[x] + row[x] * (row_factors[y] * col_factors[x]) +
-                 step.reaction() * (before[x] - now[x]);
+                 step.reaction() * (first[x] - now[x]);
     }
   };
-  return parallel_for(n_bands, n_threads, work, poll, 0, 1) && poll(1);
+  // Bands of which one lies between are added to different rows, and each pixel gets what is added
+  // in one order, whichever thread does it.
+  std::fill_n(result, height * width, 0.0f);
+  for (const std::size_t odd : {0, 1})
+    if (!parallel_for((n_bands + 1 - odd) / 2, n_threads,
+                      [&](std::size_t k, int thread) { diffuse_band(2 * k + odd, thread); }, poll,
+                      0.5 * static_cast<double>(odd), 0.5 + 0.5 * static_cast<double>(odd)))
+      return false;
+  parallel_for(ceil_div(height, band), n_threads, finish);
+  return poll(1);
 }
 
 }  // namespace fastepll

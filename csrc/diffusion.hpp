@@ -35,8 +35,10 @@ class DiffusionStep {
 };
 
 // result = image + average of the changes of the patches that cover a pixel + reaction (noisy -
-// image). result is neither of the two. False if poll stopped it.
-bool diffuse(const Image& image, const float* noisy, const DiffusionStep& step, int n_threads,
-             const Poll& poll, float* result);
+// image). result is neither of the two. Of an image that is a part of another and begins there at
+// the row `top` and the column `left`, it is the same bit for bit where the patches are. False if
+// poll stopped it.
+bool diffuse(const Image& image, const float* noisy, std::size_t top, std::size_t left,
+             const DiffusionStep& step, int n_threads, const Poll& poll, float* result);
 
 }  // namespace fastepll

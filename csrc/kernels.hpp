@@ -148,23 +148,65 @@ struct Strip {
   std::size_t pitch;                   // floats per row of those
 };
 
-// One step of a trained reaction diffusion; the definition is fastepll/backends/diffusion.py. Of a
-// patch of the image, its first pixel subtracted, and of the noisy image less it, 2 d values.
-struct DiffusionTables {
-  std::size_t height, width, d;  // of a patch; d is their product
-  std::size_t n_filters, n_knots;
-  float* analysis;   // panels, n_filters x 2 d: to the places of the responses among the knots
-  float* middle;     // n_filters, padded to a multiple of kPad: the place of a response of 0
-  float* synthesis;  // panels, d x n_filters
-  float *values, *slopes;  // n_filters, padded to a multiple of kPad, x n_knots: of the influence
+// An axis of the patches of a step of a trained reaction diffusion. Patches that lie a part of
+// their length apart are worked on in a group (kernels/diffuse.hpp); those of even length have two
+// parts.
+struct DiffusionAxis {
+  std::size_t length, part, n_roles;
+
+  constexpr DiffusionAxis() : DiffusionAxis(1) {}
+  constexpr explicit DiffusionAxis(std::size_t n)
+      : length(n), part(n % 2 ? n : n / 2), n_roles(n % 2 ? 1 : 3) {}
+  // Places after which groups come again, the groups that begin in a block of so many, and where.
+  constexpr std::size_t block() const { return n_roles == 1 ? 1 : length; }
+  constexpr std::size_t groups() const { return n_roles == 1 ? 1 : part; }
+  constexpr std::size_t place(std::size_t group) const {
+    return group / groups() * block() + group % groups();
+  }
 };
 
-// The patches that begin in one row of the image, and the rows of sums that they are added to.
-struct PatchRow {
-  const float *image, *noisy;  // the first pixel of the first patch
-  std::size_t pitch, n;        // floats per row of the images and the sums; patches
-  std::size_t first, last;     // rows of the patches that are added
-  float* sums;                 // the pixel under the first one of row `first`
+// One step; the definition is fastepll/backends/diffusion.py. Of a patch of the image, its first
+// pixel subtracted, and of the noisy image less it, 2 d values. The matrices come part by part, in
+// the order of the roles of rows and columns.
+struct DiffusionTables {
+  DiffusionAxis rows, cols;
+  std::size_t n_filters, n_knots;
+  float* analysis;   // panels, n_filters x 2 parts: to the places of the responses among the knots
+  float* synthesis;  // panels of triangle_rows, part x n_filters
+  float* curves;     // n_filters, padded to kPad, x n_knots: a value of the influence, the slope
+  float middle;      // the place of a response of 0
+};
+
+// Floats of what belongs to a step: a matrix of a role; what a group's responses and changes take;
+// the scratch of the kernel.
+struct DiffusionSizes {
+  std::size_t analysis, synthesis, pitch, change_pitch, span;
+  std::size_t lines, features, responses, changes, row;
+
+  constexpr explicit DiffusionSizes(const DiffusionTables& t) : DiffusionSizes(t, t.rows, t.cols) {}
+  constexpr std::size_t scratch() const { return lines + features + responses + changes + row; }
+
+ private:
+  constexpr DiffusionSizes(const DiffusionTables& t, const DiffusionAxis& y, const DiffusionAxis& x)
+      : analysis(round_up(t.n_filters, kPad) * 2 * y.part * x.part),
+        synthesis(round_up(y.part * x.part, kPad) * t.n_filters),
+        pitch(round_up(t.n_filters, kPad)),
+        change_pitch(round_up(y.part * x.part, kPad)),
+        span(2 * kBatch + 3 * x.length),
+        lines(2 * y.n_roles * y.part * span),
+        features(kBatch * 2 * y.part * x.part),
+        responses(y.n_roles * x.n_roles * kBatch * pitch),
+        changes(y.n_roles * x.n_roles * kBatch * change_pitch),
+        row(3 * x.n_roles * x.part) {}
+};
+
+// The patches that begin in row `top`, and in that a part further, of an image and the sums that
+// they are added to.
+struct PatchRows {
+  const float *image, *noisy;
+  float* sums;
+  std::ptrdiff_t height, width, n_rows;  // of the images; rows that patches begin in
+  std::ptrdiff_t top, left;  // either may lie before the image: a block begins in column `left`
 };
 
 // Where noise is looked for: patches of one channel, anywhere.
@@ -174,10 +216,6 @@ struct PatchSample {
   const float* high;                 // panels, n_high x (height * width)
   std::size_t n_high;
 };
-
-constexpr std::size_t diffusion_scratch(const DiffusionTables& t) {
-  return kBatch * (round_up(2 * t.d, kPad) + round_up(t.n_filters, kPad) + round_up(t.d, kPad));
-}
 
 struct KernelTable {
   const char* isa;
@@ -191,8 +229,8 @@ struct KernelTable {
   void (*filter)(const Tables&, std::size_t c, const Assignment* assignments, std::size_t n,
                  const float* patches, const float* means, float* estimates, float* scratch);
   void (*average)(const Strip&, const Tables&);
-  // Adds the changes of the patches of a row. Scratch: diffusion_scratch() floats.
-  void (*diffuse)(const PatchRow&, const DiffusionTables&, float* scratch);
+  // Adds the changes of the patches. Scratch: as DiffusionSizes says.
+  void (*diffuse)(const PatchRows&, const DiffusionTables&, float* scratch);
   // Per mixture and group of `double_lanes` components: their covariances, and their eigenvectors,
   // which come as columns (k x d x d), as rows. The basis comes as columns, too, `pitch` numbers a
   // row, a multiple of kPad and padded with zeros. Scratch: 4 pitch pitch doubles.

@@ -255,38 +255,65 @@ inline std::size_t indices_at_most(const float* costs, std::size_t n, float limi
 #endif
 
 // Values at places among the knots 0, 1, ..., of kFloatLanes functions that are linear between them
-// and beyond the last; a function has n_knots values, and slopes behind the knots.
+// and beyond the last. A curve has n_knots pairs: a value, and the slope behind the knot. Pairs are
+// loaded one by one, which takes half as many loads as gathering both and less time on processors
+// that gather slowly.
+#if defined(__AVX2__)
+inline void load_pairs(const float* curves, __m256i at, __m256& values, __m256& slopes) {
+  const double* pairs = reinterpret_cast<const double*>(curves);
+  const auto two = [&](long long both) {
+    const std::uint64_t i = static_cast<std::uint64_t>(both);
+    return _mm_castpd_ps(_mm_loadh_pd(_mm_load_sd(pairs + (i & 0xffffffff)), pairs + (i >> 32)));
+  };
+  const __m128i low = _mm256_castsi256_si128(at), high = _mm256_extracti128_si256(at, 1);
+  const auto four = [](__m128 a, __m128 b) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(a), b, 1);
+  };
+  const __m256 a = four(two(_mm_cvtsi128_si64(low)), two(_mm_cvtsi128_si64(high))),
+               b = four(two(_mm_extract_epi64(low, 1)), two(_mm_extract_epi64(high, 1)));
+  values = _mm256_shuffle_ps(a, b, 0x88);
+  slopes = _mm256_shuffle_ps(a, b, 0xdd);
+}
+#endif
 #if defined(__AVX512F__)
-inline vec interpolate(vec place, const float* values, const float* slopes, std::size_t n_knots) {
+inline vec interpolate(vec place, const float* curves, std::size_t n_knots) {
   const vec knot = _mm512_roundscale_ps(
       min(_mm512_max_ps(place, zero()), set1(static_cast<float>(n_knots - 2))), 0x09);
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i at =
       _mm512_add_epi32(_mm512_cvttps_epi32(knot),
                        _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(n_knots))));
-  return fma(_mm512_i32gather_ps(at, slopes, 4), sub(place, knot),
-             _mm512_i32gather_ps(at, values, 4));
+  __m256 values[2], slopes[2];
+  load_pairs(curves, _mm512_castsi512_si256(at), values[0], slopes[0]);
+  load_pairs(curves, _mm512_extracti64x4_epi64(at, 1), values[1], slopes[1]);
+  const auto both = [](const __m256* half) {
+    return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(half[0])),
+                                               _mm256_castps_pd(half[1]), 1));
+  };
+  return fma(both(slopes), sub(place, knot), both(values));
 }
 #elif defined(__AVX2__)
-inline vec interpolate(vec place, const float* values, const float* slopes, std::size_t n_knots) {
+inline vec interpolate(vec place, const float* curves, std::size_t n_knots) {
   const vec knot =
       _mm256_floor_ps(min(_mm256_max_ps(place, zero()), set1(static_cast<float>(n_knots - 2))));
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   const __m256i at =
       _mm256_add_epi32(_mm256_cvttps_epi32(knot),
                        _mm256_mullo_epi32(lane, _mm256_set1_epi32(static_cast<int>(n_knots))));
-  return fma(_mm256_i32gather_ps(slopes, at, 4), sub(place, knot),
-             _mm256_i32gather_ps(values, at, 4));
+  vec values, slopes;
+  load_pairs(curves, at, values, slopes);
+  return fma(slopes, sub(place, knot), values);
 }
 #else
-inline vec interpolate(vec place, const float* values, const float* slopes, std::size_t n_knots) {
+inline vec interpolate(vec place, const float* curves, std::size_t n_knots) {
   alignas(kAlign) float places[kFloatLanes], found[kFloatLanes];
   store(places, place);
   const float last = static_cast<float>(n_knots - 2);
   for (std::size_t i = 0; i < kFloatLanes; ++i) {
     const float inside = places[i] > 0 ? (places[i] < last ? places[i] : last) : 0;
-    const std::size_t knot = static_cast<std::size_t>(inside), at = i * n_knots + knot;
-    found[i] = values[at] + slopes[at] * (places[i] - static_cast<float>(knot));
+    const std::size_t knot = static_cast<std::size_t>(inside);
+    const float* pair = curves + 2 * (i * n_knots + knot);
+    found[i] = pair[0] + pair[1] * (places[i] - static_cast<float>(knot));
   }
   return load(found);
 }

@@ -97,6 +97,7 @@ def diffuse(
     noisy: NDArray[np.floating[Any]],
     step: DiffusionStep,
     out: NDArray[np.floating[Any]],
+    origin: tuple[int, int],
     n_threads: int,
     poll: Callable[[float], object] | None,
 ) -> None: ...

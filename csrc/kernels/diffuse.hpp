@@ -1,54 +1,265 @@
-// diffuse: what a trained reaction diffusion changes in the patches of a row.
+// diffuse: what a trained reaction diffusion changes in the patches of one or two rows.
+//
+// A filter of two parts (h0, h1) at two places that lie a part apart has one part x1 of the image
+// (x0, x1, x2) under it both times, so that three products of parts make two responses,
+//   y0 = h0 (x0 - x1) + (h0 + h1) x1,    y1 = (h0 + h1) x1 + h1 (x2 - x1)
+// (S. Winograd, "Arithmetic complexity of computations", SIAM 1980), and along both axes nine make
+// four. A product is named by its role, 0 to 2, along each axis. The changes that a group of four
+// patches makes are the transpose of that.
 #pragma once
+#include <algorithm>
+
 #include "product.hpp"
 
 namespace fastepll::FASTEPLL_ISA {
 namespace {
 
-// `fixed` is the width of a patch where the compiler may know it, else 0.
-template <std::size_t fixed>
-void diffuse_row(const PatchRow& row, const DiffusionTables& t, float* scratch) {
-  const std::size_t width = fixed ? fixed : t.width, d = t.d, n_filters = t.n_filters;
-  const std::size_t pitch = round_up(2 * d, kPad), response_pitch = round_up(n_filters, kPad),
-                    change_pitch = round_up(d, kPad);
-  float *features = scratch, *responses = features + kBatch * pitch,
-        *changes = responses + kBatch * response_pitch;
-  for (std::size_t begin = 0; begin < row.n; begin += kBatch) {
-    const std::size_t n = row.n - begin < kBatch ? row.n - begin : kBatch;
-    for (std::size_t p = 0; p < n; ++p) {
-      const float *image = row.image + begin + p, *noisy = row.noisy + begin + p;
-      const float corner = image[0];
-      float* to = features + p * pitch;
-      for (std::size_t y = 0; y < t.height; ++y, image += row.pitch, noisy += row.pitch)
-        for (std::size_t x = 0; x < width; ++x) {
-          to[y * width + x] = image[x] - corner;
-          to[d + y * width + x] = noisy[x] - image[x];
-        }
-    }
-    multiply(t.analysis, round_up(n_filters, kPanelRows), 2 * d, features, pitch, n, t.middle,
-             responses, response_pitch);
-    for (std::size_t i = 0; i < n_filters; i += kFloatLanes)
-      for (std::size_t p = 0; p < n; ++p) {
-        float* place = responses + p * response_pitch + i;
-        store(place, interpolate(load(place), t.values + i * t.n_knots, t.slopes + i * t.n_knots,
-                                 t.n_knots));
-      }
-    multiply(t.synthesis, round_up(d, kPanelRows), n_filters, responses, response_pitch, n, nullptr,
-             changes, change_pitch);
-    for (std::size_t p = 0; p < n; ++p) {
-      const float* from = changes + p * change_pitch + row.first * width;
-      float* to = row.sums + begin + p;
-      for (std::size_t y = row.first; y < row.last; ++y, from += width, to += row.pitch)
-        for (std::size_t x = 0; x < width; ++x) to[x] += from[x];
-    }
-  }
+// From products by role to responses by place, and the transpose.
+template <std::size_t n_roles>
+inline void to_places(const vec (&roles)[n_roles], vec* places) {
+  if constexpr (n_roles == 1)
+    places[0] = roles[0];
+  else
+    places[0] = add(roles[0], roles[1]), places[1] = add(roles[1], roles[2]);
+}
+template <std::size_t n_roles>
+inline void to_roles(const vec* places, vec (&roles)[n_roles]) {
+  roles[0] = places[0];
+  if constexpr (n_roles == 3) roles[1] = add(places[0], places[1]), roles[2] = places[1];
 }
 
-void diffuse(const PatchRow& row, const DiffusionTables& t, float* scratch) {
-  if (t.width == 8)
-    diffuse_row<8>(row, t, scratch);
+// Of patches with so many roles along each axis; `fixed` is the length of the parts where the
+// compiler may know it to be that along both, else 0.
+template <std::size_t row_roles, std::size_t col_roles, std::size_t fixed>
+class Diffusion {
+  using Index = std::ptrdiff_t;
+  static constexpr std::size_t row_places = row_roles == 1 ? 1 : 2,
+                               col_places = col_roles == 1 ? 1 : 2;
+
+ public:
+  Diffusion(const PatchRows& rows, const DiffusionTables& t, float* scratch)
+      : rows_(rows),
+        t_(t),
+        size_(t),
+        lines_(scratch),
+        features_(lines_ + size_.lines),
+        responses_(features_ + size_.features),
+        changes_(responses_ + size_.responses),
+        row_(changes_ + size_.changes) {}
+
+  void run() {
+    const std::size_t n_groups =
+        ceil_div(static_cast<std::size_t>(n_cols() - rows_.left), t_.cols.block()) *
+        t_.cols.groups();
+    for (std::size_t first = 0; first < n_groups; first += kBatch) {
+      n_ = std::min(kBatch, n_groups - first);
+      const std::size_t start = t_.cols.place(first);
+      left_ = rows_.left + static_cast<Index>(start);
+      for (std::size_t g = 0; g < n_; ++g) columns_[g] = t_.cols.place(first + g) - start;
+      take_lines();
+      for (std::size_t u = 0, term = 0; u < row_roles; ++u)
+        for (std::size_t v = 0; v < col_roles; ++v, ++term) {
+          pack(u, v);
+          multiply(t_.analysis + term * size_.analysis, round_up(t_.n_filters, kPanelRows),
+                   2 * part(), features_, 2 * part(), n_, nullptr,
+                   responses_ + term * kBatch * size_.pitch, size_.pitch);
+        }
+      respond();
+      for (std::size_t term = 0; term < row_roles * col_roles; ++term)
+        multiply<kTriangleRows>(t_.synthesis + term * size_.synthesis,
+                                round_up(part(), kTriangleRows), t_.n_filters,
+                                responses_ + term * kBatch * size_.pitch, size_.pitch, n_, nullptr,
+                                changes_ + term * kBatch * size_.change_pitch, size_.change_pitch);
+      for (std::size_t g = 0; g < n_; ++g) add_changes(g);
+    }
+  }
+
+ private:
+  std::size_t row_part() const { return fixed ? fixed : t_.rows.part; }
+  std::size_t col_part() const { return fixed ? fixed : t_.cols.part; }
+  std::size_t part() const { return row_part() * col_part(); }
+  Index n_cols() const { return rows_.width - static_cast<Index>(t_.cols.length) + 1; }
+  float* line(std::size_t u, std::size_t channel, std::size_t i) {
+    return lines_ + ((2 * u + channel) * row_part() + i) * size_.span;
+  }
+
+  // Differences down the columns, in their roles, of the rows under the groups: of the image, and
+  // of the noisy image less it. Beyond the image they repeat its last pixels.
+  void take_lines() {
+    const std::size_t span = columns_[n_ - 1] + col_roles * col_part();
+    const std::size_t begin = static_cast<std::size_t>(std::max<Index>(-left_, 0)),
+                      end = static_cast<std::size_t>(
+                          std::min<Index>(rows_.width - left_, static_cast<Index>(span)));
+    for (std::size_t i = 0; i < row_part(); ++i) {
+      const float *image[3], *noisy[3];
+      for (std::size_t u = 0; u < row_roles; ++u) {
+        const Index y = std::clamp<Index>(rows_.top + static_cast<Index>(u * row_part() + i), 0,
+                                          rows_.height - 1),
+                    at = y * rows_.width + left_ + static_cast<Index>(begin);
+        image[u] = rows_.image + at;
+        noisy[u] = rows_.noisy + at;
+      }
+      for (std::size_t u = 0; u < row_roles; ++u) {
+        float *own = line(u, 0, i), *rest = line(u, 1, i);
+        const bool difference = row_roles == 3 && u != 1;
+        for (std::size_t x = begin; x < end; ++x) {
+          const std::size_t j = x - begin;
+          own[x] = image[u][j];
+          rest[x] = noisy[u][j] - image[u][j];
+          if (difference) {
+            own[x] -= image[1][j];
+            rest[x] -= noisy[1][j] - image[1][j];
+          }
+        }
+        for (float* each : {own, rest}) {
+          std::fill(each, each + begin, each[begin]);
+          std::fill(each + end, each + span, each[end - 1]);
+        }
+      }
+    }
+  }
+
+  // A row of a part. All values are read before one is written, so that they may be one vector.
+  template <class Value>
+  void write(float* to, const Value& value) const {
+    if constexpr (fixed > 0) {
+      float each[fixed];
+      for (std::size_t j = 0; j < fixed; ++j) each[j] = value(j);
+      std::copy_n(each, fixed, to);
+    } else {
+      for (std::size_t j = 0; j < col_part(); ++j) to[j] = value(j);
+    }
+  }
+
+  // The values that the product of a role along each axis is of.
+  void pack(std::size_t u, std::size_t v) {
+    const bool difference = col_roles == 3 && v != 1,
+               centred = !difference && (row_roles == 1 || u == 1);
+    const std::size_t own = col_roles == 3 ? v * col_part() : 0;
+    float* to = features_;
+    for (std::size_t g = 0; g < n_; ++g)
+      for (std::size_t channel = 0; channel < 2; ++channel) {
+        const float *from = line(u, channel, 0) + columns_[g] + own,
+                    *middle = line(u, channel, 0) + columns_[g] + col_part();
+        const float offset = centred && channel == 0 ? *from : 0.0f;
+        for (std::size_t i = 0; i < row_part();
+             ++i, from += size_.span, middle += size_.span, to += col_part())
+          if (difference)
+            write(to, [&](std::size_t j) { return from[j] - middle[j]; });
+          else
+            write(to, [&](std::size_t j) { return from[j] - offset; });
+      }
+  }
+
+  // From products to what the changes are products of.
+  void respond() {
+    const std::size_t n = n_, n_filters = t_.n_filters, n_knots = t_.n_knots, pitch = size_.pitch,
+                      step = kBatch * pitch;
+    const vec middle = set1(t_.middle);
+    const Index left = left_, n_cols = this->n_cols();
+    bool row_there[row_places];
+    for (std::size_t a = 0; a < row_places; ++a) {
+      const Index y = rows_.top + static_cast<Index>(a * row_part());
+      row_there[a] = y >= 0 && y < rows_.n_rows;
+    }
+    const float* curves = t_.curves;
+    float* responses = responses_;
+    for (std::size_t i = 0; i < n_filters; i += kFloatLanes, curves += 2 * kFloatLanes * n_knots)
+      for (std::size_t g = 0; g < n; ++g) {
+        float* const at = responses + g * pitch + i;
+        vec by_row[col_places][row_roles], by_both[col_places][row_places];
+        FASTEPLL_UNROLL
+        for (std::size_t u = 0; u < row_roles; ++u) {
+          vec roles[col_roles], places[col_places];
+          FASTEPLL_UNROLL
+          for (std::size_t v = 0; v < col_roles; ++v)
+            roles[v] = load(at + (u * col_roles + v) * step);
+          to_places(roles, places);
+          FASTEPLL_UNROLL
+          for (std::size_t b = 0; b < col_places; ++b) by_row[b][u] = places[b];
+        }
+        FASTEPLL_UNROLL
+        for (std::size_t b = 0; b < col_places; ++b) {
+          to_places(by_row[b], by_both[b]);
+          const Index x = left + static_cast<Index>(columns_[g] + b * col_part());
+          FASTEPLL_UNROLL
+          for (std::size_t a = 0; a < row_places; ++a)
+            by_both[b][a] = row_there[a] && x >= 0 && x < n_cols
+                                ? interpolate(add(by_both[b][a], middle), curves, n_knots)
+                                : zero();
+          to_roles(by_both[b], by_row[b]);
+        }
+        FASTEPLL_UNROLL
+        for (std::size_t u = 0; u < row_roles; ++u) {
+          vec roles[col_roles], places[col_places];
+          FASTEPLL_UNROLL
+          for (std::size_t b = 0; b < col_places; ++b) places[b] = by_row[b][u];
+          to_roles(places, roles);
+          FASTEPLL_UNROLL
+          for (std::size_t v = 0; v < col_roles; ++v)
+            store(at + (u * col_roles + v) * step, roles[v]);
+        }
+      }
+  }
+
+  // Adds what the patches of a group change to the pixels under them.
+  void add_changes(std::size_t g) {
+    const std::size_t width = col_roles * col_part();
+    float local[fixed ? 9 * fixed : 1], *const rows = fixed ? local : row_;
+    for (std::size_t i = 0; i < row_part(); ++i) {
+      for (std::size_t u = 0; u < row_roles; ++u) {
+        const auto change = [&](std::size_t v, std::size_t j) {
+          return changes_[((u * col_roles + v) * kBatch + g) * size_.change_pitch + i * col_part() +
+                          j];
+        };
+        float* to = rows + u * width;
+        write(to, [&](std::size_t j) { return change(0, j); });
+        if constexpr (col_roles == 3) {
+          write(to + col_part(),
+                [&](std::size_t j) { return change(1, j) - change(0, j) - change(2, j); });
+          write(to + 2 * col_part(), [&](std::size_t j) { return change(2, j); });
+        }
+      }
+      if constexpr (row_roles == 3)
+        for (std::size_t j = 0; j < width; ++j) rows[width + j] -= rows[j] + rows[2 * width + j];
+      for (std::size_t u = 0; u < row_roles; ++u)
+        add_row(rows_.top + static_cast<Index>(u * row_part() + i),
+                left_ + static_cast<Index>(columns_[g]), rows + u * width);
+    }
+  }
+
+  void add_row(Index y, Index x, const float* from) const {
+    const Index width = static_cast<Index>(col_roles * col_part());
+    if (y < 0 || y >= rows_.height) return;
+    float* to = rows_.sums + y * rows_.width;
+    if (x >= 0 && x + width <= rows_.width)
+      for (Index j = 0; j < width; ++j) to[x + j] += from[j];
+    else
+      for (Index j = std::max<Index>(-x, 0); j < std::min(width, rows_.width - x); ++j)
+        to[x + j] += from[j];
+  }
+
+  const PatchRows& rows_;
+  const DiffusionTables& t_;
+  const DiffusionSizes size_;
+  float *lines_, *features_, *responses_, *changes_, *row_;
+  // Groups at work: their number, and where the first patch of each is, from that of the first.
+  std::size_t n_ = 0, columns_[kBatch];
+  Index left_ = 0;  // column of the first
+};
+
+void diffuse(const PatchRows& rows, const DiffusionTables& t, float* scratch) {
+  const bool split_rows = t.rows.n_roles == 3, split_cols = t.cols.n_roles == 3;
+  if (split_rows && split_cols && t.rows.part == 4 && t.cols.part == 4)
+    Diffusion<3, 3, 4>(rows, t, scratch).run();
+  else if (split_rows && split_cols)
+    Diffusion<3, 3, 0>(rows, t, scratch).run();
+  else if (split_rows)
+    Diffusion<3, 1, 0>(rows, t, scratch).run();
+  else if (split_cols)
+    Diffusion<1, 3, 0>(rows, t, scratch).run();
   else
-    diffuse_row<0>(row, t, scratch);
+    Diffusion<1, 1, 0>(rows, t, scratch).run();
 }
 
 }  // namespace

@@ -36,18 +36,18 @@ inline void accumulate(Sums<vecs, n>& sums, const float* packed, std::size_t col
   }
 }
 
-template <std::size_t n>
+template <std::size_t rows, std::size_t n>
 inline void multiply_block(const float* packed, std::size_t cols, const float* x,
                            std::size_t x_pitch, const float* offset, float* y,
                            std::size_t y_pitch) {
-  constexpr std::size_t vecs = kPanelRows / kFloatLanes;
+  constexpr std::size_t vecs = rows / kFloatLanes;
   Sums<vecs, n> sums;
   FASTEPLL_UNROLL
   for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
   for (std::size_t i = 0; i < vecs; ++i)
     sums.v[p][i] = offset ? load(offset + i * kFloatLanes) : zero();
   FASTEPLL_UNROLL_TWICE
-  for (std::size_t j = 0; j < cols; ++j, packed += kPanelRows, ++x) {
+  for (std::size_t j = 0; j < cols; ++j, packed += rows, ++x) {
     vec w[vecs];
     FASTEPLL_UNROLL
     for (std::size_t i = 0; i < vecs; ++i) w[i] = load(packed + i * kFloatLanes);
@@ -63,20 +63,21 @@ inline void multiply_block(const float* packed, std::size_t cols, const float* x
   for (std::size_t i = 0; i < vecs; ++i) store(y + p * y_pitch + i * kFloatLanes, sums.v[p][i]);
 }
 
-// y[p] = offset (zero if null) + packed (rows x cols, rows a multiple of kPanelRows) times x[p], p
-// < n.
+// y[p] = offset (zero if null) + packed (rows x cols, in panels of which rows are a multiple) times
+// x[p], p < n.
+template <std::size_t panel = kPanelRows>
 inline void multiply(const float* packed, std::size_t rows, std::size_t cols, const float* x,
                      std::size_t x_pitch, std::size_t n, const float* offset, float* y,
                      std::size_t y_pitch) {
-  for (std::size_t i = 0; i < rows; i += kPanelRows, packed += cols * kPanelRows) {
+  for (std::size_t i = 0; i < rows; i += panel, packed += cols * panel) {
     const float* start = offset ? offset + i : nullptr;
     std::size_t p = 0;
     for (; p + kPanelPatches <= n; p += kPanelPatches)
-      multiply_block<kPanelPatches>(packed, cols, x + p * x_pitch, x_pitch, start,
-                                    y + p * y_pitch + i, y_pitch);
+      multiply_block<panel, kPanelPatches>(packed, cols, x + p * x_pitch, x_pitch, start,
+                                           y + p * y_pitch + i, y_pitch);
     for (; p < n; ++p)
-      multiply_block<1>(packed, cols, x + p * x_pitch, x_pitch, start, y + p * y_pitch + i,
-                        y_pitch);
+      multiply_block<panel, 1>(packed, cols, x + p * x_pitch, x_pitch, start, y + p * y_pitch + i,
+                               y_pitch);
   }
 }
 

@@ -105,6 +105,7 @@ class Backend(Protocol):
         step: DiffusionStep,
         out: FloatArray,
         *,
+        origin: tuple[int, int] = (0, 0),
         n_threads: int,
         poll: Poll | None = None,
     ) -> FloatArray:

@@ -20,14 +20,17 @@ def diffuse(
     step: DiffusionStep,
     out: FloatArray,
     *,
+    origin: tuple[int, int] = (0, 0),
     n_threads: int = 1,
     poll: Poll | None = None,
 ) -> FloatArray:
     """Image + mean over the patches that cover a pixel of their changes + reaction (noisy - image).
 
     Planes (height, width) of one dtype, at least as large as a patch; ``out``, which is returned,
-    is neither of the inputs. On one thread.
+    is neither of the inputs. Of a part of an image that begins at ``origin``, the pixels that all
+    patches of the whole cover are the whole's, in the core bit for bit. On one thread.
     """
+    del origin, n_threads
     dtype = image.dtype.type
     analysis, synthesis = step.analysis.astype(dtype).T, step.synthesis.astype(dtype).T
     values, sums = step.values.astype(dtype), np.zeros_like(image)

@@ -152,6 +152,7 @@ class NativeBackend:
         step: DiffusionStep,
         out: FloatArray,
         *,
+        origin: tuple[int, int] = (0, 0),
         n_threads: int,
         poll: Poll | None = None,
     ) -> FloatArray:
@@ -165,7 +166,7 @@ class NativeBackend:
             reaction=step.reaction,
             isa=self.isa(),
         )
-        _core.diffuse(image, noisy, made, out, n_threads, poll)
+        _core.diffuse(image, noisy, made, out, origin, n_threads, poll)
         return out
 
     def isa(self) -> str:

@@ -243,5 +243,6 @@ def _steps(
                     np.empty_like(image[index][c]),
                     backend=engine,
                     n_threads=job.n_threads,
+                    origin=(outer[0].start, outer[1].start),
                 )
     return image[..., core[0], core[1]]

@@ -48,9 +48,13 @@ def diffuse(
     *,
     backend: Backend,
     n_threads: int,
+    origin: tuple[int, int] = (0, 0),
     poll: Poll | None = None,
 ) -> None:
-    """Take all steps in place, from a restored image (…, height, width); ``spare`` is like it."""
+    """Take all steps in place, from a restored image (…, height, width); ``spare`` is like it.
+
+    ``origin`` is where a part of an image begins.
+    """
     steps = shipped().steps(sigma)
     total, done = len(steps) * len(split(image)), 0
     now, other = image, spare
@@ -62,7 +66,13 @@ def diffuse(
     for step in steps:
         for plane, y, target in zip(split(now), split(noisy), split(other), strict=True):
             backend.diffuse(
-                plane, y, step, target, n_threads=n_threads, poll=None if poll is None else tell
+                plane,
+                y,
+                step,
+                target,
+                origin=origin,
+                n_threads=n_threads,
+                poll=None if poll is None else tell,
             )
             done += 1
         now, other = other, now

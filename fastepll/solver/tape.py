@@ -134,6 +134,7 @@ class Tape:
         step: DiffusionStep,
         out: FloatArray,
         *,
+        origin: tuple[int, int] = (0, 0),
         n_threads: int,
         poll: Poll | None = None,
     ) -> FloatArray:
@@ -148,7 +149,9 @@ class Tape:
             add(slopes, first, [of_noisy])
 
         self._steps.append(back)
-        return self._backend.diffuse(image, noisy, step, out, n_threads=n_threads, poll=poll)
+        return self._backend.diffuse(
+            image, noisy, step, out, origin=origin, n_threads=n_threads, poll=poll
+        )
 
 
 def addresses(image: FloatArray) -> list[int]:

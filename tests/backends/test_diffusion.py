@@ -64,6 +64,8 @@ def test_the_reference_is_the_definition():
         ((9, 8), 64, (8, 8)),
         ((23, 41), 17, (5, 7)),
         ((150, 31), 33, (3, 4)),
+        ((40, 39), 12, (6, 10)),
+        ((26, 90), 9, (4, 5)),
         ((301, 67), 64, (8, 8)),
     ],
 )
@@ -97,13 +99,19 @@ def test_only_differences_matter(native, isa):
     np.testing.assert_allclose(far - 4, near, rtol=0, atol=3e-4)
 
 
-def test_part_of_an_image_has_the_pixels_of_the_whole(native, isa):
-    (image, noisy), step = images(60, 70), step_of(64)
+@pytest.mark.parametrize("shape", [(8, 8), (5, 6), (6, 3), (12, 2)])
+@pytest.mark.parametrize("origin", [(5, 11), (16, 8), (23, 1)])
+def test_part_of_an_image_has_the_pixels_of_the_whole(native, isa, origin, shape):
+    (image, noisy), step = images(79, 83), step_of(64, shape)
     pair = image.astype(np.float32), noisy.astype(np.float32)
     whole = native.diffuse(*pair, step, np.empty_like(pair[0]), n_threads=2)
-    parts = [np.ascontiguousarray(each[5:49, 11:64]) for each in pair]
-    part = native.diffuse(*parts, step, np.empty_like(parts[0]), n_threads=1)
-    np.testing.assert_array_equal(part[7:-7, 7:-7], whole[12:42, 18:57])
+    y, x = origin
+    parts = [np.ascontiguousarray(each[y : y + 54, x : x + 62]) for each in pair]
+    part = native.diffuse(*parts, step, np.empty_like(parts[0]), origin=origin, n_threads=1)
+    rows, cols = (n - 1 for n in shape)
+    np.testing.assert_array_equal(
+        part[rows:-rows, cols:-cols], whole[y + rows : y + 54 - rows, x + cols : x + 62 - cols]
+    )
 
 
 def test_the_transpose_is_that_of_small_changes():
