@@ -33,8 +33,13 @@ class RecurrentNetwork(nn.Module):
 
     def contexts(self, before: torch.Tensor) -> torch.Tensor:
         """What precedes each strip, (n, T, width), from the pixels before it (n, T, before)."""
-        found: torch.Tensor = self.dropout(self.cells(before)[0])
+        with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and self._halves()):
+            found: torch.Tensor = self.dropout(self.cells(before)[0])
         return found
+
+    def _halves(self) -> bool:
+        """Whether torch has the cells in bfloat16: an LSTM only where the processor has AVX-512."""
+        return isinstance(self.cells, nn.GRU) or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
     def step(self, before: torch.Tensor, i: int, state: Any) -> tuple[torch.Tensor, Any]:
         """What precedes strip i, (n, 1, width), and the state with it."""
