@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tables import denoising, noise, peers, priors, size, tasks, threads, two_priors
+from tables import adaptation, denoising, noise, peers, priors, size, tasks, threads, two_priors
 from tables.phrases import PHRASES
 
 ROOT = Path(__file__).parents[1]
 TABLES: tuple[Callable[[], str], ...] = (
+    adaptation.adapted,
+    adaptation.own_kind,
     denoising.restoration,
     denoising.beyond,
     denoising.cbsd68,

@@ -7,6 +7,7 @@ from fastepll._warnings import warn
 from fastepll.models import GaussianMixture, list_models, load_model
 from fastepll.neural.api import deep_image_prior
 from fastepll.noise.estimate import estimate_sigma
+from fastepll.restoration.adapt import adapt
 from fastepll.restoration.denoise import denoise
 from fastepll.restoration.denoiser import Denoiser
 from fastepll.restoration.objective import expected_patch_log_likelihood, objective
@@ -20,6 +21,7 @@ __all__ = [
     "GaussianMixture",
     "Settings",
     "__version__",
+    "adapt",
     "deblur",
     "deep_image_prior",
     "denoise",

@@ -18,13 +18,25 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class ImageOptions(TypedDict, total=False):
-    """Of an image and what computes with it."""
+class ArrayOptions(TypedDict, total=False):
+    """Of an array and what computes with it."""
 
-    model: Model
     channel_axis: int | None
     n_threads: int | None
     backend: BackendName | None
+
+
+class AdaptOptions(ArrayOptions, total=False):
+    """Of `fastepll.adapt`."""
+
+    stack: bool
+    data_range: DataRange
+
+
+class ImageOptions(ArrayOptions, total=False):
+    """Of an image and the prior of its patches."""
+
+    model: Model
 
 
 class ProbabilityOptions(ImageOptions, total=False):

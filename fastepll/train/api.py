@@ -79,6 +79,11 @@ def train_mixture(
         pooled ones; `refresh` (5), `margin` (12 nats) and `drop` (1e-4) bound the approximation
         of the E-step, see `fastepll.train.em`.
 
+        Noise: `sigma` (0) is the standard deviation of white noise that the images have, of
+        intensities in [0, 1]. The mixture is then that of the patches without it: under the noisy
+        ones its covariances with sigma² added are as probable as they can be, none of whose
+        eigenvalues is below sigma².
+
     Returns
     -------
     GaussianMixture

@@ -30,6 +30,7 @@ HELP = {
     "min_weight": "weight below which a component is re-seeded",
     "prior_weight": "patches that the prior of correlations counts for",
     "redraw": "warm steps after which other patches are drawn (0: never)",
+    "sigma": "deviation of white noise of the images, of intensities in [0, 1]",
     "seed": "seed of everything random",
 }
 

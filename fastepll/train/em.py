@@ -37,6 +37,7 @@ __all__ = [
     "maximise",
     "reseed",
     "statistics",
+    "without_less",
 ]
 
 
@@ -168,6 +169,13 @@ def maximise(stats: Statistics, floor: float, prior_weight: float = 0.0) -> Mixt
         share = (prior_weight / (counts + prior_weight))[:, None, None]
         cov = (1 - share) * cov + share * targets(cov, counts)
     return Mixture(counts / counts.sum(), cov)
+
+
+def without_less(mixture: Mixture, variance: float) -> Mixture:
+    """The M-step where each covariance has that much noise in it: no eigenvalue is below."""
+    values, vectors = torch.linalg.eigh(mixture.covariances)
+    values = values.clamp_min(variance)
+    return Mixture(mixture.weights, (vectors * values[:, None, :]) @ vectors.mT)
 
 
 def targets(cov: Tensor, counts: Tensor) -> Tensor:

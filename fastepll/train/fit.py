@@ -31,6 +31,7 @@ def fit_arrays(
     iterations: int = 20,
     min_weight: float = 1e-3,
     prior_weight: float = 0.0,
+    sigma: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
 ) -> tuple[Learnt, dict[str, int]]:
@@ -52,6 +53,7 @@ def fit_arrays(
         finish=0,
         min_weight=min_weight,
         prior_weight=prior_weight,
+        sigma=sigma,
         seed=seed,
     )
     trainer = Trainer(array, options, device)

@@ -21,6 +21,7 @@ def fit_mixture(
     iterations: int = 20,
     min_weight: float = 1e-3,
     prior_weight: float = 0.0,
+    sigma: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
 ) -> GaussianMixture:
@@ -50,6 +51,10 @@ def fit_mixture(
     prior_weight : float
         Patches that a prior counts for which draws the correlations of each component to the
         pooled ones.
+    sigma : float
+        Standard deviation of white noise that the patches have, in their units. The mixture is that
+        of the patches without it, learnt from noisy images alone: under the noisy ones, its
+        covariances with sigma² added are as probable as they can be.
     seed : int
         The same seed gives the same mixture.
     device : str
@@ -82,6 +87,7 @@ def fit_mixture(
         iterations=iterations,
         min_weight=min_weight,
         prior_weight=prior_weight,
+        sigma=sigma,
         seed=seed,
         device=device,
     )

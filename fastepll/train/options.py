@@ -31,6 +31,7 @@ class TrainOptions:
     min_weight: float = 1e-3
     prior_weight: float = 0.0
     redraw: int = 0
+    sigma: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,6 +63,7 @@ class TrainOptions:
             ("drop", 0.0, 0.1),
             ("min_weight", 0.0, 0.5),
             ("prior_weight", 0.0, 1e9),
+            ("sigma", 0.0, 1e9),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

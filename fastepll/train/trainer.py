@@ -23,6 +23,7 @@ from fastepll.train.em import (
     maximise,
     reseed,
     statistics,
+    without_less,
 )
 from fastepll.train.options import TrainOptions
 from fastepll.train.patches import split_images, stream_patches
@@ -219,7 +220,7 @@ class Trainer:
             rate = (self.running.n + 1) ** -0.7
             self.running.add(new, 1 - rate, rate)
         prior = o.prior_weight / o.n_patches  # the counts of the average sum to one
-        self.mixture = maximise(self.running, self.floor_variance, prior)
+        self.mixture = self.maximised(self.running, prior)
         return stats
 
     def full_pass(self) -> Statistics:
@@ -230,8 +231,15 @@ class Trainer:
             reseed(self.mixture, o.min_weight, self.generator())
         stats, self.pairs = self.sweep(self.z, self.mixture, None if fresh else self.pairs, o.drop)
         self.running = None
-        self.mixture = maximise(stats, self.floor_variance, o.prior_weight)
+        self.mixture = self.maximised(stats, o.prior_weight)
         return stats
+
+    def maximised(self, stats: Statistics, prior_weight: float) -> Mixture:
+        """The M-step; covariances are those of the patches with their noise."""
+        found = maximise(stats, self.floor_variance, prior_weight)
+        if not self.options.sigma:
+            return found
+        return without_less(found, self.options.sigma**2 + self.floor_variance)
 
     def sweep(
         self, z: Tensor, mixture: Mixture, pairs: Sequence[Candidates] | None, drop: float
@@ -277,6 +285,7 @@ class Trainer:
         """The trained mixture, singular along the constant patch."""
         mixture = self.lifted()
         values, vectors = torch.linalg.eigh(mixture.covariances.cpu())
+        values = (values - self.options.sigma**2).clamp_min(0)
         basis = dct_basis(self.options.patch_shape)
         k, d = len(values), len(basis)
         full = np.full((k, d, d), d**-0.5)
