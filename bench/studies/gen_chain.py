@@ -58,9 +58,15 @@ def made_1(checkpoint: Path | None = None, progress: Progress = None) -> MADE:
 
 
 def made_32(checkpoint: Path | None = None, progress: Progress = None) -> MADE:
-    """One order, 32 masks, which take turns, of 2 x 2000 units: 51 minutes on one core."""
-    how = replace(HOW, iterations=20_000, batch=200)
-    options: dict[str, Any] = {"hidden": (2000, 2000), "order": range(784), "masks": 32}
+    """One order, 32 masks, each of a quarter of 8000 units: 20 minutes on two cores."""
+    how = replace(HOW, iterations=14_000, batch=200, learning_rate=1.5e-3, every=2000)
+    options: dict[str, Any] = {
+        "hidden": (8000,),
+        "order": range(784),
+        "masks": 32,
+        "share": 0.25,
+        "dropout": 0.35,
+    }
     model: MADE = fitted(MADE, how, checkpoint, progress, **options)
     return model
 

@@ -183,7 +183,7 @@ DIGITS_TEXT = (
 )
 COURSES_TEXT = (
     "What more time gave: nats of held-out digits after parts of the training, of `vae` and "
-    "`vae-iwae` the bounds that they are trained by, of `made-32` under one mask at a time."
+    "`vae-iwae` the bounds that they are trained by."
 )
 
 

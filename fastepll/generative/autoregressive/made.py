@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll._portable import kept
+from fastepll._validation.arguments import check_number
 from fastepll._validation.generative import check_data_shape, check_order
-from fastepll._validation.model_arrays import Array
+from fastepll._validation.model_arrays import JSON, Array
 from fastepll.generative.autoregressive import base
 from fastepll.train.descent import Descent, Run
 
@@ -30,7 +31,9 @@ class MADE(base.Autoregressive):
 
     Under a mask each hidden unit has a degree g, drawn uniformly: it sees the variables at the
     places 0 to g of the order, by way of units of no greater degree, and only the log odds of the
-    variables at later places see it.
+    variables at later places see it. Masks differ by their orders and degrees, or, if each lets
+    through a share of the hidden units alone, by their orders and units: a unit's degree is then
+    the same under all.
 
     Parameters
     ----------
@@ -39,7 +42,10 @@ class MADE(base.Autoregressive):
     orders : array_like of int, shape (m, d)
         ``orders[k, i]`` is the variable that comes i-th under the mask k.
     seed : int
-        ``[seed, k]`` is the seed of the degrees under the mask k.
+        ``[seed, k]`` is the seed of the degrees under the mask k, or, of a share of the units, of
+        its units, and ``seed`` that of the degrees.
+    share : float
+        Part of each hidden layer that a mask lets through, above 0 to 1.
     W0, b0, W1, b1, … : array_like, shapes (outputs, inputs) and (outputs,)
         Of the hidden layers, of rectified linear units, and last of the log odds.
     direct : array_like, shape (d, d), optional
@@ -53,7 +59,7 @@ class MADE(base.Autoregressive):
     Notes
     -----
     The mean over masks is a normalised density; each mask costs a pass of the network. `fit` trains
-    with one mask drawn for each batch, and chooses by the mean of log p_k, which is below log p.
+    with one mask drawn for each batch, hence the mean of log p_k, which is below log p.
 
     `sample_given`, of several masks, draws a mask for each datum and puts in its order what is
     known first. That is a draw from the conditional of one network in one order, which need not be
@@ -77,7 +83,17 @@ class MADE(base.Autoregressive):
     """
 
     kind: ClassVar[str] = "made"
-    settings: ClassVar[tuple[str, ...]] = ("orders", "seed")
+    settings: ClassVar[tuple[str, ...]] = ("orders", "seed", "share")
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        metadata: Mapping[str, JSON] | None = None,
+        *,
+        share: ArrayLike = 1.0,
+        **arrays: ArrayLike,
+    ) -> None:
+        super().__init__(shape, metadata, share=share, **arrays)
 
     @kept
     def orders(self) -> NDArray[np.intp]:
@@ -114,18 +130,40 @@ class MADE(base.Autoregressive):
     @property
     def n_parameters(self) -> int:
         """Free parameters: biases, and weights that some mask lets through."""
-        used = list(self.masks(0))
-        for k in range(1, len(self.orders)):
-            used = [one | other for one, other in zip(used, self.masks(k), strict=True)]
-        return sum(self.sizes[1:]) + sum(int(one.sum()) for one in used)
+        sizes, ends = self.sizes, [*itertools.pairwise(range(self.depth + 2)), (0, self.depth + 1)]
+        used = [np.zeros((sizes[after], sizes[before]), bool) for before, after in ends]
+        for k in range(len(self.orders)):
+            units = (np.arange(self.d), *self.units(k), np.arange(self.d))
+            for one, (before, after), mask in zip(used, ends, self.masks(k), strict=False):
+                one[np.ix_(units[after], units[before])] |= mask.numpy()
+        return sum(sizes[1:]) + sum(int(one.sum()) for one in used)
+
+    @property
+    def _shared(self) -> bool:
+        """Whether masks differ by the units that they let through."""
+        return bool(self._settings["share"] < 1)
 
     @kept
     def _own(self) -> dict[int, Masks]:
         """Masks in their own orders, as far as they were asked for."""
         return {}
 
+    @kept
+    def _units(self) -> list[list[NDArray[np.intp]]]:
+        """Of each mask and hidden layer."""
+        seed, share = int(self._settings["seed"]), float(self._settings["share"])
+        counts = [(size, max(round(size * share), 1)) for size in self.sizes[1:-1]]
+        draws = (np.random.default_rng([seed, k]) for k in range(len(self.orders)))
+        return [[np.sort(rng.permutation(size)[:n]) for size, n in counts] for rng in draws]
+
+    def units(self, k: int) -> list[NDArray[np.intp]]:
+        """Numbers, ascending, of the units of each hidden layer that the mask k lets through."""
+        return self._units[k]
+
     def masks(self, k: int, order: NDArray[np.intp] | None = None) -> Masks:
         """Where the weights of each layer, and last the direct ones if any, have a part in it.
+
+        They are those between the `units` of the mask.
 
         Parameters
         ----------
@@ -140,15 +178,39 @@ class MADE(base.Autoregressive):
             if k not in self._own:
                 self._own[k] = self.masks(k, self.orders[k])
             return self._own[k]
-        rng = np.random.default_rng([int(self._settings["seed"]), k])
-        place = np.argsort(order)
+        seed = int(self._settings["seed"])
+        rng = np.random.default_rng(seed if self._shared else [seed, k])
+        place, least = np.argsort(order), 0
         degrees = [place]
-        for size in self.sizes[1:-1]:
-            degrees.append(rng.integers(degrees[-1].min(), max(self.d - 1, 1), size))
+        for size, units in zip(self.sizes[1:-1], self.units(k), strict=True):
+            drawn = rng.integers(least, max(self.d - 1, 1), size)
+            degrees.append(drawn[units])
+            least = drawn.min()
         steps = [torch.from_numpy(one.astype(np.int32)) for one in degrees]
         inner = (after[:, None] >= before for before, after in itertools.pairwise(steps))
         outer = (steps[-1], steps[0]) if "direct" in self._weights else (steps[-1],)
         return *inner, *(steps[0][:, None] > before for before in outer)
+
+    def layers(
+        self, module: torch.nn.Module, k: int, order: NDArray[np.intp] | None = None
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Weights and biases of each layer under a mask, and last the direct ones if any.
+
+        Parameters are those of `masks`.
+        """
+        import torch
+
+        n, parameter = self.depth + 1, module.get_parameter
+        W: list[torch.Tensor] = [parameter(f"W{i}") for i in range(n)]
+        b: list[torch.Tensor] = [parameter(f"b{i}") for i in range(n)]
+        if self._shared:
+            for i, units in enumerate(map(torch.from_numpy, self.units(k))):
+                W[i], b[i] = W[i][units], b[i][units]
+                W[i + 1] = W[i + 1].index_select(1, units)
+        if "direct" in self._weights:
+            W.append(parameter("direct"))
+            b.append(torch.zeros((), dtype=W[-1].dtype))
+        return [(w * mask, c) for w, mask, c in zip(W, self.masks(k, order), b, strict=True)]
 
     def build(self) -> torch.nn.Module:
         """Zeros of the sizes that W0, W1, … tell."""
@@ -156,7 +218,9 @@ class MADE(base.Autoregressive):
 
         if not len(self.orders):
             raise ValueError("orders must be at least one, got none")
-        seed = self._settings["seed"]
+        seed, share = self._settings["seed"], self._settings["share"]
+        if share.shape != () or not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 to 1, got {share.tolist()!r:.40}")
         if seed.shape != () or not 0 <= seed <= 2**53 or seed != int(seed):
             raise ValueError(f"seed must be an integer from 0 to 2**53, got {seed.tolist()!r:.40}")
         shapes: dict[str, tuple[int, ...]] = {}
@@ -172,16 +236,19 @@ class MADE(base.Autoregressive):
         return module
 
     def logits(
-        self, module: torch.nn.Module, x: torch.Tensor, masks: Masks | None = None
+        self,
+        module: torch.nn.Module,
+        x: torch.Tensor,
+        k: int = 0,
+        order: NDArray[np.intp] | None = None,
+        drop: Callable[[torch.Tensor], torch.Tensor] = lambda h: h,
     ) -> torch.Tensor:
-        """Log odds (n, d) under some masks: by default the first ones."""
-        import torch
-
-        masks, n = masks or self.masks(0), self.depth
-        W, b = (module.get_parameter(f"{name}{n}") for name in "Wb")
-        found = torch.nn.functional.linear(_hidden(module, x, masks[:n]), W * masks[n], b)
-        for direct in masks[n + 1 :]:
-            found = found + x @ (module.get_parameter("direct") * direct).T
+        """Log odds (n, d) under a mask; ``drop`` takes hidden layers to what is seen of them."""
+        layers, n = self.layers(module, k, order), self.depth
+        W, b = layers[n]
+        found = _hidden(layers[:n], x, drop) @ W.T + b
+        for direct, _ in layers[n + 1 :]:
+            found = found + x @ direct.T
         return found
 
     def loss(self, module: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -194,16 +261,20 @@ class MADE(base.Autoregressive):
 
     def loss_under(self, module: torch.nn.Module, x: torch.Tensor, k: int) -> torch.Tensor:
         """Negative log probability (n,) under the mask k."""
-        return base.cross_entropy(self.logits(module, x, self.masks(k)), x)
+        return base.cross_entropy(self.logits(module, x, k), x)
 
     def _represent(self, x: Array) -> Array:
-        """The last hidden layer, on average over the masks."""
+        """The last hidden layer, on average over the masks; 0 where one lets a unit not through."""
         import torch
 
-        masks = [self.masks(k)[: self.depth] for k in range(len(self.orders))]
+        n, m = self.depth, len(self.orders)
+        layers = [self.layers(self.network, k)[:n] for k in range(m)]
 
         def mean(rows: torch.Tensor) -> torch.Tensor:
-            return torch.stack([_hidden(self.network, rows, one) for one in masks]).mean(0)
+            found = torch.zeros(len(rows), self.sizes[n], dtype=rows.dtype)
+            for k, one in enumerate(layers):
+                found[:, self.units(k)[-1]] += _hidden(one, rows) / m
+            return found
 
         return self.in_chunks(mean, x)
 
@@ -238,25 +309,18 @@ class MADE(base.Autoregressive):
         """Draw the variables from the begin-th on in an order, with a first layer that grows."""
         import torch
 
-        parameter, n = self.network.get_parameter, self.depth
-        names = (*(f"W{i}" for i in range(n + 1)), "direct")
         with torch.no_grad():
-            masked = [
-                parameter(name) * mask
-                for name, mask in zip(names, self.masks(k, order), strict=False)
-            ]
+            (first, start), *rest = self.layers(self.network, k, order)
+            *hidden, (last, bias) = rest[: self.depth]
             rows = torch.from_numpy(x)
-            a = parameter("b0") + rows @ masked[0].T
+            a = start + rows @ first.T
             for i in order[begin:]:
-                h = torch.relu(a)
-                for j in range(1, n):
-                    h = torch.relu(h @ masked[j].T + parameter(f"b{j}"))
-                logit = h @ masked[n][i] + parameter(f"b{n}")[i]
-                for direct in masked[n + 1 :]:
+                logit = _hidden(hidden, torch.relu(a)) @ last[i] + bias[i]
+                for direct, _ in rest[self.depth :]:
                     logit += rows @ direct[i]
                 u = torch.from_numpy(uniform[:, i])
                 rows[:, i] = (u < torch.sigmoid(logit)).to(rows.dtype)
-                a.addr_(rows[:, i], masked[0][:, i])
+                a.addr_(rows[:, i], first[:, i])
         return np.asarray(rows.numpy())
 
     @classmethod
@@ -267,6 +331,8 @@ class MADE(base.Autoregressive):
         hidden: Sequence[int] = (500,),
         order: ArrayLike | None = None,
         masks: int = 1,
+        share: float = 1.0,
+        dropout: float = 0.0,
         direct: bool = True,
         how: Descent = HOW,
         held_out: ArrayLike | None = None,
@@ -288,12 +354,16 @@ class MADE(base.Autoregressive):
             numbered; of several, drawn for each.
         masks : int
             Their number.
+        share : float
+            Part of each hidden layer that each lets through, above 0 to 1.
+        dropout : float
+            Part of the hidden units that training leaves out for a datum, from 0 to below 1.
         direct : bool
             Whether inputs have weights to the log odds, too.
         how : Descent
             Its seed is that of the batches, and of their masks.
         held_out, checkpoint, progress
-            As for `Autoregressive.train`; ``held_out`` is looked at under a mask of each 1000 rows.
+            As for `Autoregressive.train`; ``held_out`` is looked at under all masks.
         shape : tuple of int, optional
             Of a datum; by default that of the rows.
         seed : int
@@ -304,6 +374,7 @@ class MADE(base.Autoregressive):
         hidden = tuple(hidden)
         if min(masks, len(hidden), *hidden) < 1:
             raise ValueError(f"masks and sizes must be at least 1, got {masks} and {hidden}")
+        check_number("dropout", dropout, 0, 1 - 1e-6)
         found = check_data_shape(x, shape)
         rng, d = np.random.default_rng(seed), math.prod(found)
         if order is None:
@@ -315,13 +386,22 @@ class MADE(base.Autoregressive):
             arrays[f"W{i}"] = rng.normal(0, 1 / np.sqrt(inputs), (outputs, inputs))
             arrays[f"b{i}"] = np.zeros(outputs)
         arrays[f"b{len(hidden)}"] = base.log_odds(x, found)
-        start = cls(found, None, orders=orders, seed=seed, **arrays)
+        start = cls(found, None, orders=orders, seed=seed, share=share, **arrays)
 
         def loss(
             module: torch.nn.Module, rows: torch.Tensor, generator: torch.Generator
         ) -> torch.Tensor:
+            if not module.training:
+                return start.loss(module, rows)
+
+            def drop(h: torch.Tensor) -> torch.Tensor:
+                if not dropout:
+                    return h
+                left = torch.full_like(h, 1 - dropout)
+                return h * torch.bernoulli(left, generator=generator) / (1 - dropout)
+
             k = int(torch.randint(masks, (), generator=generator))
-            return start.loss_under(module, rows, k)
+            return base.cross_entropy(start.logits(module, rows, k, drop=drop), rows)
 
         return start.train(
             x, how, held_out=held_out, checkpoint=checkpoint, progress=progress, loss=loss
@@ -329,14 +409,13 @@ class MADE(base.Autoregressive):
 
 
 def _hidden(
-    module: torch.nn.Module, x: torch.Tensor, masks: Sequence[torch.Tensor]
+    layers: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    x: torch.Tensor,
+    drop: Callable[[torch.Tensor], torch.Tensor] = lambda h: h,
 ) -> torch.Tensor:
-    """The last hidden layer, of as many as there are masks."""
-    import torch
-
-    for i, mask in enumerate(masks):
-        W, b = module.get_parameter(f"W{i}"), module.get_parameter(f"b{i}")
-        x = torch.relu(torch.nn.functional.linear(x, W * mask, b))
+    """What comes of x by layers of rectified linear units."""
+    for W, b in layers:
+        x = drop((x @ W.T + b).relu())
     return x
 
 
