@@ -38,6 +38,7 @@ def train_diffusion(
     n_filters: int = 64,
     side: int = 8,
     model: str = "gray-8x8-200",
+    start: ReactionDiffusion | None = None,
     how: Descent = HOW,
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 60.0,
@@ -52,7 +53,9 @@ def train_diffusion(
     n_steps, n_filters, side : int
         Steps, filters of each, and the side of their patches.
     model : str
-        Prior of the start.
+        Prior of the passes before the steps.
+    start : ReactionDiffusion, optional
+        Steps to go on from; without them filters begin as cosines.
     how : Descent
     checkpoint, checkpoint_seconds, progress
         As for `fastepll.train.descend.descend`.
@@ -62,7 +65,7 @@ def train_diffusion(
     Raises
     ------
     ValueError
-        Photographs that are too small, or an odd batch.
+        Photographs that are too small, an odd batch, or a start of other shapes.
     """
     photographs = [read_gray(path) for path in list_images(folder)]
     if min(min(one.shape) for one in photographs) < SIDE:
@@ -82,12 +85,14 @@ def train_diffusion(
         return torch.cat([planes, torch.full_like(planes[:, :1], sigma)], 1)
 
     network = DiffusionNetwork(n_steps, n_filters, side)
+    if start is not None:
+        network.take(start)
 
     def loss(planes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        start, noisy, clean = (planes[:, i : i + 1] for i in range(3))
-        found = network(start, noisy, float(planes[0, 3, 0, 0]))
+        first, noisy, clean = (planes[:, i : i + 1] for i in range(3))
+        found = network(first, noisy, float(planes[0, 3, 0, 0]))
         inner = slice(side - 1, 1 - side)
-        errors = [(one - clean)[..., inner, inner].square().mean() for one in (found, start)]
+        errors = [(one - clean)[..., inner, inner].square().mean() for one in (found, first)]
         return errors[0] / errors[1]
 
     descend(
@@ -100,7 +105,8 @@ def train_diffusion(
         progress=progress,
     )
     command = f"train_diffusion(…, n_steps={n_steps}, n_filters={n_filters}, side={side}, {how})"
-    return network.model({"model": model, "command": command, "license": license})
+    before = {} if start is None else {"start": start.metadata.get("command", "")}
+    return network.model({"model": model, "command": command, "license": license, **before})
 
 
 def pieces(
@@ -130,7 +136,9 @@ def main() -> None:
     parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--start", help="file of steps to go on from")
     parser.add_argument("--iterations", type=int, default=HOW.iterations)
+    parser.add_argument("--learning-rate", type=float, default=HOW.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default="gray-8x8-200")
     parser.add_argument("--license", default="")
@@ -146,7 +154,13 @@ def main() -> None:
         n_steps=arguments.steps,
         n_filters=arguments.filters,
         model=arguments.model,
-        how=replace(HOW, iterations=arguments.iterations, seed=arguments.seed),
+        start=ReactionDiffusion.load(arguments.start) if arguments.start else None,
+        how=replace(
+            HOW,
+            iterations=arguments.iterations,
+            learning_rate=arguments.learning_rate,
+            seed=arguments.seed,
+        ),
         checkpoint=arguments.checkpoint,
         progress=tell,
         license=arguments.license,

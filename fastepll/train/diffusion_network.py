@@ -48,6 +48,19 @@ class DiffusionNetwork(torch.nn.Module):
             own = torch.zeros(m, *first.shape)
             self.register_parameter(f"own_{name}", torch.nn.Parameter(own))
 
+    def take(self, model: ReactionDiffusion) -> None:
+        """Go on from a model of as many steps, filters and levels; ValueError if it has others."""
+        for name in self.names:
+            found = torch.from_numpy(model.arrays[name]).float()
+            shared, own = self.get_parameter(name), self.get_parameter(f"own_{name}")
+            if found.shape != own.shape:
+                raise ValueError(
+                    f"{name} of start must have shape {tuple(own.shape)}, got {tuple(found.shape)}"
+                )
+            with torch.no_grad():
+                shared.copy_(found.mean(0))
+                own.copy_(found - shared)
+
     def at(self, sigma: float) -> dict[str, torch.Tensor]:
         """Parameters (n_steps, ...) at a noise level."""
         place = float(np.interp(math.log(sigma), np.log(SIGMAS), np.arange(len(SIGMAS))))

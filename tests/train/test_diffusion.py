@@ -47,6 +47,21 @@ def test_the_network_is_the_model_it_becomes():
     np.testing.assert_allclose(found, now, rtol=0, atol=2e-5 * np.abs(now).max())
 
 
+def test_goes_on_from_a_model():
+    network, other = (networks.DiffusionNetwork(2, 20, 5) for _ in range(2))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    model = network.model({})
+    other.take(model)
+    again = other.model({})
+    for name, array in model.arrays.items():
+        np.testing.assert_allclose(again.arrays[name], array, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="analysis of start must have shape"):
+        networks.DiffusionNetwork(2, 19, 5).take(model)
+
+
 def test_gradients_of_influence_functions():
     rng = np.random.default_rng(0)
     responses, values = rng.uniform(-6, 6, (2, 3, 40)), rng.standard_normal((3, 41))
