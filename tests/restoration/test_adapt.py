@@ -77,6 +77,21 @@ def test_noise_is_estimated():
     np.testing.assert_allclose(found.covariances, wanted.covariances, rtol=1e-3, atol=1e-6)
 
 
+def test_an_image_without_noise_is_refused():
+    with (
+        pytest.warns(UserWarning, match="sigma"),
+        pytest.raises(ValueError, match="no noise to adapt a prior to"),
+    ):
+        fastepll.adapt(MODEL, np.full((40, 50), 0.25))
+
+
+def test_a_flat_image_has_a_prior():
+    flat = noisy(np.full((40, 50), 0.25), SIGMA)
+    own = fastepll.adapt(MODEL, flat, SIGMA, prior_weight=1)
+    restored = fastepll.denoise(flat, SIGMA, model=own)
+    assert np.std(restored) < 0.15 * SIGMA
+
+
 def test_the_image_stays():
     image = IMAGE.astype(np.float32)
     copy = image.copy()
