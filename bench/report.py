@@ -13,7 +13,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tables import adaptation, denoising, noise, peers, priors, size, tasks, threads, two_priors
+from tables import (
+    adaptation,
+    denoising,
+    noise,
+    peers,
+    priors,
+    size,
+    tasks,
+    threads,
+    two_priors,
+    volumes,
+)
 from tables.phrases import PHRASES
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +48,7 @@ TABLES: tuple[Callable[[], str], ...] = (
     two_priors.two_colour_priors,
     two_priors.two_likelihoods,
     two_priors.two_priors,
+    volumes.volumes,
 )
 WRITERS = {table.__name__: table for table in TABLES} | PHRASES
 MARKED = re.compile(r"<!-- ([\w ]+) -->(\n?)(.*?)<!-- end \1 -->", re.DOTALL)

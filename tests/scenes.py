@@ -33,6 +33,13 @@ def scene(height: int = 64, width: int = 80) -> Array:
     return np.asarray(0.35 + 0.2 * y + waves + 0.25 * (x + 0.4 * y > 0.6))
 
 
+def ramp(depth: int, height: int, width: int) -> Array:
+    """Volume with soft waves and an edge that no axis is parallel to, in [0.1, 0.9], float64."""
+    z, y, x = np.mgrid[:depth, :height, :width] / max(depth, height, width)
+    waves = 0.15 * np.sin(9 * x + 4 * z) * np.cos(7 * y)
+    return np.asarray(0.35 + 0.2 * y + waves + 0.25 * (x + 0.4 * y + 0.7 * z > 0.9))
+
+
 def noisy(clean: Array, sigma: float, seed: int = 0) -> Array:
     """Scene with white Gaussian noise."""
     return np.asarray(clean + sigma * np.random.default_rng(seed).standard_normal(clean.shape))

@@ -42,7 +42,8 @@ COLUMNS = {
 }
 GAINS = {"nats": ".2f", "gain": ".2f", "gain error": ".2f", "image": ".2f", "averaged": ".2f"}
 TEXT = (
-    "*nats*: on the 63-dimension protocol, bsds300/test, and its standard error over images. "
+    "*nats*: on the 63-dimension protocol, bsds300/test, and its standard error over images; of "
+    "`patch-vae` and `patch-vae-t` a lower bound. "
     "*patch*: PSNR in dB of most probable patches at sigma 25; *mean*: of posterior means, by "
     "draws from the shipped mixture's posterior that are weighted with the ratio of the two "
     "densities, and its gain over the mixture's own mean of the same patches; *effective*: how "
@@ -145,11 +146,14 @@ def flatness(study: Study, name: str) -> str:
     found = study.known("modes", name, 25)
     if not found:
         return ""
-    return (
+    told = (
         f"Most probable patches of `{name}` at sigma 25 have {found['contrast']:.2f} of the "
-        f"contrast of clean ones, the mixture's estimates {found['mixture']:.2f}; the log "
-        f"posterior density of the first is {found['rise']:.0f} nats above that of the second."
+        f"contrast of clean ones, the mixture's estimates {found['mixture']:.2f}"
     )
+    if "rise" in found:
+        rise = f"{found['rise']:.0f} nats above that of the second"
+        told += f"; the log posterior density of the first is {rise}"
+    return told + "."
 
 
 def image_of(study: Study, name: str, crop: int) -> float | None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._validation.arguments import check_count, integer
+from fastepll._validation.arguments import check_count, check_flag, integer
 from fastepll._validation.array_like import as_array
 from fastepll.typing import HasPatches
 
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("uint8", "uint16", "int8", "int16", "int32", "uint32")
 DTYPES = tuple(np.dtype(t) for t in FLOATS + INTEGERS)
+
+
+class Layout(TypedDict):
+    """What the axes of an array are but for the channels'."""
+
+    stack: bool
+    spatial_axes: int
+    alpha: bool
 
 
 def check_image(
@@ -25,17 +33,18 @@ def check_image(
     *,
     stack: bool = False,
     alpha: bool = False,
+    spatial_axes: int = 2,
 ) -> NDArray[Any]:
-    """Return the image as an array of one of `DTYPES`, 2-D, or 3-D with a channel axis.
+    """Return the image as an array of one of `DTYPES`, with its spatial axes and a channel axis.
 
-    With ``stack`` it has more axes, in front of the height; with ``alpha`` at least two channels.
+    With ``stack`` it has more axes, in front of these; with ``alpha`` at least two channels.
     """
     array = check_dtype(name, image)
-    axis = check_axis(channel_axis, stack=stack)
-    wanted = 2 if axis is None else 3
+    axis = check_axis(channel_axis, stack=stack, spatial_axes=spatial_axes)
+    wanted = spatial_axes + (axis is not None)
     if array.ndim < wanted or (array.ndim > wanted and not stack):
         hints = ["for colour give channel_axis, -1 for (height, width, channels)"]
-        hints = hints[: array.ndim == 3 and axis is None]
+        hints = hints[: array.ndim == 3 == wanted + 1 and axis is None]
         if array.ndim > wanted:
             hints.append("for several images give stack=True")
         raise ValueError(
@@ -48,11 +57,22 @@ def check_image(
     return array
 
 
-def check_axis(channel_axis: int | None, *, stack: bool = False) -> int | None:
+def check_layout(*, stack: bool, spatial_axes: int, alpha: bool) -> Layout:
+    """Return what the axes of an array are: 2 of space, or 3 of a volume, and others."""
+    return {
+        "stack": check_flag("stack", stack),
+        "spatial_axes": check_count("spatial_axes", spatial_axes, 2, 3),
+        "alpha": check_flag("alpha", alpha),
+    }
+
+
+def check_axis(
+    channel_axis: int | None, *, stack: bool = False, spatial_axes: int = 2
+) -> int | None:
     """Return the axis of the channels, None for gray; of a stack it is not known to be one yet."""
-    axis = integer("channel_axis", channel_axis)
-    if axis is not None and not stack and not -3 <= axis < 3:
-        raise ValueError(f"channel_axis must be in [-3, 2] for a 3-D image, got {axis}")
+    axis, n = integer("channel_axis", channel_axis), spatial_axes + 1
+    if axis is not None and not stack and not -n <= axis < n:
+        raise ValueError(f"channel_axis must be in [-{n}, {n - 1}] for a {n}-D image, got {axis}")
     return axis
 
 
@@ -76,9 +96,10 @@ def check_shape(
     *,
     stack: bool = False,
     alpha: bool = False,
-) -> tuple[int, int, int]:
-    """Return the height, width and number of channels to restore of the images to come."""
-    wanted = 2 if channel_axis is None else 3
+    spatial_axes: int = 2,
+) -> tuple[int, ...]:
+    """Return the spatial axes and the number of channels to restore of the images to come."""
+    wanted = spatial_axes + (channel_axis is not None)
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence):
         raise TypeError(f"shape must be a sequence of integers, got {type(shape).__name__}")
     if len(shape) < wanted or (len(shape) > wanted and not stack):
@@ -86,7 +107,7 @@ def check_shape(
     sides = [check_count("shape", side, 1, sys.maxsize) for side in shape]
     check_channels("shape", sides, channel_axis, alpha=alpha)
     n_channels = 1 if channel_axis is None else sides.pop(channel_axis)
-    return sides[-2], sides[-1], n_channels - alpha
+    return (*sides[-spatial_axes:], n_channels - alpha)
 
 
 def check_out(out: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
@@ -103,16 +124,24 @@ def check_out(out: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
 
 
 def check_fit(shape: Sequence[int], model: HasPatches) -> None:
-    """Raise ValueError unless a patch fits into an image (height, width, channels)."""
+    """Raise ValueError unless a patch fits into an image (height, width, channels).
+
+    Of a volume (depth, height, width, channels) into its planes in all directions.
+    """
     patch = model.patch_shape
+    if len(shape) == 4 and min(shape[:3]) < max(patch[:2]):
+        raise ValueError(
+            f"volume must have at least {max(patch[:2])} voxels along each axis, as the model's "
+            f"patches, got shape {tuple(shape[:3])}; stack=True restores its slices one by one"
+        )
     if shape[0] < patch[0] or shape[1] < patch[1]:
         raise ValueError(
             f"image must be at least as large as the model's {patch[0]}x{patch[1]} patches, "
             f"got {shape[0]}x{shape[1]} pixels"
         )
-    if len(patch) == 3 and shape[2] != patch[2]:
+    if len(patch) == 3 and shape[-1] != patch[2]:
         raise ValueError(
-            f"image must have the {patch[2]} channels of the model's patches, got {shape[2]}"
+            f"image must have the {patch[2]} channels of the model's patches, got {shape[-1]}"
         )
 
 

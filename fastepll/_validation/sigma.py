@@ -62,11 +62,12 @@ def sigma_of_images(
     return list(sigma.reshape(n, *plane))
 
 
-def beside(sigma: Sigma | None, stack: tuple[int, ...]) -> Sigma | None:
-    """The sigma of `sigma_of_images` such that it goes with (..., height, width, channels)."""
+def beside(sigma: Sigma | None, stack: tuple[int, ...], n_axes: int = 2) -> Sigma | None:
+    """The sigma of `sigma_of_images` such that it goes with (..., *plane, channels)."""
     if sigma is None or isinstance(sigma, float):
         return sigma
-    return sigma[..., None, None, None] if sigma.shape == stack else sigma[..., None]
+    after = n_axes + 1 if sigma.shape == stack else 1
+    return sigma.reshape(*sigma.shape, *[1] * after)
 
 
 @overload

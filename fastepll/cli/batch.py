@@ -78,9 +78,11 @@ def run_job(
 ) -> tuple[Result, float]:
     """Read, restore, write; what came out, and in how many seconds."""
     frames = read_frames(job.source)
-    if len(frames) > 1 and not arguments.stack:
+    of_volume = getattr(arguments, "volume", False)
+    if len(frames) > 1 and not (arguments.stack or of_volume):
         raise PictureError(
-            f"cannot restore {job.source}: it has {len(frames)} pictures; --stack restores each"
+            f"cannot restore {job.source}: it has {len(frames)} pictures; --stack restores each, "
+            "--volume of denoise all together"
         )
     lost = rehearse(job.target, frames, getattr(arguments, "factor", 1))
     start = time.perf_counter()

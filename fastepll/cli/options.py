@@ -90,11 +90,12 @@ def add_kernel(
 
 def keywords(frames: Sequence[Picture], arguments: argparse.Namespace) -> dict[str, Any]:
     """What all tasks are called with."""
-    return {
+    of_volume = getattr(arguments, "volume", False)
+    axes = {"spatial_axes": 3} if of_volume else {"stack": len(frames) > 1}
+    return axes | {
         "model": arguments.model,
         "quality": arguments.quality,
         "channel_axis": -1 if frames[0].pixels.ndim == 3 else None,
-        "stack": len(frames) > 1,
         "data_range": arguments.data_range,
         "n_threads": arguments.threads,
         "backend": arguments.backend,

@@ -6,7 +6,6 @@ import argparse
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -34,6 +33,16 @@ class Task:
     add_arguments: Callable[[argparse.ArgumentParser], None]
     prepare: Callable[[argparse.Namespace], Restore]
     by_passes: bool = True
+
+
+def denoise_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of denoise."""
+    parser.add_argument(
+        "--volume",
+        action="store_true",
+        help="restore the pages of a TIFF together, as slices of a volume or frames",
+    )
+    add_sigma(parser, None)
 
 
 def prepare_denoise(arguments: argparse.Namespace) -> Restore:
@@ -169,7 +178,7 @@ def noise(
     least, most = np.min(sigma), np.max(sigma)
     if least == 0:
         warnings.warn(f"{WHY_ZERO}; if it has noise, give --sigma", stacklevel=1)
-    several = f"{least:.4g} to " * (len(frames) > 1)
+    several = f"{least:.4g} to " * (np.size(sigma) > 1)
     return sigma, {"sigma": f"{several}{most:.4g} (estimated)"}
 
 
@@ -188,7 +197,7 @@ TASKS = (
         "denoise",
         "restore noisy picture files",
         "Remove noise.",
-        partial(add_sigma, default=None),
+        denoise_arguments,
         prepare_denoise,
     ),
     Task(

@@ -32,6 +32,11 @@ def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]
     return array[..., None] if channel_axis is None else np.moveaxis(array, channel_axis, -1)
 
 
+def in_one_plane(image: NDArray[Any]) -> NDArray[Any]:
+    """An image (height, width, channels); the slices of a volume of such, one below the other."""
+    return image.reshape(-1, *image.shape[-2:])
+
+
 @dataclass(frozen=True, eq=False)
 class Planes:
     """Linear map between C channels and C planes.
@@ -100,16 +105,16 @@ def to_plane(image: NDArray[Any], weights: NDArray[np.float64], out: FloatArray)
 
 
 def from_planes(planes: Sequence[FloatArray], mix: NDArray[np.float64], out: NDArray[Any]) -> None:
-    """Fill (height, width, channels) with ``mix @ planes``, rounded and clipped for integers."""
+    """Fill (..., channels) with ``mix @ planes``, rounded and clipped for integers."""
     if len(mix) == 1 and mix[0, 0] == 1 and out.dtype.kind == "f":
         np.copyto(out[..., 0], planes[0], casting="unsafe")
         return
     rows = max(1, BLOCK // out[0].size)
     for start in range(0, len(out), rows):
         part = slice(start, start + rows)
-        values = planes[0][part, :, None] * mix[:, 0]
+        values = planes[0][part][..., None] * mix[:, 0]
         for c in range(1, len(planes)):
-            values += planes[c][part, :, None] * mix[:, c]
+            values += planes[c][part][..., None] * mix[:, c]
         if out.dtype.kind in "iu":
             limits = np.iinfo(out.dtype)
             np.rint(values, out=values)

@@ -49,7 +49,7 @@ class Conversion:
         return out
 
     def join(self, planes: Sequence[FloatArray], out: NDArray[Any]) -> None:
-        """Fill (height, width, channels) from all planes, in their order."""
+        """Fill (..., channels) from all planes, in their order."""
         from_planes(planes, self.mix.synthesis * self.data_range, out)
 
     def same(self, image: NDArray[Any]) -> FloatArray | None:

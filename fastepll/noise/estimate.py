@@ -11,12 +11,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from fastepll._threads import resolve_threads
-from fastepll._validation.arguments import check_flag, check_threads
-from fastepll._validation.images import check_fit, check_image
+from fastepll._validation.arguments import check_threads
+from fastepll._validation.images import check_fit, check_image, check_layout
 from fastepll._validation.intensities import check_data_range, check_intensities
 from fastepll._warnings import warn
 from fastepll.images.batch import colours_and_alpha
-from fastepll.images.channels import channels_last
+from fastepll.images.channels import channels_last, in_one_plane
 from fastepll.models import GaussianMixture, load_model
 from fastepll.noise.bands import Bands, bands_of, patch_statistics
 from fastepll.noise.clipped import unclipped
@@ -63,6 +63,7 @@ def estimate_sigma(
     model: Model = ...,
     channel_axis: int | None = ...,
     stack: Literal[False] = ...,
+    spatial_axes: int = ...,
     alpha: bool = ...,
     data_range: DataRange = ...,
     n_threads: int | None = ...,
@@ -76,6 +77,7 @@ def estimate_sigma(
     model: Model = ...,
     channel_axis: int | None = ...,
     stack: bool,
+    spatial_axes: int = ...,
     alpha: bool = ...,
     data_range: DataRange = ...,
     n_threads: int | None = ...,
@@ -88,6 +90,7 @@ def estimate_sigma(
     model: Model = "gray-8x8-200",
     channel_axis: int | None = None,
     stack: bool = False,
+    spatial_axes: int = 2,
     alpha: bool = False,
     data_range: DataRange = None,
     n_threads: int | None = None,
@@ -96,9 +99,9 @@ def estimate_sigma(
 
     Parameters
     ----------
-    image, model, channel_axis, stack, alpha, data_range, n_threads
-        As for `fastepll.denoise`. In place of a model that is no mixture of gray patches the
-        default one is taken.
+    image, model, channel_axis, stack, spatial_axes, alpha, data_range, n_threads
+        As for `fastepll.denoise`; a volume is looked at slice below slice. In place of a model that
+        is no mixture of gray patches the default one is taken.
 
     Returns
     -------
@@ -142,21 +145,19 @@ def estimate_sigma(
     >>> 0.095 < sigma < 0.105
     True
     """
-    check_flag("stack", stack)
-    check_flag("alpha", alpha)
-    array = check_image(image, channel_axis, stack=stack, alpha=alpha)
+    layout = check_layout(stack=stack, spatial_axes=spatial_axes, alpha=alpha)
+    array = check_image(image, channel_axis, **layout)
     mixture = gray_mixture(check_model(model))
     source = channels_last(array, channel_axis)
     source = colours_and_alpha(source)[0] if alpha else source
-    check_fit(source.shape[-3:], mixture)
+    check_fit(source.shape[-spatial_axes - 1 :], mixture)
     data_range = check_intensities(source, check_data_range(data_range))
     threads = resolve_threads(check_threads(n_threads))
-    if not stack:
-        return data_range * relative_sigma(source, mixture, data_range, threads)
-    sigmas = np.empty(source.shape[:-3])
+    sigmas = np.empty(source.shape[: -spatial_axes - 1])
     for i in np.ndindex(sigmas.shape):
-        sigmas[i] = data_range * relative_sigma(source[i], mixture, data_range, threads)
-    return sigmas
+        plane = in_one_plane(source[i])
+        sigmas[i] = data_range * relative_sigma(plane, mixture, data_range, threads)
+    return sigmas if stack else float(sigmas)
 
 
 def gray_mixture(model: PatchModel) -> GaussianMixture:

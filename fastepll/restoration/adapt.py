@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastepll._threads import resolve_threads
-from fastepll._validation.arguments import check_backend, check_flag, check_number, check_threads
-from fastepll._validation.images import check_axis, check_fit, check_image
+from fastepll._validation.arguments import check_backend, check_number, check_threads
+from fastepll._validation.images import check_fit, check_image, check_layout
 from fastepll._validation.intensities import check_data_range, check_intensities
 from fastepll.backends import backend_for
-from fastepll.images.channels import channels_last, planes_for
+from fastepll.images.channels import channels_last, in_one_plane, planes_for
 from fastepll.images.conversion import Conversion
 from fastepll.models import GaussianMixture
 from fastepll.noise.estimate import sigma_for
 from fastepll.priors.choice import check_model
 from fastepll.restoration.options import AdaptOptions, takes
-from fastepll.solver.adaptation import adapted, moments
+from fastepll.solver.adaptation import Moments, adapted, see
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -94,20 +94,20 @@ def adapt(
     if not isinstance(mixture, GaussianMixture):
         raise TypeError(f"model must be a Gaussian mixture, got {type(model).__name__}")
     weight = check_number("prior_weight", prior_weight, 1e-6, 1e30)
-    stack = check_flag("stack", options["stack"])
-    axis = check_axis(options["channel_axis"], stack=stack)
-    source = channels_last(check_image(image, axis, stack=stack), axis)
-    check_fit(source.shape[-3:], mixture)
+    layout = check_layout(stack=options["stack"], spatial_axes=options["spatial_axes"], alpha=False)
+    n, axis = layout["spatial_axes"], options["channel_axis"]
+    source = channels_last(check_image(image, axis, **layout), axis)
+    check_fit(source.shape[-n - 1 :], mixture)
     level = None if sigma is None else check_number("sigma", sigma, 1e-30, 1e30)
     data_range = check_data_range(options["data_range"])
     data_range = check_intensities(source, data_range, sigma=level)
     threads = resolve_threads(check_threads(options["n_threads"]))
     backend = backend_for(mixture, check_backend(options["backend"]))
     conversion = Conversion(planes_for(source.shape[-1], mixture), data_range, backend.dtype)
-    seen = []
-    for one in source.reshape(-1, *source.shape[-3:]):
+    seen: dict[float, Moments] = {}
+    for one in source.reshape(-1, *source.shape[-n - 1 :]):
         if level is None:
-            relative = sigma_for(one, mixture, data_range, threads)
+            relative = sigma_for(in_one_plane(one), mixture, data_range, threads)
         else:
             relative = level / data_range
         if relative < 1e-6:
@@ -115,9 +115,11 @@ def adapt(
         for group in conversion.mix.groups:
             planes = np.ascontiguousarray(conversion.split(one, group))
             own = relative * float(conversion.mix.gains[group[0]])
-            seen.append(moments(planes, mixture, own, backend=backend, n_threads=threads))
+            if own not in seen:
+                seen[own] = Moments.of_none(mixture, own)
+            see(seen[own], planes, mixture, of_volume=n == 3, backend=backend, n_threads=threads)
     told: JSON = {"shape": source.shape, "prior_weight": weight}
     metadata = {**mixture.metadata, "adapted": told}
     return GaussianMixture.from_covariances(
-        mixture.weights, adapted(mixture, seen, weight), mixture.patch_shape, metadata
+        mixture.weights, adapted(mixture, [*seen.values()], weight), mixture.patch_shape, metadata
     )

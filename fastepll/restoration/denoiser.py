@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,17 +21,24 @@ from fastepll._validation.arguments import (
     check_backend,
     check_betas,
     check_count,
-    check_flag,
     check_progress,
     check_threads,
 )
-from fastepll._validation.images import check_axis, check_fit, check_image, check_out, check_shape
+from fastepll._validation.images import (
+    check_axis,
+    check_fit,
+    check_image,
+    check_layout,
+    check_out,
+    check_shape,
+)
 from fastepll._validation.intensities import check_data_range, check_intensities
 from fastepll._validation.sigma import Sigma, beside, check_sigma, scale_sigma, sigma_of_images
 from fastepll.backends import backend_for
 from fastepll.images.batch import colours_and_alpha, fill_images, part
-from fastepll.images.channels import channels_last, planes_for
+from fastepll.images.channels import channels_last, in_one_plane, planes_for
 from fastepll.images.conversion import Conversion
+from fastepll.images.memory import Memory
 from fastepll.models import list_models
 from fastepll.noise.estimate import sigma_for
 from fastepll.priors.choice import check_model
@@ -39,9 +46,14 @@ from fastepll.restoration.options import DenoiserOptions, documents, takes
 from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.diffusion import check_learned, check_size
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
-from fastepll.solver.multiscale import count_scales, split
+from fastepll.solver.multiscale import count_scales
 from fastepll.solver.noise_map import restore_plane, typical
 from fastepll.solver.settings import MAX_SCALES, Settings, check_settings
+from fastepll.solver.volume import (
+    check_settings_of_volume,
+    check_sigmas_of_volumes,
+    denoise_volume,
+)
 from fastepll.typing import FloatArray, Poll
 
 if TYPE_CHECKING:
@@ -118,19 +130,24 @@ class Denoiser(Portable):
         self._n_scales = n_scales
         if n_scales is not None:
             check_count("n_scales", n_scales, 1, MAX_SCALES)
-        self._stack = check_flag("stack", options["stack"])
-        self._alpha = check_flag("alpha", options["alpha"])
-        self._axis = check_axis(options["channel_axis"], stack=self._stack)
+        self._layout = check_layout(
+            stack=options["stack"], spatial_axes=options["spatial_axes"], alpha=options["alpha"]
+        )
+        stack, spatial = self._layout["stack"], self._layout["spatial_axes"]
+        self._axis = check_axis(options["channel_axis"], stack=stack, spatial_axes=spatial)
         if self._axis is None:
             check_fit((*self._model.patch_shape[:2], 1), self._model)
         self._learned = check_learned(self._settings(1.0), self._model)
+        self._of_volumes = spatial == 3
+        if self._of_volumes:
+            check_settings_of_volume(self._settings(1.0), n_scales)
         self._data_range = check_data_range(options["data_range"])
         self._threads = check_threads(options["n_threads"])
         self._wanted = check_backend(options["backend"])
         self._backend = backend_for(self._model, self._wanted)
         self._kept: deque[Memory] = deque(maxlen=1)  # hands it to one thread alone, lock or no
         if shape is not None:
-            self._prepare(check_shape(shape, self._axis, stack=self._stack, alpha=self._alpha))
+            self._prepare(check_shape(shape, self._axis, **self._layout))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it was made with; a prior that comes with the package by its name."""
@@ -140,13 +157,12 @@ class Denoiser(Portable):
             model=self._named,
             quality=self._quality,
             channel_axis=self._axis,
-            stack=self._stack,
-            alpha=self._alpha,
             data_range=self._data_range,
             betas=self._betas,
             n_scales=self._n_scales,
             n_threads=self._threads,
             backend=self._wanted,
+            **self._layout,
         )
         return made, ()
 
@@ -168,23 +184,26 @@ class Denoiser(Portable):
         numpy.ndarray
             ``out``, or the new array.
         """
-        array = check_image(image, self._axis, stack=self._stack, alpha=self._alpha)
+        n, alpha = self._layout["spatial_axes"], self._layout["alpha"]
+        array = check_image(image, self._axis, **self._layout)
         report = check_progress(progress)
         result = np.empty(array.shape, array.dtype) if out is None else check_out(out, array)
         if (
             result is not array
-            and (self._stack or self._alpha)
+            and (self._layout["stack"] or alpha)
             and np.may_share_memory(result, array)
         ):
             array = array.copy()
         source, target = (channels_last(each, self._axis) for each in (array, result))
-        colours = colours_and_alpha(source)[0] if self._alpha else source
-        check_fit(colours.shape[-3:], self._model)
+        colours = colours_and_alpha(source)[0] if alpha else source
+        lead, plane = source.shape[: -n - 1], source.shape[-n - 1 : -1]
+        check_fit((*plane, colours.shape[-1]), self._model)
         if self._learned:
-            check_size(colours.shape[-3:-1])
-        lead = source.shape[:-3]
-        sigmas = sigma_of_images(self._sigma, lead, source.shape[-3:-1])
-        noise = beside(self._sigma, lead)
+            check_size(plane)
+        sigmas = sigma_of_images(self._sigma, lead, plane)
+        if self._of_volumes:
+            check_sigmas_of_volumes(sigmas)
+        noise = beside(self._sigma, lead, n)
         data_range = check_intensities(colours, self._data_range, sigma=noise)
         levels = [scale_sigma(sigma, data_range) for sigma in sigmas]
         mix = planes_for(colours.shape[-1], self._model)
@@ -195,7 +214,7 @@ class Denoiser(Portable):
         ) -> None:
             self._image(image, restored, levels[k], conversion, progress)
 
-        fill_images(fill, source, target, alpha=self._alpha, progress=report)
+        fill_images(fill, source, target, n_axes=n, alpha=alpha, progress=report)
         return result
 
     def _image(
@@ -206,10 +225,10 @@ class Denoiser(Portable):
         conversion: Conversion,
         report: Poll | None,
     ) -> None:
-        """Fill the result from one image (height, width, channels)."""
+        """Fill the result from one image (height, width, channels), or a volume of such."""
         if sigma is None:
             threads = resolve_threads(self._threads)
-            sigma = sigma_for(source, self._model, conversion.data_range, threads)
+            sigma = sigma_for(in_one_plane(source), self._model, conversion.data_range, threads)
         if np.max(sigma) < NEGLIGIBLE:
             if report is not None:
                 report(1.0)
@@ -217,7 +236,7 @@ class Denoiser(Portable):
             return
         known = None if isinstance(sigma, float) else sigma == 0
         same = None if known is None else source[known]
-        memory = self._take(source.shape[:2])
+        memory = self._take(source.shape[:-1])
         try:
             self._restore(source, result, sigma, conversion, memory=memory, report=report)
         finally:
@@ -235,7 +254,7 @@ class Denoiser(Portable):
         memory: Memory,
         report: Poll | None,
     ) -> None:
-        """Fill the result (height, width, channels), group by group of its planes."""
+        """Fill the result (..., channels), group by group of its planes."""
         ready = conversion.same(result)
         if ready is not None and np.may_share_memory(result, source):
             ready = None
@@ -252,13 +271,14 @@ class Denoiser(Portable):
                 work=memory["work", len(group)],
                 spare=memory["spare", len(group)] if noisy.size <= TOGETHER else None,
             )
-            restored.extend(split(image))
+            restored.extend(image if len(group) > 1 else [image])
         if ready is None:
             conversion.join(restored, result)
 
     def _plane(self, noisy: FloatArray, sigma: Sigma, **rest: Any) -> FloatArray:
-        """Restore a plane, or those that the model sees together."""
-        return restore_plane(
+        """Restore a plane or a volume, or those that the model sees together."""
+        restore: Callable[..., FloatArray] = denoise_volume if self._of_volumes else restore_plane
+        return restore(
             noisy,
             self._model,
             sigma,
@@ -289,14 +309,14 @@ class Denoiser(Portable):
         return Memory(shape, self._backend.dtype)
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
-        """Make the planes for images (height, width, channels), and the tables of the model."""
+        """Make the planes for images (..., channels), and the tables of the model."""
         model = self._model
         check_fit(shape, model)
-        mix = planes_for(shape[2], model)
-        memory = self._take(shape[:2])
+        mix = planes_for(shape[-1], model)
+        memory = self._take(shape[:-1])
         for i, group in enumerate(mix.groups):
             names = ["noisy", "work", f"restored {i}"]
-            if len(group) * math.prod(shape[:2]) <= TOGETHER:
+            if len(group) * math.prod(shape[:-1]) <= TOGETHER:
                 names.append("spare")
             for name in names:
                 memory[name, len(group)].fill(0)  # touched now, not in the first call
@@ -309,7 +329,8 @@ class Denoiser(Portable):
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
             for gain in {float(gain) for gain in mix.gains}:
                 settings = replace(self._settings(sigma * gain), learned=False)
-                for scale in range(count_scales(shape[:2], model, settings)):
+                scales = 1 if self._of_volumes else count_scales(shape[:-1], model, settings)
+                for scale in range(scales):
                     denoise_plane(
                         np.zeros(
                             model.patch_shape[2:] + model.patch_shape[:2], self._backend.dtype
@@ -320,20 +341,6 @@ class Denoiser(Portable):
                         backend=self._backend,
                         n_threads=resolve_threads(self._threads),
                     )
-
-
-class Memory(dict[tuple[str, int], FloatArray]):
-    """Image-sized memory of one call by name and number of planes, made when first asked for."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: type[np.floating[Any]]) -> None:
-        super().__init__()
-        self.shape, self.dtype = shape, dtype
-
-    def __missing__(self, key: tuple[str, int]) -> FloatArray:
-        """Make it."""
-        shape = self.shape if key[1] == 1 else (key[1], *self.shape)
-        self[key] = plane = np.empty(shape, self.dtype)
-        return plane
 
 
 def is_model(value: object) -> bool:

@@ -30,6 +30,7 @@ class AdaptOptions(ArrayOptions, total=False):
     """Of `fastepll.adapt`."""
 
     stack: bool
+    spatial_axes: int
     data_range: DataRange
 
 
@@ -56,8 +57,10 @@ class BatchOptions(ImageOptions, total=False):
 class DenoiserOptions(BatchOptions, ProbabilityOptions, total=False):
     """Of `fastepll.Denoiser`."""
 
+    spatial_axes: int
 
-class RestoreOptions(DenoiserOptions, total=False):
+
+class RestoreOptions(BatchOptions, ProbabilityOptions, total=False):
     """Of `fastepll.restore` and of the functions that are named after its tasks."""
 
     progress: Poll | None
@@ -68,6 +71,7 @@ DEFAULTS: dict[str, Any] = {
     "quality": "balanced",
     "channel_axis": None,
     "stack": False,
+    "spatial_axes": 2,
     "alpha": False,
     "data_range": None,
     "n_threads": None,
@@ -107,6 +111,12 @@ stack : bool
     Whether the axes before those of an image count images, (..., height, width) without the
     axis of the channels, which may lie anywhere. Each is restored by itself, as a call of its
     own would; sigma may be an array of one number for each, or of one map for each.""",
+    "spatial_axes": """\
+spatial_axes : int
+    2 for images (height, width), 3 for volumes (depth, height, width) or frames (time, height,
+    width) that are restored together, by the patches of the planes in all three directions. A
+    volume has the same noise everywhere, ``quality`` other than "learned", one size, and as many
+    voxels along each axis as a patch has along its longer side.""",
     "alpha": """\
 alpha : bool
     Whether the last channel is an alpha channel: it is returned as it is, the others as if it

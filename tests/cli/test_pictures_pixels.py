@@ -149,7 +149,7 @@ def test_stacks(run, tmp_path, prior_file, kind):
     before = files(tmp_path)
     code, out, err = run("denoise", source, target, "--sigma", 20)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "it has 3 pictures; --stack restores each" in err
+    assert "it has 3 pictures; --stack restores each, --volume of denoise all together" in err
     code, _, err = run("denoise", source, tmp_path / "out.png", "--stack")
     assert (code, err.count("\n")) == (2, 1)
     assert "PNG cannot hold 3 pictures; use .tif" in err
@@ -168,6 +168,24 @@ def test_stacks(run, tmp_path, prior_file, kind):
             assert one.pages[0].tags.valueof(code, (1, 1)) == other.pages[0].tags.valueof(
                 code, (1, 1)
             ) or (code not in one.pages[0].tags)
+
+
+@pytest.mark.parametrize("sigma", [20, None])
+def test_volume(run, tmp_path, prior_file, sigma):
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    volume = np.concatenate([STACK] * 3)
+    STACKS["ome"](source, volume)
+    given = [] if sigma is None else ["--sigma", sigma]
+    code, out, err = run("denoise", source, target, "--volume", *given)
+    assert (code, err) == (0, "")
+    found = sigma or fastepll.estimate_sigma(volume, spatial_axes=3, model=prior_file)
+    assert f"9 times 56x40 gray, 8 bit; sigma {found:.4g} (" in out
+    expected = fastepll.denoise(volume, found, spatial_axes=3, model=prior_file)
+    np.testing.assert_array_equal(tifffile.imread(target), expected)
+    STACKS["ome"](source, volume[:3])
+    code, _, err = run("denoise", source, target, "--volume", "--overwrite", *given)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "voxels along each axis" in err
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,21 @@ def test_a_stack_has_one_prior():
     np.testing.assert_allclose(twice.covariances, half.covariances, rtol=1e-9, atol=1e-14)
 
 
+def test_a_volume_has_one_prior_of_all_directions():
+    """Stripes of all three directions are learnt, whichever way the volume lies."""
+    z, y, x = np.mgrid[:24, :32, :40]
+    clean = 0.5 + 0.2 * np.sin(1.9 * x + 0.4 * y + 1.3 * z)
+    volume = noisy(clean, SIGMA)
+    own = fastepll.adapt("gray-8x8-200", volume, SIGMA, spatial_axes=3)
+    before, after = (
+        decibels(fastepll.denoise(volume, SIGMA, model=model, spatial_axes=3), clean)
+        for model in ("gray-8x8-200", own)
+    )
+    assert before == pytest.approx(25.01, abs=0.1)
+    assert after == pytest.approx(32.95, abs=0.3)
+    assert same(own, fastepll.adapt("gray-8x8-200", volume, SIGMA, spatial_axes=3, n_threads=1))
+
+
 def test_colour():
     colours = np.stack([IMAGE, IMAGE[::-1], IMAGE[:, ::-1]], -1)
     of_planes = fastepll.adapt(MODEL, colours, SIGMA, channel_axis=-1)
@@ -108,6 +123,8 @@ def test_the_image_stays():
         ((MODEL, IMAGE, np.full(IMAGE.shape, 0.1)), {}, TypeError, "sigma must be"),
         ((MODEL, IMAGE[:5], 0.1), {}, ValueError, "at least"),
         ((MODEL, IMAGE[None], 0.1), {}, ValueError, "image must"),
+        ((MODEL, IMAGE, 0.1), {"spatial_axes": 3}, ValueError, "image must be 3-D"),
+        ((MODEL, IMAGE[None], 0.1), {"spatial_axes": 3}, ValueError, "along each axis"),
         ((MODEL, np.where(IMAGE > 0.9, np.nan, IMAGE), 0.1), {}, ValueError, "finite"),
         ((MODEL, IMAGE + 0j, 0.1), {}, TypeError, "image must"),
         ((MODEL, IMAGE, 0.1), {"prior_weight": 0}, ValueError, "prior_weight must be in"),

@@ -8,9 +8,9 @@ import pytest
 from fastepll.backends.passes import Pass
 from fastepll.models import GaussianMixture
 from fastepll.solver import adaptation
-from fastepll.solver.adaptation import Moments, adapted, moments
+from fastepll.solver.adaptation import Moments, adapted, see
 
-from ..scenes import noisy, scene, smooth_mixture
+from ..scenes import noisy, ramp, scene, smooth_mixture
 
 MODEL = smooth_mixture(4)
 CENTRE = np.eye(16) - 1 / 16
@@ -24,16 +24,17 @@ def drawn(variance: float, seed: int = 0) -> Moments:
     for k in range(3):
         truth = 1.5 * MODEL.covariances[k] + 1e-3 * CENTRE
         rows = rng.multivariate_normal(np.zeros(16), truth + variance * CENTRE, int(counts[k]))
-        scatter[k] = rows.T @ rows / counts[k]
+        scatter[k] = rows.T @ rows
     return Moments(variance, counts, scatter)
 
 
 def test_moments_are_those_of_all_noisy_patches(backend):
     sigma, height, width = 0.1, 37, 29
     image = noisy(scene(height, width), sigma).astype(backend.dtype)
-    found = moments(image, MODEL, sigma, backend=backend, n_threads=1)
+    found = Moments.of_none(MODEL, sigma)
+    see(found, image, MODEL, backend=backend, n_threads=1)
     settings = adaptation.settings_for("fast", sigma, (4, 4))
-    guide = adaptation.restore_plane(image, MODEL, sigma, settings, backend=backend, n_threads=1)
+    guide = adaptation.denoise_plane(image, MODEL, sigma, settings, backend=backend, n_threads=1)
     step = Pass(noise_var=(0.3 * sigma) ** 2, selection="exact")
     chosen = backend.select(guide, MODEL, step, n_threads=1)
     windows = np.lib.stride_tricks.sliding_window_view(image.astype(float), (4, 4))
@@ -43,7 +44,24 @@ def test_moments_are_those_of_all_noisy_patches(backend):
     for k in range(4):
         own = patches[chosen.ravel() == k]
         assert found.counts[k] == len(own)
-        np.testing.assert_allclose(found.scatter[k] * len(own), own.T @ own, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(found.scatter[k], own.T @ own, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("voxels", "every"), [(1 << 20, 1), (9 * 10 * 11, 1), (9 * 10 * 5, 3)])
+def test_moments_of_a_volume_are_those_of_its_slices(monkeypatch, backend, voxels, every):
+    monkeypatch.setattr(adaptation, "VOXELS", voxels)
+    volume = noisy(ramp(9, 10, 11), 0.1).astype(backend.dtype)
+    found = Moments.of_none(MODEL, 0.1)
+    see(found, volume, MODEL, of_volume=True, backend=backend, n_threads=1)
+    windows = np.lib.stride_tricks.sliding_window_view
+    scatter, count = np.zeros((16, 16)), 0
+    for axis in range(3):
+        for plane in np.moveaxis(volume.astype(float), axis, 0)[::every]:
+            rows = windows(plane, (4, 4)).reshape(-1, 16)
+            rows = rows - rows.mean(1, keepdims=True)
+            scatter, count = scatter + rows.T @ rows, count + len(rows)
+    assert found.counts.sum() == count
+    np.testing.assert_allclose(found.scatter.sum(0), scatter, rtol=1e-9, atol=1e-11)
 
 
 def log_posterior(covariances: np.ndarray, seen: list[Moments], prior_weight: float) -> float:
@@ -59,7 +77,8 @@ def log_posterior(covariances: np.ndarray, seen: list[Moments], prior_weight: fl
         total += prior_weight * cost(covariance, MODEL.covariances[k])
         for each in seen:
             noise = each.variance * CENTRE
-            total += each.counts[k] * cost(covariance + noise, each.scatter[k])
+            mean = each.scatter[k] / max(each.counts[k], 1)
+            total += each.counts[k] * cost(covariance + noise, mean)
     return -total / 2
 
 
@@ -79,7 +98,7 @@ def test_without_noise_it_is_the_mean_of_both():
     seen = drawn(1e-12)
     found = adapted(MODEL, [seen], 50.0)
     counts = seen.counts[:, None, None]
-    wanted = (counts * seen.scatter + 50 * MODEL.covariances) / (counts + 50)
+    wanted = (seen.scatter + 50 * MODEL.covariances) / (counts + 50)
     np.testing.assert_allclose(found, wanted, atol=1e-9)
     np.testing.assert_allclose(found[3], MODEL.covariances[3], rtol=1e-12, atol=1e-18)
 
