@@ -10,27 +10,36 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from peers import bm3d
+from phantoms import filaments
 from protocol import Image, add_noise, bsd68, data_dir, psnr, read_gray, write_result
 
 import fastepll
+from fastepll.restoration.poisson import generalized_anscombe, inverse_generalized_anscombe
+
+Row = dict[str, Any]
 
 NAME = "gray-8x8-200"
-PICTURES = ("brick", "grass", "gravel", "text", "page", "coins", "cell", "moon")
+PICTURES = ("barbara", "brick", "grass", "gravel", "text", "page", "coins", "cell", "moon")
 OWN = ("brick", "grass", "gravel", "digits")
 SIGMA = 25
+PHOTONS = 20.0
 FIT = {"n_components": 50, "iterations": 20, "seed": 0}
 
 
 def picture(name: str) -> Image:
-    """A gray picture that comes with scikit-image, in [0, 1]."""
+    """That of the data, or one that comes with scikit-image, gray, in [0, 1]."""
     from skimage import data, img_as_float
 
+    if name == "barbara":
+        return read_gray(data_dir() / "dip" / "barbara.png")
     found = np.asarray(img_as_float(getattr(data, name)()))
     return found if found.ndim == 2 else np.asarray(found @ [0.2125, 0.7154, 0.0721])
 
@@ -67,12 +76,35 @@ def adapting(clean: Image, sigma: float, index: int, threads: int) -> dict[str, 
     }
 
 
+def fluorescence(threads: int) -> dict[str, float]:
+    """Decibels on threads under a microscope: 20 photons at most, read noise of one."""
+    clean = filaments(128).max(axis=0)
+    rng = np.random.default_rng(0)
+    noisy = rng.poisson(PHOTONS * clean) + rng.standard_normal(clean.shape)
+    even = generalized_anscombe(noisy, sigma=1.0)
+    black, white = generalized_anscombe([0.0, PHOTONS], sigma=1.0)
+    own = fastepll.adapt(NAME, even, 1.0, data_range=white - black, n_threads=threads)
+    options = {"peak": PHOTONS, "n_threads": threads}
+    row = {
+        f"{quality}{which}": psnr(
+            fastepll.denoise_poisson(noisy, sigma=1.0, model=model, quality=quality, **options)
+            / PHOTONS,
+            clean,
+        )
+        for quality in ("exact", "high")
+        for which, model in (("", NAME), (", adapted", own))
+    }
+    found = bm3d(threads)((even - black) / (white - black), 1 / (white - black))
+    restored = inverse_generalized_anscombe(black + (white - black) * found, sigma=1.0)
+    return row | {"BM3D": psnr(restored / PHOTONS, clean)}
+
+
 def patches(image: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """All of 8x8."""
     return sliding_window_view(image, (8, 8)).reshape(-1, 64).astype(np.float64)
 
 
-def own_kind(name: str, threads: int) -> dict[str, Any]:
+def own_kind(name: str, threads: int) -> dict[str, float]:
     """Decibels on a picture, by priors learnt from another part of its kind."""
     if name == "digits":
         train, test = digits("train"), digits("test", 10)
@@ -88,9 +120,12 @@ def own_kind(name: str, threads: int) -> dict[str, Any]:
         "from clean images": fastepll.GaussianMixture.fit(patches(train + levels), **FIT),
     }
     restored = partial(decibels, test, noisy, SIGMA, quality="exact", n_threads=threads)
-    return {"kind": name} | {
-        which: round(restored(model=model), 3) for which, model in models.items()
-    }
+    return {which: restored(model=model) for which, model in models.items()}
+
+
+def rounded(row: dict[str, float]) -> Row:
+    """To a thousandth."""
+    return {key: round(value, 3) for key, value in row.items()}
 
 
 def main() -> None:
@@ -98,27 +133,39 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=68, help="only the first N images")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    rows: list[dict[str, Any]] = []
-    for sigma in (15, 25, 50):
-        each = [
-            adapting(clean, sigma, i, args.threads)
-            for i, clean in enumerate(bsd68()[: args.images])
-        ]
-        row = {key: round(statistics.mean(one[key] for one in each), 3) for key in each[0]}
-        losses = [one["exact"] - one["exact, adapted"] for one in each]
-        rows.append({"image": "bsd68", "sigma": sigma} | row | {"most lost": round(max(losses), 3)})
-        print(rows[-1], flush=True)
-    barbara = read_gray(data_dir() / "dip" / "barbara.png")
-    for name in ("barbara", *PICTURES):
-        clean = barbara if name == "barbara" else picture(name)
-        found = adapting(clean, SIGMA, 0, args.threads)
-        row = {key: round(value, 3) for key, value in found.items()}
-        rows.append({"image": name, "sigma": SIGMA} | row)
-        print(rows[-1], flush=True)
-    kinds = [own_kind(name, args.threads) for name in OWN]
-    print(*kinds, sep="\n", flush=True)
+    found: dict[str, list[Row]] = {}
+    for part in (others, kinds, photographs):
+        found[part.__name__] = []
+        for row in part(args.images, args.threads):
+            found[part.__name__].append(row)
+            print(row, flush=True)
     if args.images == 68:
-        write_result("adaptation", {"threads": args.threads, "rows": rows, "kinds": kinds})
+        write_result("adaptation", {"threads": args.threads, **found})
+
+
+def photographs(n_images: int, threads: int) -> Iterator[Row]:
+    """Of images of bsd68, by noise level."""
+    for sigma in (15, 25, 50):
+        each = [adapting(clean, sigma, i, threads) for i, clean in enumerate(bsd68()[:n_images])]
+        means = {key: statistics.mean(one[key] for one in each) for key in each[0]}
+        most = max(one["exact"] - one["exact, adapted"] for one in each)
+        yield {"image": "bsd68", "sigma": sigma} | rounded(means | {"most lost": most})
+
+
+def others(_: int, threads: int) -> Iterator[Row]:
+    """Of textures and of pictures that are no photographs."""
+    for name in PICTURES:
+        clean = picture(name)
+        row = adapting(clean, SIGMA, 0, threads)
+        row["BM3D"] = psnr(bm3d(threads)(add_noise(clean, SIGMA, 0), SIGMA / 255), clean)
+        yield {"image": name, "sigma": SIGMA} | rounded(row)
+    yield {"image": "fluorescence", "photons": PHOTONS} | rounded(fluorescence(threads))
+
+
+def kinds(_: int, threads: int) -> Iterator[Row]:
+    """Of priors learnt from noisy images alone."""
+    for name in OWN:
+        yield {"kind": name} | rounded(own_kind(name, threads))
 
 
 if __name__ == "__main__":

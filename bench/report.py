@@ -42,6 +42,7 @@ TABLES: tuple[Callable[[], str], ...] = (
     size.scaling,
     size.kernels,
     tasks.tasks,
+    tasks.turns,
     threads.contention,
     threads.pieces,
     two_priors.gap,

@@ -38,3 +38,25 @@ def tasks() -> str:
         + "bicubic interpolation. Start: Tikhonov's estimate, or a smooth fill. "
         + "Commands: `python bench/tasks.py --images 12 --peers --write`, the same with 68."
     )
+
+
+def turns() -> str:
+    """What the steps of "learned" would gain in other tasks."""
+    figures = result("plug_and_play")
+    rows = [
+        [row["task"]]
+        + [f"{row[way]:.2f} dB" for way in ("high", "high, turns", "learned, turns")]
+        + [duration(row[way]) for way in ("seconds", "seconds of turns")]
+        for row in figures["tasks"]
+    ]
+    levels = ", ".join(map(str, figures["levels"]))
+    gains = [row["learned"] - row["high"] for row in figures["noise"]]
+    sigmas = [row["sigma"] for row in figures["noise"]]
+    return (
+        table(["task", "`high`", "then by `high`", "then by `learned`", "time", "of turns"], rows)
+        + f"\n\nFirst {figures['images']} images of `bsd68`; turns at noise of {levels} of 255, "
+        + "the best of three weights for all; no noise but with blur (2.55) and vignetting (2). "
+        + f"Of white noise `learned` restores {min(gains):.2f} to {max(gains):.2f} dB more than "
+        + f"`high`, from sigma {min(sigmas)} to {max(sigmas)}. {figures['threads']} thread(s), "
+        + f"{in_words(figures['machine'])}. Command: `python bench/plug_and_play.py`."
+    )

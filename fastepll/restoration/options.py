@@ -54,10 +54,14 @@ class BatchOptions(ImageOptions, total=False):
     alpha: bool
 
 
-class DenoiserOptions(BatchOptions, ProbabilityOptions, total=False):
-    """Of `fastepll.Denoiser`."""
+class PoissonOptions(BatchOptions, total=False):
+    """Of `fastepll.denoise_poisson`."""
 
     spatial_axes: int
+
+
+class DenoiserOptions(PoissonOptions, ProbabilityOptions, total=False):
+    """Of `fastepll.Denoiser`."""
 
 
 class RestoreOptions(BatchOptions, ProbabilityOptions, total=False):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastepll._validation.arguments import check_flag, check_number, real, real_array
-from fastepll._validation.images import check_image
+from fastepll._validation.arguments import check_number, real, real_array
+from fastepll._validation.images import check_image, check_layout
 from fastepll.images.batch import colours_and_alpha
 from fastepll.images.channels import channels_last
 from fastepll.restoration.denoiser import Denoiser
-from fastepll.restoration.options import BatchOptions, takes
+from fastepll.restoration.options import PoissonOptions, takes
 from fastepll.typing import Poll
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def inverse_generalized_anscombe(
     return offset + gain * events_of(check_counts("values", values), s)
 
 
-@takes(BatchOptions)
+@takes(PoissonOptions)
 def denoise_poisson(
     counts: ArrayLike,
     gain: float = 1.0,
@@ -129,7 +129,7 @@ def denoise_poisson(
     *,
     peak: float | None = None,
     progress: Poll | None = None,
-    **options: Unpack[BatchOptions],
+    **options: Unpack[PoissonOptions],
 ) -> NDArray[np.float64]:
     """Remove Poisson-Gaussian noise from an image by EPLL.
 
@@ -164,9 +164,9 @@ def denoise_poisson(
     """
     gain, s, offset = check_noise(gain, sigma, offset)
     array = check_counts("counts", counts)
-    stack, alpha = (check_flag(name, options[name]) for name in ("stack", "alpha"))
-    axis = options["channel_axis"]
-    check_image(array, axis, "counts", stack=stack, alpha=alpha)
+    axis, alpha = options["channel_axis"], options["alpha"]
+    layout = check_layout(stack=options["stack"], spatial_axes=options["spatial_axes"], alpha=alpha)
+    check_image(array, axis, "counts", **layout)
     planes = channels_last(array, axis)
     if alpha:
         planes, opacity = colours_and_alpha(planes)

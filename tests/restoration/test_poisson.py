@@ -14,7 +14,7 @@ from fastepll.restoration.poisson import (
     inverse_generalized_anscombe,
 )
 
-from ..scenes import noisy, rms, scene, smooth_mixture
+from ..scenes import noisy, ramp, rms, scene, smooth_mixture
 
 MODEL = smooth_mixture()
 EVENTS = np.array([0.1, 0.15, 0.3, 0.7, 1, 1.7, 3, 7.3, 20, 55, 100, 399, 403, 1000])
@@ -128,3 +128,20 @@ def test_camera_units_colours_and_stacks():
 def test_bad_input(arguments, error, text):
     with pytest.raises(error, match=text):
         denoise_poisson(**({"counts": np.ones((20, 20)), "model": MODEL} | arguments))
+
+
+def test_a_volume_is_restored_together():
+    expected = 4 + 16 * ramp(16, 24, 28)
+    counts = np.random.default_rng(0).poisson(expected)
+    options = {"model": "gray-8x8-200"}
+    slices = fastepll.denoise_poisson(counts, stack=True, **options)
+    found = fastepll.denoise_poisson(counts, spatial_axes=3, **options)
+    before, after = (np.sqrt(np.mean(np.square(x - expected))) for x in (slices, found))
+    assert before == pytest.approx(0.93, abs=0.03)
+    assert after == pytest.approx(0.68, abs=0.03)
+    stacked = fastepll.denoise_poisson(
+        counts[None, ..., None], spatial_axes=3, stack=True, channel_axis=-1, **options
+    )
+    np.testing.assert_array_equal(stacked[0, ..., 0], found)
+    with pytest.raises(ValueError, match="counts must be 3-D"):
+        fastepll.denoise_poisson(counts[0], spatial_axes=3)
