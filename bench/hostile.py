@@ -120,6 +120,7 @@ def options(rng: Rng, *names: str) -> dict[str, Any]:
     values: dict[str, Callable[[], Any]] = {
         "channel_axis": lambda: pick(rng, [None, None, -1, 0, 1, 2, -3, 3, -9, 2**40, 1.0, "0"]),
         "stack": lambda: pick(rng, [False, True, True, 1, None]),
+        "spatial_axes": lambda: pick(rng, [2, 3, 3, 3, 1, 4, 3.0, "3", None, True]),
         "alpha": lambda: pick(rng, [False, True, 0]),
         "data_range": lambda: number(rng),
         "n_threads": lambda: pick(rng, [1, 1, 2, 3, 7, 16, 64, 0, -1, 1025, 2.0, None, "2"]),
@@ -168,10 +169,16 @@ def operator(rng: Rng) -> Any:
 COMMON = ("model", "quality", "channel_axis", "stack", "data_range", "n_threads", "backend")
 CALLS: dict[str, Callable[[Rng], Any]] = {
     "denoise": lambda r: fastepll.denoise(
-        array(r), sigma(r), **options(r, *COMMON, "alpha", "betas", "n_scales")
+        array(r), sigma(r), **options(r, *COMMON, "alpha", "spatial_axes", "betas", "n_scales")
+    ),
+    "adapt": lambda r: fastepll.adapt(
+        MODEL,
+        array(r),
+        sigma(r),
+        **options(r, "channel_axis", "stack", "spatial_axes", "data_range", "n_threads"),
     ),
     "Denoiser": lambda r: fastepll.Denoiser(
-        sigma=sigma(r), **options(r, *COMMON, "alpha", "betas", "n_scales")
+        sigma=sigma(r), **options(r, *COMMON, "alpha", "spatial_axes", "betas", "n_scales")
     )(array(r)),
     "deblur": lambda r: fastepll.deblur(
         array(r), array(r), sigma(r), **options(r, *COMMON, "alpha", "boundary")
@@ -184,10 +191,14 @@ CALLS: dict[str, Callable[[Rng], Any]] = {
         array(r), operator(r), sigma(r), **options(r, *COMMON, "alpha", "betas")
     ),
     "denoise_poisson": lambda r: fastepll.denoise_poisson(
-        array(r), number(r), number(r), number(r), **options(r, "model", "quality", "peak", "stack")
+        array(r),
+        number(r),
+        number(r),
+        number(r),
+        **options(r, "model", "quality", "peak", "stack", "spatial_axes"),
     ),
     "estimate_sigma": lambda r: fastepll.estimate_sigma(
-        array(r), **options(r, "model", "channel_axis", "data_range")
+        array(r), **options(r, "model", "channel_axis", "stack", "spatial_axes", "data_range")
     ),
     "expected_patch_log_likelihood": lambda r: fastepll.expected_patch_log_likelihood(
         array(r), **options(r, "model", "sigma", "channel_axis", "data_range", "n_threads")

@@ -17,7 +17,7 @@ from gen_latent import (
     traversals,
 )
 from gen_models import OF_PATCHES, TRAINED, model_of, path_of
-from harness import Row, Study, Values, canvas, draw_patches, table
+from harness import Row, Study, Values, canvas, draw_patches, shown, table
 from measures import PROTOCOL, kept_patches
 
 NAMES = tuple(name for name, where in TRAINED.items() if where == "gen_latent")
@@ -145,23 +145,28 @@ def draw_units(units: dict[str, list[float]]) -> Any:
 
 
 def sheets(study: Study) -> list[str]:
-    """What the latent variables do, of the models that left it; else the picture there is."""
+    """What the latent variables of each model do."""
+    return [part for name in NAMES if (part := sheet(study, name))]
+
+
+def sheet(study: Study, name: str) -> str:
+    """Those of a model that left it; else the picture there is."""
     caption = (
-        f"Latent variables. Left: the {UNITS} most used ones of a test datum, each from −3 to 3. "
-        "Right: between two test data, along a line of their latent variables. Of patches each "
-        "line has its own contrast."
+        f"Latent variables of {name}. Left: the {UNITS} most used ones of a test datum, each from "
+        "−3 to 3. Right: between two test data, along a line of their latent variables."
     )
-    names = [name for name in NAMES if sheets_path(study, name).exists()]
-    if not names:
-        path = study.pages / f"{study.name}-latent.png"
-        return [f"![Latent variables]({path.name})\n\n*{caption}*"] if path.exists() else []
-    drawn, axes = canvas(len(names), 2, size=(8.4, 3.0 * len(names)), squeeze=False)
-    for pair, name in zip(axes, names, strict=True):
-        kept = np.load(sheets_path(study, name))
-        for axis, what in zip(pair, ("traversals", "interpolations"), strict=True):
-            rows = 2 * kept[what] - 1  # of digits; patches are scaled line by line
-            if name in OF_PATCHES:
-                rows = kept[what] / np.abs(kept[what]).max(axis=(1, 2), keepdims=True)
-            draw_patches(axis, rows.reshape(-1, rows.shape[2]), columns=STEPS, limit=1)
-            axis.set_title(f"{name}: {what}")
-    return [study.figure("latent", drawn, caption)]
+    if name in OF_PATCHES:
+        caption += " Each line has its own contrast."
+    tag, path = f"latent-{name}", sheets_path(study, name)
+    if not path.exists():
+        drawn = study.pages / f"{study.name}-{tag}.png"
+        return shown(drawn, caption) if drawn.exists() else ""
+    kept = np.load(path)
+    drawn, axes = canvas(1, 2, size=(8.4, 3.0))
+    for axis, what in zip(axes, ("traversals", "interpolations"), strict=True):
+        rows = 2 * kept[what] - 1  # of digits; patches are scaled line by line
+        if name in OF_PATCHES:
+            rows = kept[what] / np.abs(kept[what]).max(axis=(1, 2), keepdims=True)
+        draw_patches(axis, rows.reshape(-1, rows.shape[2]), columns=STEPS, limit=1)
+        axis.set_title(f"{name}: {what}")
+    return study.figure(tag, drawn, caption)

@@ -187,7 +187,7 @@ class Study:
         drawn.savefig(path, metadata={"Software": None})
         plt.close(drawn)
         print(f"wrote {path}")
-        return f"![{caption.partition('.')[0]}]({path.name})\n\n*{caption}*"
+        return shown(path, caption)
 
     def page(self, title: str, sentences: str, parts: Iterable[str]) -> None:
         """Write the page: what it shows, the command, the machine, tables and figures."""
@@ -234,6 +234,11 @@ def table(rows: Iterable[Row], columns: Mapping[str, str]) -> str:
         )
         lines.append(f"| {' | '.join(texts)} |")
     return "\n".join(lines)
+
+
+def shown(path: Path, caption: str) -> str:
+    """The Markdown of a figure that there is."""
+    return f"![{caption.partition('.')[0]}]({path.name})\n\n*{caption}*"
 
 
 def canvas(

@@ -53,12 +53,13 @@ def test_latent_variables_of_the_models_that_are_there(module, study, data_dir):
         assert row["score"] > 2 * row["reparameterisation"] > 0
     shown = re.findall(r"\]\((.*\.png)\)", "\n".join(parts))
     assert sorted(shown) == sorted(path.name for path in study.pages.glob("*.png"))
-    picture = (study.pages / "generative-latent.png").read_bytes()
+    assert "generative-latent-patch-vae.png" in shown
+    picture = (study.pages / "generative-latent-vae.png").read_bytes()
     for path in (study.work / "generative").glob("*"):
         path.unlink()
     page.measure(study)
     assert page.show(study)[1] == parts
-    assert (study.pages / "generative-latent.png").read_bytes() == picture
+    assert (study.pages / "generative-latent-vae.png").read_bytes() == picture
 
 
 def test_what_more_time_gave(module, study):
