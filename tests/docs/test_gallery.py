@@ -29,6 +29,7 @@ GAINS = {
     "denoise/noise_map": 8,
     "denoise/poisson": 9,
     "denoise/telescope": 14,
+    "denoise/volume": 10,
     "generative/patch_priors": 6,
     "libraries/calibrate": 7,
     "libraries/plug_and_play": 5,
