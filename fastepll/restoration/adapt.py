@@ -43,7 +43,8 @@ def adapt(
     model : str, path or GaussianMixture
         Prior of patches: a name of `fastepll.list_models`, a file, or the mixture itself.
     image : array_like
-        As for `fastepll.denoise`; with ``stack`` several, which have one prior together.
+        As for `fastepll.denoise`; with ``stack`` several, which have one prior together. Of a
+        volume the planes in all three directions count, every so many of a large one.
     sigma : float, optional
         Standard deviation of their white noise, in units of the image, above 0. None:
         `fastepll.estimate_sigma` of each.

@@ -32,9 +32,10 @@ def denoise(
     Parameters
     ----------
     image : array_like
-        Gray (height, width), or with one more axis of channels, or several (``stack``). float16,
-        float32, float64, or integers of 8, 16 or 32 bits; finite; at least as large as a patch of
-        the model; not changed. Whatever has ``__array__`` will do, here and for sigma.
+        Gray (height, width), or with one more axis of channels, or several (``stack``), or a volume
+        (``spatial_axes``). float16, float32, float64, or integers of 8, 16 or 32 bits; finite; at
+        least as large as a patch of the model; not changed. Whatever has ``__array__`` will do,
+        here and for sigma.
     sigma : float or array_like of float, optional
         Standard deviation of the noise in the units of the image. 0 returns a copy. An array
         (height, width) is one for each pixel, in all channels; where it is 0 pixels stay as they
@@ -47,7 +48,7 @@ def denoise(
     n_scales : int, optional
         How many sizes of the image are restored, each half the one before: the smaller ones correct
         the low frequencies (Papyan & Elad 2016). None: as ``quality`` has it, 1 for "exact" and for
-        the others as many as are 48 pixels or more.
+        the others as many as are 48 pixels or more; 1 for a volume.
     {options}
 
     Returns
