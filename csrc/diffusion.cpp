@@ -35,6 +35,8 @@ DiffusionStep::DiffusionStep(const DiffusionParameters& from, const KernelTable&
   t.cols = DiffusionAxis(from.width);
   t.n_filters = from.n_filters;
   t.n_knots = from.n_knots;
+  t.panel_rows =
+      t.n_filters % kernels.wide_panel_rows == 0 ? kernels.wide_panel_rows : kernels.panel_rows;
   const DiffusionSizes size(t);
   const std::size_t d = from.height * from.width, part = t.rows.part * t.cols.part, n = t.n_filters,
                     n_roles = t.rows.n_roles * t.cols.n_roles;
@@ -64,7 +66,7 @@ DiffusionStep::DiffusionStep(const DiffusionParameters& from, const KernelTable&
           matrix[k * 2 * part + at] = of_part(at % part, [&](std::size_t pixel) {
             return analysis[(2 * k + at / part) * d + pixel];
           });
-      pack_panels(matrix.data(), n, 2 * part, kernels.panel_rows, t.analysis + role * size.analysis,
+      pack_panels(matrix.data(), n, 2 * part, t.panel_rows, t.analysis + role * size.analysis,
                   knots);
       for (std::size_t at = 0; at < part; ++at)
         for (std::size_t k = 0; k < n; ++k)

@@ -171,6 +171,7 @@ struct DiffusionAxis {
 struct DiffusionTables {
   DiffusionAxis rows, cols;
   std::size_t n_filters, n_knots;
+  std::size_t panel_rows;  // of the panels of analysis
   float* analysis;   // panels, n_filters x 2 parts: to the places of the responses among the knots
   float* synthesis;  // panels of triangle_rows, part x n_filters
   float* curves;     // n_filters, padded to kPad, x n_knots: a value of the influence, the slope
@@ -219,7 +220,7 @@ struct PatchSample {
 
 struct KernelTable {
   const char* isa;
-  std::size_t panel_rows, triangle_rows, double_lanes;
+  std::size_t panel_rows, wide_panel_rows, triangle_rows, double_lanes;
   void (*extract)(const Tile&, const Tables&);
   void (*select)(const Tile&, const Tables&);             // the choice by `options`
   void (*select_exhaustive)(const Tile&, const Tables&);  // exact, without bounds

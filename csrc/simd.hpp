@@ -24,9 +24,10 @@ namespace {
 #define FASTEPLL_UNROLL_TWICE
 #endif
 
-// Shapes of the inner loops, by the number of registers: kPanelRows rows by kPanelPatches patches
-// where the patches lie side by side, kTriangleRows rows by kGatherPatches patches where they are
-// picked from a list, kMatrixTile by kMatrixTileCols entries of matrices of dvec.
+// Shapes of the inner loops, by the number of registers: kPanelRows rows, or kWidePanelRows, by
+// kPanelPatches patches where the patches lie side by side, kTriangleRows rows by kGatherPatches
+// patches where they are picked from a list, kMatrixTile by kMatrixTileCols entries of matrices of
+// dvec.
 
 #if defined(__AVX2__)
 // Sums of the elements of each of four vectors.
@@ -48,8 +49,8 @@ inline float reduce_min(__m128 a) {
 
 #if defined(__AVX512F__)
 
-constexpr std::size_t kFloatLanes = 16, kPanelRows = 32, kPanelPatches = 8, kTriangleRows = 16,
-                      kGatherPatches = 8;
+constexpr std::size_t kFloatLanes = 16, kPanelRows = 32, kWidePanelRows = 48, kPanelPatches = 8,
+                      kTriangleRows = 16, kGatherPatches = 8;
 using vec = __m512;
 inline vec zero() { return _mm512_setzero_ps(); }
 inline vec set1(float a) { return _mm512_set1_ps(a); }
@@ -84,8 +85,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm512_fnmadd_pd(a, b, c); }  
 
 #elif defined(__AVX2__)
 
-constexpr std::size_t kFloatLanes = 8, kPanelRows = 16, kPanelPatches = 6, kTriangleRows = 16,
-                      kGatherPatches = 6;
+constexpr std::size_t kFloatLanes = 8, kPanelRows = 16, kWidePanelRows = 16, kPanelPatches = 6,
+                      kTriangleRows = 16, kGatherPatches = 6;
 using vec = __m256;
 inline vec zero() { return _mm256_setzero_ps(); }
 inline vec set1(float a) { return _mm256_set1_ps(a); }
@@ -115,8 +116,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm256_fnmadd_pd(a, b, c); }  
 
 #elif defined(__SSE2__) || defined(_M_X64)
 
-constexpr std::size_t kFloatLanes = 4, kPanelRows = 8, kPanelPatches = 4, kTriangleRows = 8,
-                      kGatherPatches = 4;
+constexpr std::size_t kFloatLanes = 4, kPanelRows = 8, kWidePanelRows = 8, kPanelPatches = 4,
+                      kTriangleRows = 8, kGatherPatches = 4;
 using vec = __m128;
 inline vec zero() { return _mm_setzero_ps(); }
 inline vec set1(float a) { return _mm_set1_ps(a); }
@@ -144,8 +145,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm_sub_pd(c, _mm_mul_pd(a, b)
 
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 
-constexpr std::size_t kFloatLanes = 4, kPanelRows = 16, kPanelPatches = 4, kTriangleRows = 16,
-                      kGatherPatches = 4;
+constexpr std::size_t kFloatLanes = 4, kPanelRows = 16, kWidePanelRows = 16, kPanelPatches = 4,
+                      kTriangleRows = 16, kGatherPatches = 4;
 using vec = float32x4_t;
 inline vec zero() { return vdupq_n_f32(0); }
 inline vec set1(float a) { return vdupq_n_f32(a); }
@@ -173,8 +174,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return vfmsq_f64(c, a, b); }
 
 #else  // any other processor: one float at a time, the compiler may do better
 
-constexpr std::size_t kFloatLanes = 1, kPanelRows = 4, kPanelPatches = 2, kTriangleRows = 4,
-                      kGatherPatches = 4;
+constexpr std::size_t kFloatLanes = 1, kPanelRows = 4, kWidePanelRows = 4, kPanelPatches = 2,
+                      kTriangleRows = 4, kGatherPatches = 4;
 using vec = float;
 inline vec zero() { return 0; }
 inline vec set1(float a) { return a; }

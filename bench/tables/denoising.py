@@ -40,24 +40,39 @@ def restoration() -> str:
 
 
 def beyond() -> str:
-    """The learned level, the others and a network."""
+    """The learned level, the others, adapted priors, networks and BM3D."""
     figures = result("beyond")
     at = {(row["method"], row["sigma"]): row for row in figures["rows"]}
     sigmas = sorted({sigma for _, sigma in at})
-    rows = [
-        [
-            name if "," in name else f"`{name}`",
-            *(f"{at[name, sigma]['psnr']:.2f} dB" for sigma in sigmas),
-            duration(at[name, 25]["median seconds"]),
-            f"{digits(at[name, 25]['times as fast as FFDNet'])}×",
-        ]
-        for name in dict.fromkeys(name for name, _ in at)
-    ]
-    heads = ["method", *(f"sigma {s}" for s in sigmas), "time at sigma 25", "as fast as FFDNet"]
+
+    def quality(name: str, sigma: int) -> str:
+        row = at.get((name, sigma))
+        if row is None:
+            return ""
+        beside = "" if row["images"] == 68 else f" ({row['psnr'] - row['psnr of exact']:+.2f})"
+        return f"{row['psnr']:.2f} dB{beside}"
+
+    rows = []
+    for name in dict.fromkeys(name for name, _ in at):
+        row = at[name, 25]
+        rows.append(
+            [
+                f"`{name}`" if name in QUALITIES else name,
+                *(quality(name, sigma) for sigma in sigmas),
+                duration(row["median seconds"]),
+                f"{digits(row['times as fast as FFDNet'])}×",
+                "" if row["megabytes"] is None else f"{row['megabytes']:.1f} MB",
+            ]
+        )
+    few = {row["images"] for row in figures["rows"]} - {68}
+    heads = ["method", *(f"sigma {s}" for s in sigmas), "time", "as fast as FFDNet", "memory"]
     return (
         table(heads, rows)
-        + "\n\nPSNR, means over the 68 images of `bsd68`; median time of a 481×321 image, and "
-        + f"median ratio of times; {figures['threads']} threads, {in_words(figures['machine'])}. "
+        + "\n\nPSNR, means over the 68 images of `bsd68`"
+        + "".join(f"; BM3D of the first {n}, in brackets beside `exact` on these" for n in few)
+        + "; median time of a 481×321 image at sigma 25, with that to adapt, and median ratio of "
+        + "times; memory that a restoration takes beyond what the process had; "
+        + f"{figures['threads']} threads, {in_words(figures['machine'])}. "
         + "Command: `python bench/beyond.py`."
     )
 

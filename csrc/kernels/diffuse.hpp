@@ -8,6 +8,7 @@
 // patches makes are the transpose of that.
 #pragma once
 #include <algorithm>
+#include <type_traits>
 
 #include "product.hpp"
 
@@ -60,9 +61,7 @@ class Diffusion {
       for (std::size_t u = 0, term = 0; u < row_roles; ++u)
         for (std::size_t v = 0; v < col_roles; ++v, ++term) {
           pack(u, v);
-          multiply(t_.analysis + term * size_.analysis, round_up(t_.n_filters, kPanelRows),
-                   2 * part(), features_, 2 * part(), n_, nullptr,
-                   responses_ + term * kBatch * size_.pitch, size_.pitch);
+          analyse(term);
         }
       respond();
       for (std::size_t term = 0; term < row_roles * col_roles; ++term)
@@ -70,7 +69,14 @@ class Diffusion {
                                 round_up(part(), kTriangleRows), t_.n_filters,
                                 responses_ + term * kBatch * size_.pitch, size_.pitch, n_, nullptr,
                                 changes_ + term * kBatch * size_.change_pitch, size_.change_pitch);
-      for (std::size_t g = 0; g < n_; ++g) add_changes(g);
+      for (std::size_t g = 0; g < n_; ++g) {
+        const Index left = left_ + static_cast<Index>(columns_[g]),
+                    right = left + static_cast<Index>(col_roles * col_part());
+        if (left >= 0 && right <= rows_.width)
+          add_changes<true>(g, left);
+        else
+          add_changes<false>(g, left);
+      }
     }
   }
 
@@ -81,6 +87,20 @@ class Diffusion {
   Index n_cols() const { return rows_.width - static_cast<Index>(t_.cols.length) + 1; }
   float* line(std::size_t u, std::size_t channel, std::size_t i) {
     return lines_ + ((2 * u + channel) * row_part() + i) * size_.span;
+  }
+
+  // Responses by role.
+  void analyse(std::size_t term) {
+    const float* matrix = t_.analysis + term * size_.analysis;
+    float* to = responses_ + term * kBatch * size_.pitch;
+    const auto run = [&](auto panel) {
+      multiply<panel.value>(matrix, round_up(t_.n_filters, panel.value), 2 * part(), features_,
+                            2 * part(), n_, nullptr, to, size_.pitch);
+    };
+    if (t_.panel_rows == kWidePanelRows)
+      run(std::integral_constant<std::size_t, kWidePanelRows>());
+    else
+      run(std::integral_constant<std::size_t, kPanelRows>());
   }
 
   // Differences down the columns, in their roles, of the rows under the groups: of the image, and
@@ -202,41 +222,42 @@ class Diffusion {
       }
   }
 
-  // Adds what the patches of a group change to the pixels under them.
-  void add_changes(std::size_t g) {
-    const std::size_t width = col_roles * col_part();
-    float local[fixed ? 9 * fixed : 1], *const rows = fixed ? local : row_;
+  // Adds what the patches of a group change to the pixels under them, of which all are `within` the
+  // image or not. All is in pieces of a part, so that no wide load waits for narrow stores.
+  template <bool within>
+  void add_changes(std::size_t g, Index left) const {
+    const std::size_t part = col_part(), width = col_roles * part;
+    float local[fixed ? 9 * fixed : 1], *const roles = fixed ? local : row_;
+    const auto middle = [&](std::size_t at, std::size_t apart) {
+      for (std::size_t j = 0; j < part; ++j)
+        roles[at + j] -= roles[at + j - apart] + roles[at + j + apart];
+    };
     for (std::size_t i = 0; i < row_part(); ++i) {
-      for (std::size_t u = 0; u < row_roles; ++u) {
-        const auto change = [&](std::size_t v, std::size_t j) {
-          return changes_[((u * col_roles + v) * kBatch + g) * size_.change_pitch + i * col_part() +
-                          j];
-        };
-        float* to = rows + u * width;
-        write(to, [&](std::size_t j) { return change(0, j); });
-        if constexpr (col_roles == 3) {
-          write(to + col_part(),
-                [&](std::size_t j) { return change(1, j) - change(0, j) - change(2, j); });
-          write(to + 2 * col_part(), [&](std::size_t j) { return change(2, j); });
-        }
+      const float* from = changes_ + g * size_.change_pitch + i * part;
+      FASTEPLL_UNROLL
+      for (std::size_t k = 0; k < row_roles * col_roles; ++k, from += kBatch * size_.change_pitch)
+        for (std::size_t j = 0; j < part; ++j) roles[k * part + j] = from[j];
+      if constexpr (col_roles == 3) {
+        FASTEPLL_UNROLL
+        for (std::size_t u = 0; u < row_roles; ++u) middle(u * width + part, part);
       }
-      if constexpr (row_roles == 3)
-        for (std::size_t j = 0; j < width; ++j) rows[width + j] -= rows[j] + rows[2 * width + j];
-      for (std::size_t u = 0; u < row_roles; ++u)
-        add_row(rows_.top + static_cast<Index>(u * row_part() + i),
-                left_ + static_cast<Index>(columns_[g]), rows + u * width);
+      if constexpr (row_roles == 3) {
+        FASTEPLL_UNROLL
+        for (std::size_t v = 0; v < col_roles; ++v) middle(width + v * part, width);
+      }
+      FASTEPLL_UNROLL
+      for (std::size_t u = 0; u < row_roles; ++u) {
+        const Index y = rows_.top + static_cast<Index>(u * row_part() + i);
+        if (y < 0 || y >= rows_.height) continue;
+        float* const to = rows_.sums + y * rows_.width;
+        FASTEPLL_UNROLL
+        for (std::size_t v = 0; v < col_roles; ++v)
+          for (std::size_t j = v * part; j < (v + 1) * part; ++j) {
+            const Index x = left + static_cast<Index>(j);
+            if (within || (x >= 0 && x < rows_.width)) to[x] += roles[u * width + j];
+          }
+      }
     }
-  }
-
-  void add_row(Index y, Index x, const float* from) const {
-    const Index width = static_cast<Index>(col_roles * col_part());
-    if (y < 0 || y >= rows_.height) return;
-    float* to = rows_.sums + y * rows_.width;
-    if (x >= 0 && x + width <= rows_.width)
-      for (Index j = 0; j < width; ++j) to[x + j] += from[j];
-    else
-      for (Index j = std::max<Index>(-x, 0); j < std::min(width, rows_.width - x); ++j)
-        to[x + j] += from[j];
   }
 
   const PatchRows& rows_;

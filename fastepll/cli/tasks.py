@@ -42,18 +42,30 @@ def denoise_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="restore the pages of a TIFF together, as slices of a volume or frames",
     )
+    parser.add_argument(
+        "--adapt",
+        action="store_true",
+        help="by a prior adapted to the picture first: for textures, text, pictures of other kinds",
+    )
     add_sigma(parser, None)
 
 
 def prepare_denoise(arguments: argparse.Namespace) -> Restore:
     """Denoising with these options."""
+    if arguments.volume and arguments.stack:
+        raise ValueError(
+            "--stack restores pages one by one, --volume all together: give one of them"
+        )
 
     def restore(frames: Sequence[Picture], progress: Poll | None) -> Result:
         sigma, facts = noise(frames, arguments)
-        pixels = fastepll.denoise(
-            pixels_of(frames), sigma, progress=progress, **keywords(frames, arguments)
-        )
-        return result(frames, pixels, facts)
+        given, noisy = keywords(frames, arguments), pixels_of(frames)
+        if arguments.adapt and np.max(sigma) > 0:
+            own = {name: value for name, value in given.items() if name != "quality"}
+            level = float(sigma) if np.size(sigma) == 1 else None
+            given["model"] = fastepll.adapt(image=noisy, sigma=level, **own)
+            facts = facts | {"prior": f"{arguments.model}, adapted"}
+        return result(frames, fastepll.denoise(noisy, sigma, progress=progress, **given), facts)
 
     return restore
 

@@ -135,15 +135,15 @@ def _call(
     return result
 
 
-def aligned(chunks: Sequence[Sequence[int]], least: int) -> Chunks:
-    """Chunks of rows and columns that begin at even pixels and have at least so many."""
+def aligned(chunks: Sequence[Sequence[int]], least: int, grid: int = 2) -> Chunks:
+    """Chunks of rows and columns that begin at multiples of ``grid`` and have at least so many."""
     result = []
     for sizes in chunks[-2:]:
         at = [0]
         for end in accumulate(sizes[:-1]):
-            even = end - end % 2
-            if even - at[-1] >= least and sum(sizes) - even >= least:
-                at.append(even)
+            start = end - end % grid
+            if start - at[-1] >= least and sum(sizes) - start >= least:
+                at.append(start)
         at.append(sum(sizes))
         result.append(tuple(b - a for a, b in pairwise(at)))
     return result[0], result[1]

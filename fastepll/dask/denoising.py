@@ -58,7 +58,7 @@ def denoise(
     ----------
     image : dask.array.Array
         As for `fastepll.denoise`. Chunks of 512 to 4096 pixels a side are best: around each,
-        about 40 more pixels are computed. Smaller chunks than that are merged.
+        about 40 more pixels are computed, for "learned" 96. Smaller chunks than that are merged.
     sigma : float
         Standard deviation of the noise in the units of the image. It cannot be estimated here;
         `fastepll.estimate_sigma` of a part of the image can tell it.
@@ -125,7 +125,7 @@ def denoise(
     sigmas = tuple(level * float(mix.gains[group[0]]) for group in mix.groups)
     job = Job(
         sigmas=sigmas,
-        settings=tuple(ours._settings(sigma) for sigma in sigmas),
+        settings=tuple(ours._settings(sigma, chroma=i > 0) for i, sigma in enumerate(sigmas)),
         chunks=((), ()),
         halo=0,
         backend=backend,
@@ -136,7 +136,7 @@ def denoise(
     if job.settings[0].learned:
         diffusion.check_size(shape[-2:])
         around = diffusion.reach()
-        chunks = aligned(restored.chunks, around)
+        chunks = aligned(restored.chunks, around, diffusion.grid())
         planes = [(rechunked(each, chunks), around) for each in (restored, colours.planes)]
         restored = on_blocks(_steps, planes, replace(job, halo=around, chunks=chunks), told)
     return colours.join(restored, image.chunks)
@@ -146,7 +146,7 @@ def _denoise(noisy: da.Array, job: Job, mixture: PatchModel, told: Any, least: i
     """Planes (..., planes, height, width) restored, with blocks of at least so many pixels."""
     settings = job.settings[0]
     coarse = count_scales(noisy.shape[-2:], mixture, settings) > 1
-    halo = reach(settings, mixture) + 2 * coarse
+    halo = max(reach(each, mixture) for each in job.settings) + 2 * coarse
     chunks = aligned(noisy.chunks, max(least, halo))
     job = replace(job, halo=halo, chunks=chunks)
     noisy = rechunked(noisy, chunks)
@@ -234,8 +234,8 @@ def _steps(
     core = within(inner, outer)
     image = block.copy()
     for index in np.ndindex(block.shape[:-3]):
-        for group, sigma in zip(job.groups, job.sigmas, strict=True):
-            for c in group:
+        for group, sigma, settings in zip(job.groups, job.sigmas, job.settings, strict=True):
+            for c in group if settings.learned else ():
                 diffusion.diffuse(
                     image[index][c],
                     np.ascontiguousarray(noisy[index][c]),

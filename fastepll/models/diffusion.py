@@ -19,6 +19,7 @@ from fastepll.models.described import Form
 
 FORM = Form("fastepll-diffusion", 1, "patch_shape")
 KIND = "reaction-diffusion"
+MOST_HALVINGS = 4
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "diffusions", "gray-8x8.npz")
 
 
@@ -38,6 +39,8 @@ class DiffusionStep:
     synthesis : (d, n) array
         From the influences to what is added to a patch.
     reach, reaction : float
+    halvings : int
+        How often the image is halved before, and what is added to it enlarged after.
     """
 
     patch_shape: tuple[int, int]
@@ -46,10 +49,14 @@ class DiffusionStep:
     synthesis: NDArray[np.float64]
     reach: float
     reaction: float
+    halvings: int = 0
 
 
 class ReactionDiffusion:
     """Steps, each ``x + mean of S φ(A [P x, P (y - x)] / σ) σ + λ (y - x)`` over the patches P.
+
+    A step may be of an image at half its size (means of 2x2 pixels), or that halved again; then
+    its changes are enlarged by linear interpolation.
 
     Parameters
     ----------
@@ -63,6 +70,8 @@ class ReactionDiffusion:
         Weights λ.
     reach : float
         Knots are even from -reach to reach.
+    halvings : array_like of int, shape (s,), optional
+        How often the image is halved for each step; by default never.
     metadata : mapping, optional
         Origin and licence.
 
@@ -87,6 +96,7 @@ class ReactionDiffusion:
         synthesis: ArrayLike,
         reaction: ArrayLike,
         reach: ArrayLike,
+        halvings: ArrayLike | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.metadata = check_metadata(metadata or {})
@@ -110,6 +120,9 @@ class ReactionDiffusion:
             raise ValueError(f"patch_shape must have two axes, got {shape}")
         self.patch_shape = shape[0], shape[1]
         m, s, n = self.arrays["analysis"].shape[:3]
+        if halvings is None:
+            halvings = np.zeros(s)
+        self.arrays["halvings"] = np.asarray(halvings, np.float64)
         k = self.arrays["values"].shape[3]
         shapes = {
             "sigmas": (m,),
@@ -118,6 +131,7 @@ class ReactionDiffusion:
             "synthesis": (m, s, d, n),
             "reaction": (m, s),
             "reach": (),
+            "halvings": (s,),
         }
         for name, wanted in shapes.items():
             if self.arrays[name].shape != wanted:
@@ -125,6 +139,13 @@ class ReactionDiffusion:
         rising = (np.diff(self.arrays["sigmas"]) > 0).all() and (self.arrays["sigmas"] > 0).all()
         if min(m, s, n) < 1 or k < 2 or not rising or not self.arrays["reach"] > 0:
             raise ValueError("sigmas must rise from above 0, and reach be positive")
+        if not np.isin(self.arrays["halvings"], range(MOST_HALVINGS + 1)).all():
+            raise ValueError(f"halvings must be integers from 0 to {MOST_HALVINGS}")
+
+    @property
+    def halvings(self) -> tuple[int, ...]:
+        """Of each step."""
+        return tuple(int(value) for value in self.arrays["halvings"])
 
     @property
     def n_steps(self) -> int:
@@ -151,13 +172,14 @@ class ReactionDiffusion:
         return [
             DiffusionStep(
                 self.patch_shape,
-                np.ascontiguousarray(mixed["analysis"][i] / sigma),
+                np.ascontiguousarray(mixed["analysis"][i] * (2**halvings / sigma)),
                 np.ascontiguousarray(mixed["values"][i]),
-                np.ascontiguousarray(mixed["synthesis"][i] * sigma),
+                np.ascontiguousarray(mixed["synthesis"][i] * (sigma / 2**halvings)),
                 float(self.arrays["reach"]),
                 float(mixed["reaction"][i]),
+                halvings,
             )
-            for i in range(self.n_steps)
+            for i, halvings in enumerate(self.halvings)
         ]
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -43,7 +43,7 @@ from fastepll.models import list_models
 from fastepll.noise.estimate import sigma_for
 from fastepll.priors.choice import check_model
 from fastepll.restoration.options import DenoiserOptions, documents, takes
-from fastepll.solver.denoise_schedule import settings_for
+from fastepll.solver.denoise_schedule import CHROMA, settings_for
 from fastepll.solver.diffusion import check_learned, check_size
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
 from fastepll.solver.multiscale import count_scales
@@ -263,9 +263,11 @@ class Denoiser(Portable):
             noisy = conversion.same(source)
             if noisy is None:
                 noisy = conversion.split(source, group, memory["noisy", len(group)])
+            level = sigma * float(conversion.mix.gains[group[0]])
             image = self._plane(
                 noisy,
-                sigma * float(conversion.mix.gains[group[0]]),
+                level,
+                self._settings(level, chroma=i > 0),
                 progress=part(report, i, len(groups)),
                 out=memory[f"restored {i}", len(group)] if ready is None else ready,
                 work=memory["work", len(group)],
@@ -275,22 +277,20 @@ class Denoiser(Portable):
         if ready is None:
             conversion.join(restored, result)
 
-    def _plane(self, noisy: FloatArray, sigma: Sigma, **rest: Any) -> FloatArray:
+    def _plane(
+        self, noisy: FloatArray, sigma: Sigma, settings: Settings, **rest: Any
+    ) -> FloatArray:
         """Restore a plane or a volume, or those that the model sees together."""
         restore: Callable[..., FloatArray] = denoise_volume if self._of_volumes else restore_plane
-        return restore(
-            noisy,
-            self._model,
-            sigma,
-            self._settings(sigma),
-            backend=self._backend,
-            n_threads=resolve_threads(self._threads),
-            **rest,
-        )
+        threads = resolve_threads(self._threads)
+        rest |= {"backend": self._backend, "n_threads": threads}
+        return restore(noisy, self._model, sigma, settings, **rest)
 
-    def _settings(self, sigma: Sigma) -> Settings:
+    def _settings(self, sigma: Sigma, *, chroma: bool = False) -> Settings:
         """Settings for planes with noise of standard deviation sigma."""
         settings, level = self._quality, typical(sigma)
+        if chroma and settings == "learned":
+            settings = CHROMA
         if not isinstance(settings, Settings):
             settings = settings_for(settings, level, self._model.patch_shape)
         if self._betas is not None:
@@ -327,8 +327,8 @@ class Denoiser(Portable):
         known = [given] if isinstance(given, float) else RANGES
         sigma = scale_sigma(self._sigma, next((r for r in known if self._sigma <= r), known[-1]))
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
-            for gain in {float(gain) for gain in mix.gains}:
-                settings = replace(self._settings(sigma * gain), learned=False)
+            for gain, chroma in {(float(gain), i > 0) for i, gain in enumerate(mix.gains)}:
+                settings = replace(self._settings(sigma * gain, chroma=chroma), learned=False)
                 scales = 1 if self._of_volumes else count_scales(shape[:-1], model, settings)
                 for scale in range(scales):
                     denoise_plane(

@@ -19,6 +19,7 @@ from fastepll.typing import FloatArray
 if TYPE_CHECKING:
     from fastepll._validation.sigma import Sigma
     from fastepll.backends import Backend
+    from fastepll.solver.settings import Settings
 
 
 class RecordedDenoiser(Denoiser):
@@ -40,14 +41,16 @@ class RecordedDenoiser(Denoiser):
         self._kept = deque(maxlen=0)  # there is no other image to come
         self._tapes: list[Tape] = []
 
-    def _plane(self, noisy: FloatArray, sigma: Sigma, **rest: Any) -> FloatArray:
+    def _plane(
+        self, noisy: FloatArray, sigma: Sigma, settings: Settings, **rest: Any
+    ) -> FloatArray:
         """As `Denoiser` does it."""
-        tape, level = Tape(self._backend), cast("float", sigma)
+        tape = Tape(self._backend)
         image = denoise_plane(
             noisy,
             self._model,
-            level,
-            self._settings(level),
+            cast("float", sigma),
+            settings,
             backend=cast("Backend", tape),
             n_threads=resolve_threads(self._threads),
             **rest,

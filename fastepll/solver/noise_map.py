@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastepll.operators._outliers import level_of, outliers, settled
-from fastepll.solver.diffusion import PASSES, diffuse, reach
+from fastepll.solver.diffusion import PASSES, diffuse, grid, reach
 from fastepll.solver.half_quadratic import denoise_plane
 from fastepll.solver.multiscale import coarser, count_scales, split
 from fastepll.typing import FloatArray, Poll
@@ -197,6 +197,7 @@ def diffuse_levels(
                 poll(min((k + fraction) / len(levels), 0.999))
 
         rows = rows_of(place, k, reach())
+        rows = slice(rows.start - rows.start % grid(), rows.stop)
         part = image[..., rows, :].copy()
         before = np.ascontiguousarray(noisy[..., rows, :])
         room = spare.reshape(-1)[: part.size].reshape(part.shape)

@@ -3,15 +3,15 @@
     python -m fastepll.train.diffusion bsds300/train out.npz --checkpoint state.npz
 
 Each step denoises two photographs with new noise of one level, drawn from 2 to 75 (of 255), by
-"fast", and descends the mean square error of pieces of them after all steps, in units of that
-before.
+"fast", and descends the mean square error of pieces of them after all steps, in units of that of
+the photograph before, as the mean of decibels does.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,16 +26,25 @@ from fastepll.train.descent import Descent, Run
 from fastepll.train.diffusion_network import SIGMAS, DiffusionNetwork
 from fastepll.train.patches import list_images, read_gray
 
-SIDE = 72  # of the pieces
+SIDE, BORDER = 96, 8  # of the pieces, and what the loss leaves out
 PHOTOGRAPHS = 2  # of a batch
-HOW = Descent(iterations=16_000, batch=8, learning_rate=2e-3, warmup=50, average=0.999, every=1000)
+HALVINGS = (2, 1, 1, 0, 0)
+HOW = Descent(
+    iterations=16_000,
+    batch=4,
+    learning_rate=2e-3,
+    warmup=50,
+    clip=1.0,
+    average=0.999,
+    every=1000,
+)
 
 
 def train_diffusion(
     folder: str | Path,
     *,
-    n_steps: int = 2,
-    n_filters: int = 64,
+    halvings: Sequence[int] = HALVINGS,
+    n_filters: int = 48,
     side: int = 8,
     model: str = "gray-8x8-200",
     start: ReactionDiffusion | None = None,
@@ -50,8 +59,10 @@ def train_diffusion(
     Parameters
     ----------
     folder : path
-    n_steps, n_filters, side : int
-        Steps, filters of each, and the side of their patches.
+    halvings : sequence of int
+        Of each step, how often the image is halved for it.
+    n_filters, side : int
+        Filters of a step, and the side of their patches.
     model : str
         Prior of the passes before the steps.
     start : ReactionDiffusion, optional
@@ -84,16 +95,15 @@ def train_diffusion(
         planes = torch.from_numpy(np.stack(parts))
         return torch.cat([planes, torch.full_like(planes[:, :1], sigma)], 1)
 
-    network = DiffusionNetwork(n_steps, n_filters, side)
+    network = DiffusionNetwork(halvings, n_filters, side)
     if start is not None:
         network.take(start)
 
     def loss(planes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        first, noisy, clean = (planes[:, i : i + 1] for i in range(3))
-        found = network(first, noisy, float(planes[0, 3, 0, 0]))
-        inner = slice(side - 1, 1 - side)
-        errors = [(one - clean)[..., inner, inner].square().mean() for one in (found, first)]
-        return errors[0] / errors[1]
+        first, noisy, clean, before = (planes[:, i : i + 1] for i in range(4))
+        found: torch.Tensor = network(first, noisy, float(planes[0, 4, 0, 0]))
+        inner = slice(BORDER, -BORDER)
+        return ((found - clean).square() / before)[..., inner, inner].mean()
 
     descend(
         network,
@@ -104,7 +114,7 @@ def train_diffusion(
         checkpoint_seconds=checkpoint_seconds,
         progress=progress,
     )
-    command = f"train_diffusion(…, n_steps={n_steps}, n_filters={n_filters}, side={side}, {how})"
+    command = f"train_diffusion(…, {halvings=}, {n_filters=}, {side=}, {how})"
     before = {} if start is None else {"start": start.metadata.get("command", "")}
     return network.model({"model": model, "command": command, "license": license, **before})
 
@@ -112,13 +122,14 @@ def train_diffusion(
 def pieces(
     clean: NDArray[np.float64], sigma: float, model: str, n: int, rng: np.random.Generator
 ) -> list[NDArray[np.float32]]:
-    """Pieces (3, SIDE, SIDE) of a photograph in [0, 255]: the start, the noisy one, the clean one.
+    """Pieces (4, SIDE, SIDE) of a photograph in [0, 255]: the start, the noisy one, the clean one.
 
-    Each turned and mirrored by chance.
+    Each turned and mirrored by chance. The last plane has the mean square error of the whole start.
     """
     noisy = clean + sigma * rng.standard_normal(clean.shape)
     start = denoise(noisy, sigma, quality="fast", data_range=255.0, model=model)
-    planes = np.stack([start, noisy, clean]).astype(np.float32)
+    before = np.full_like(clean, np.mean(np.square(start - clean)))
+    planes = np.stack([start, noisy, clean, before]).astype(np.float32)
     found = []
     for _ in range(n):
         top, left = (int(rng.integers(size - SIDE + 1)) for size in clean.shape)
@@ -134,8 +145,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("out")
-    parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument(
+        "--halvings", type=int, nargs="+", default=HALVINGS, help="of the image, for each step"
+    )
+    parser.add_argument("--filters", type=int, default=48)
     parser.add_argument("--start", help="file of steps to go on from")
     parser.add_argument("--iterations", type=int, default=HOW.iterations)
     parser.add_argument("--learning-rate", type=float, default=HOW.learning_rate)
@@ -151,7 +164,7 @@ def main() -> None:
 
     train_diffusion(
         arguments.folder,
-        n_steps=arguments.steps,
+        halvings=tuple(arguments.halvings),
         n_filters=arguments.filters,
         model=arguments.model,
         start=ReactionDiffusion.load(arguments.start) if arguments.start else None,

@@ -3,63 +3,112 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numba import njit, prange
 from numpy.typing import NDArray
-from torch.nn.functional import fold, unfold
+from torch.nn.functional import avg_pool2d, fold, interpolate, unfold
 
+from fastepll.backends.diffusion import counts
 from fastepll.models.diffusion import ReactionDiffusion
 
 SIGMAS = (2.0, 5.0, 10.0, 15.0, 25.0, 35.0, 50.0, 75.0)  # of 255
 REACH, KNOTS = 4.0, 41
+FILTERS = {"analysis": 1, "values": 1, "synthesis": 2}  # the axis of each, from levels on
 SCALE = np.float32((KNOTS - 1) / (2 * REACH))  # knots in a unit of response
 
 
 class DiffusionNetwork(torch.nn.Module):
     """Its parameters at a noise level are what all levels share, and a share of two levels' own.
 
+    Filters are trained as what they take of cosines, each of the size that it has in photographs:
+    so a step of descent changes responses to all of them alike.
+
     Parameters
     ----------
-    n_steps, n_filters, side : int
+    halvings : sequence of int
+        Of each step, how often the image is halved for it.
+    n_filters, side : int
         side x side is a patch.
     """
 
-    def __init__(self, n_steps: int, n_filters: int, side: int) -> None:
+    analysis: torch.nn.Parameter
+    values: torch.nn.Parameter
+    synthesis: torch.nn.Parameter
+    reaction: torch.nn.Parameter
+    to_pixels: torch.Tensor
+    basis: torch.Tensor
+
+    def __init__(self, halvings: Sequence[int], n_filters: int, side: int) -> None:
         super().__init__()
-        self.side, d, m = side, side * side, len(SIGMAS)
+        self.halvings, self.side, d, m = tuple(halvings), side, side * side, len(SIGMAS)
         rng = np.random.default_rng(0)
-        filters = cosines(side)[1:]
+        filters = np.eye(d)[1:]
         more = rng.standard_normal((max(0, n_filters - len(filters)), d)) / side
         filters = np.concatenate([filters, more])[:n_filters]
+        basis, sizes = cosines(side), usual_sizes(side)
+        none = np.zeros_like(basis)
+        to_pixels = np.block([[basis / sizes[:, None], none], [none, basis]])
+        to_pixels[0] = 0  # no response to a constant
+        self.register_buffer("to_pixels", torch.tensor(to_pixels, dtype=torch.float32))
+        self.register_buffer("basis", torch.tensor(basis, dtype=torch.float32))
         knots = np.linspace(-REACH, REACH, KNOTS)
         shared = {
-            "analysis": np.concatenate([filters, np.zeros_like(filters)], 1),
+            "analysis": np.concatenate([filters * sizes, np.zeros_like(filters)], 1),
             "values": np.tile(knots * np.exp(-(knots**2) / 2), (n_filters, 1)),
             "synthesis": -0.1 * filters.T,
             "reaction": np.array(0.05),
         }
         self.names = tuple(shared)
         for name, value in shared.items():
-            first = torch.tensor(value, dtype=torch.float32).repeat(n_steps, *[1] * value.ndim)
+            first = torch.tensor(value, dtype=torch.float32).repeat(
+                len(halvings), *[1] * value.ndim
+            )
             self.register_parameter(name, torch.nn.Parameter(first))
             own = torch.zeros(m, *first.shape)
             self.register_parameter(f"own_{name}", torch.nn.Parameter(own))
 
     def take(self, model: ReactionDiffusion) -> None:
-        """Go on from a model of as many steps, filters and levels; ValueError if it has others."""
-        for name in self.names:
-            found = torch.from_numpy(model.arrays[name]).float()
-            shared, own = self.get_parameter(name), self.get_parameter(f"own_{name}")
-            if found.shape != own.shape:
-                raise ValueError(
-                    f"{name} of start must have shape {tuple(own.shape)}, got {tuple(found.shape)}"
-                )
-            with torch.no_grad():
-                shared.copy_(found.mean(0))
-                own.copy_(found - shared)
+        """Go on from a model: its steps become the last ones here, and those before add nothing.
+
+        Of its filters those that change patches most are taken. ValueError if they are too few, or
+        its steps and patches are others.
+        """
+        n_filters, first = self.values.shape[1], len(self.halvings) - model.n_steps
+        shape = model.arrays["values"].shape
+        if (
+            model.patch_shape != (self.side, self.side)
+            or model.halvings != self.halvings[max(first, 0) :]
+            or shape[0] != len(SIGMAS)
+            or shape[2] < n_filters
+            or shape[3] != KNOTS
+        ):
+            raise ValueError(
+                f"start must have at least {n_filters} filters of {self.side}x{self.side}, and be "
+                f"of the last of halvings {self.halvings} and sigmas {SIGMAS}"
+            )
+        found = {name: list(model.arrays[name].swapaxes(0, 1)) for name in self.names}
+        for i, (values, synthesis) in enumerate(
+            zip(found["values"], found["synthesis"], strict=True)
+        ):
+            sizes = (np.linalg.norm(synthesis, axis=1) * values.std(axis=2)).mean(0)
+            kept = np.sort(np.argsort(-sizes, kind="stable")[:n_filters])
+            for name, axis in FILTERS.items():
+                found[name][i] = found[name][i].take(kept, axis)
+        with torch.no_grad():
+            self.synthesis[:first] = 0
+            self.reaction[:first] = 0
+            for name in self.names:
+                taken = torch.from_numpy(np.stack(found[name], 1)).float()
+                if name == "analysis":
+                    taken = taken @ torch.linalg.pinv(self.to_pixels.double()).float()
+                elif name == "synthesis":
+                    taken = self.basis @ taken
+                self.get_parameter(name)[first:] = taken.mean(0)
+                self.get_parameter(f"own_{name}")[:, first:] = taken - taken.mean(0)
 
     def at(self, sigma: float) -> dict[str, torch.Tensor]:
         """Parameters (n_steps, ...) at a noise level."""
@@ -69,41 +118,62 @@ class DiffusionNetwork(torch.nn.Module):
         for name in self.names:
             own = self.get_parameter(f"own_{name}")
             found[name] = self.get_parameter(name) + own[low] * (1 - share) + own[low + 1] * share
+        found["analysis"] = found["analysis"] @ self.to_pixels
+        found["synthesis"] = self.basis.T @ found["synthesis"]
         return found
 
     def forward(self, image: torch.Tensor, noisy: torch.Tensor, sigma: float) -> torch.Tensor:
-        """Images (n, 1, h, w) of intensities in [0, 255] after all steps."""
-        p, at = self.side, self.at(sigma)
-        size = image.shape[-2:]
-        ones = torch.ones(1, p * p, (size[0] - p + 1) * (size[1] - p + 1))
-        counts = fold(ones, size, p)
-        for analysis, values, synthesis, reaction in zip(*at.values(), strict=True):
-            filters = centred(analysis) / sigma
-            features = torch.cat([unfold(image, p), unfold(noisy - image, p)], 1)
-            found = Influence.apply(filters @ features, values)  # type: ignore[no-untyped-call]
-            changes = synthesis @ found * sigma
-            image = image + fold(changes, size, p) / counts + reaction * (noisy - image)
+        """Images (n, 1, h, w) of intensities in [0, 255] after all steps.
+
+        Their sizes are multiples of those of the pixels of the smallest.
+        """
+        for halvings, *step in zip(self.halvings, *self.at(sigma).values(), strict=True):
+            size = 2**halvings
+            small, small_noisy = (avg_pool2d(each, size) for each in (image, noisy))
+            change = self._change(small, small_noisy, sigma / size, step)
+            for _ in range(halvings):
+                change = interpolate(change, scale_factor=2.0, mode="bilinear")
+            image = image + change
         return image
+
+    def _change(
+        self, image: torch.Tensor, noisy: torch.Tensor, sigma: float, step: Sequence[torch.Tensor]
+    ) -> torch.Tensor:
+        """What a step adds to images."""
+        analysis, values, synthesis, reaction = step
+        p, n, size = self.side, len(image), tuple(image.shape[-2:])
+        features = unfold(torch.cat([image, noisy - image], 1), p)
+        filters = (analysis / sigma).expand(n, -1, -1)
+        found = Influence.apply(filters.bmm(features), values)  # type: ignore[no-untyped-call]
+        sums = fold((synthesis * sigma).expand(n, -1, -1).bmm(found), size, p)
+        return sums / torch.from_numpy(counts(size, (p, p))).float() + reaction * (noisy - image)
 
     def model(self, metadata: dict[str, Any]) -> ReactionDiffusion:
         """The model of its parameters."""
         with torch.no_grad():
             at = [self.at(sigma) for sigma in SIGMAS]
             arrays = {name: np.stack([one[name].numpy() for one in at]) for name in self.names}
-            arrays["analysis"] = centred(torch.from_numpy(arrays["analysis"])).numpy()
         return ReactionDiffusion(
             (self.side, self.side),
             sigmas=np.array(SIGMAS) / 255,
             reach=REACH,
+            halvings=self.halvings,
             metadata=metadata,
             **arrays,
         )
 
 
-def centred(analysis: torch.Tensor) -> torch.Tensor:
-    """Filters of which those of the image have no response to a constant."""
-    of_image, of_rest = analysis.chunk(2, dim=-1)
-    return torch.cat([of_image - of_image.mean(-1, keepdim=True), of_rest], -1)
+def usual_sizes(side: int) -> NDArray[np.float64]:
+    """Standard deviation of each cosine in photographs after "fast", in noise of sigma 25."""
+    rows, cols = np.unravel_index(order(side), (side, side))
+    radius = np.hypot(rows, cols) * 8 / side
+    return np.asarray(2.9 * np.maximum(radius, 1) ** -1.75)
+
+
+def order(side: int) -> NDArray[np.intp]:
+    """Cosines of a patch by rising frequency."""
+    k = np.arange(side)
+    return np.argsort(np.add.outer(k**2, k**2).ravel(), kind="stable")
 
 
 def cosines(side: int) -> NDArray[np.float64]:
@@ -112,7 +182,7 @@ def cosines(side: int) -> NDArray[np.float64]:
     basis = np.cos(np.pi * (2 * x + 1) * k / (2 * side)) * np.sqrt(2 / side)
     basis[0] /= np.sqrt(2)
     both = np.einsum("ax,by->abxy", basis, basis).reshape(side * side, -1)
-    return np.asarray(both[np.argsort(np.add.outer(k[:, 0] ** 2, x**2).ravel(), kind="stable")])
+    return np.asarray(both[order(side)])
 
 
 class Influence(torch.autograd.Function):

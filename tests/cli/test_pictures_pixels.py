@@ -186,6 +186,25 @@ def test_volume(run, tmp_path, prior_file, sigma):
     code, _, err = run("denoise", source, target, "--volume", "--overwrite", *given)
     assert (code, err.count("\n")) == (2, 1)
     assert "voxels along each axis" in err
+    code, _, err = run("denoise", source, target, "--volume", "--stack", "--overwrite", *given)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "give one of them" in err
+
+
+@pytest.mark.parametrize("sigma", [20, None])
+def test_adapt(run, tmp_path, prior_file, sigma):
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    STACKS["ome"](source, STACK)
+    given = [] if sigma is None else ["--sigma", sigma]
+    code, out, err = run("denoise", source, target, "--stack", "--adapt", *given)
+    assert (code, err) == (0, "")
+    assert f"prior {prior_file}, adapted" in out
+    own = fastepll.adapt(prior_file, STACK, sigma, stack=True)
+    found = sigma or fastepll.estimate_sigma(STACK, stack=True, model=prior_file)
+    expected = fastepll.denoise(STACK, found, stack=True, model=own)
+    np.testing.assert_array_equal(tifffile.imread(target), expected)
+    plain = fastepll.denoise(STACK, found, stack=True, model=prior_file)
+    assert not np.array_equal(plain, expected)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastepll.models.diffusion import FORM, KIND, ReactionDiffusion, shipped
-from fastepll.solver.diffusion import reach
+from fastepll.solver.diffusion import grid, reach
 
 SIGMAS = np.array([0.02, 0.05, 0.2])
 RNG = np.random.default_rng(0)
@@ -39,10 +39,11 @@ def test_parameters_between_levels_are_linear_in_log_sigma():
 
 
 def test_a_file_keeps_float32(tmp_path):
-    model = ReactionDiffusion((2, 3), metadata={"license": "CC0-1.0"}, **ARRAYS)
+    model = ReactionDiffusion((2, 3), metadata={"license": "CC0-1.0"}, halvings=[1, 0], **ARRAYS)
     model.save(tmp_path / "a.npz")
     again = ReactionDiffusion.load(tmp_path / "a.npz")
     assert (again.patch_shape, again.metadata) == ((2, 3), {"license": "CC0-1.0"})
+    assert again.halvings == (1, 0)
     for name, array in model.arrays.items():
         np.testing.assert_array_equal(again.arrays[name], array.astype(np.float32))
     damaged = bytearray((tmp_path / "a.npz").read_bytes())
@@ -65,18 +66,25 @@ def test_a_file_keeps_float32(tmp_path):
         ("synthesis", ARRAYS["synthesis"].swapaxes(2, 3)),
         ("reaction", np.zeros(2)),
         ("reach", 0.0),
+        ("halvings", np.array([0.5, 0])),
+        ("halvings", np.array([0, -1])),
+        ("halvings", np.array([0, 5])),
+        ("halvings", np.zeros(3)),
         ("reach", np.inf),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name, value):
-    with pytest.raises(ValueError, match=r"sigmas|analysis|values|synthesis|reaction|reach"):
+    with pytest.raises(
+        ValueError, match=r"sigmas|analysis|values|synthesis|reaction|reach|halvings"
+    ):
         ReactionDiffusion((2, 3), **(ARRAYS | {name: value}))
 
 
 def test_the_shipped_one():
     model = shipped()
     assert model.patch_shape == (8, 8)
-    assert reach() == 7 * model.n_steps
+    assert model.halvings == (2, 1, 1, 0, 0)
+    assert (reach(), grid()) == (96, 4)  # 4 * 10 + 2 * 10 + 2 * 10 + 7 + 7, and 2 more
     assert model.metadata["license"] == "LicenseRef-BSDS-NonCommercial"
     of_image = model.arrays["analysis"][..., :64]
     assert np.abs(of_image.sum(-1)).max() < 1e-5  # no response to a constant

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastepll.backends.diffusion import diffuse
+from fastepll.backends import get_backend
+from fastepll.solver import diffusion as solver
 from fastepll.train.descent import Descent
 
 from ..scenes import scene
@@ -24,42 +25,60 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("photographs")
     for i in range(3):
         rng = np.random.default_rng(i)
-        image = 255 * scene(90, 100) * rng.uniform(0.5, 1)
+        image = 255 * scene(100, 110) * rng.uniform(0.5, 1)
         Image.fromarray(image.astype(np.uint8)).save(path / f"{i}.png")
     return path
 
 
-def test_the_network_is_the_model_it_becomes():
-    network = networks.DiffusionNetwork(2, 20, 5)
+def test_the_network_is_the_model_it_becomes(monkeypatch):
+    network = networks.DiffusionNetwork((2, 0, 1), 20, 5)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     rng = np.random.default_rng(0)
-    image = 255 * rng.random((19, 23))
+    image = 255 * rng.random((28, 32))
     noisy = image + 20 * rng.standard_normal(image.shape)
     with torch.no_grad():
         planes = (torch.from_numpy(each[None, None]).float() for each in (image, noisy))
         found = network(*planes, 20.0)[0, 0].numpy() / 255
-    now = image / 255
-    for step in network.model({}).steps(20 / 255):
-        now = diffuse(now, noisy / 255, step, np.empty_like(now))
+    model, now = network.model({}), image / 255
+    monkeypatch.setattr(solver, "shipped", lambda: model)
+    reference = get_backend("reference")
+    solver.diffuse(now, noisy / 255, 20 / 255, np.empty_like(now), backend=reference, n_threads=1)
     np.testing.assert_allclose(found, now, rtol=0, atol=2e-5 * np.abs(now).max())
 
 
 def test_goes_on_from_a_model():
-    network, other = (networks.DiffusionNetwork(2, 20, 5) for _ in range(2))
+    """With more steps before its own, and of its filters those that change anything."""
+    first, other = (
+        networks.DiffusionNetwork((0, 0), 20, 5),
+        networks.DiffusionNetwork((1, 0, 0), 12, 5),
+    )
     generator = torch.Generator().manual_seed(0)
+    kept = np.sort(np.random.default_rng(0).permutation(20)[:12])
     with torch.no_grad():
-        for parameter in network.parameters():
+        for parameter in first.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    model = network.model({})
+        first.values[:, np.setdiff1d(np.arange(20), kept)] *= 1e-3
+        first.own_values[:, :, np.setdiff1d(np.arange(20), kept)] = 0
+    model = first.model({})
     other.take(model)
     again = other.model({})
-    for name, array in model.arrays.items():
-        np.testing.assert_allclose(again.arrays[name], array, rtol=0, atol=1e-6)
-    with pytest.raises(ValueError, match="analysis of start must have shape"):
-        networks.DiffusionNetwork(2, 19, 5).take(model)
+    for name, axis in networks.FILTERS.items():
+        expected = model.arrays[name].take(kept, axis + 1)
+        np.testing.assert_allclose(again.arrays[name][:, 1:], expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(again.arrays["synthesis"][:, 0], 0)
+    np.testing.assert_array_equal(again.arrays["reaction"][:, 0], 0)
+    assert again.halvings == (1, 0, 0)
+    for halvings, n_filters, side in (
+        ((0, 0), 21, 5),
+        ((0, 1), 20, 5),
+        ((0,), 20, 5),
+        ((0, 0), 20, 4),
+    ):
+        with pytest.raises(ValueError, match=r"start must have at least \d+ filters"):
+            networks.DiffusionNetwork(halvings, n_filters, side).take(model)
 
 
 def test_gradients_of_influence_functions():
@@ -76,18 +95,19 @@ def test_cosines_are_an_orthonormal_basis():
 
 
 def test_pieces_are_of_one_place():
-    clean = 255 * scene(90, 100)
-    for start, noisy, piece in training.pieces(
+    clean = 255 * scene(100, 110)
+    for start, noisy, piece, before in training.pieces(
         clean, 25.0, "gray-8x8-200", 3, np.random.default_rng(0)
     ):
-        assert start.shape == (72, 72)
+        assert start.shape == (96, 96)
         assert np.std(noisy - piece) == pytest.approx(25, rel=0.05)
         assert np.std(start - piece) < 12
+        assert 0 < before.min() == before.max() < 144
 
 
 def test_training_learns_repeats_and_goes_on(folder, tmp_path):
     losses: list[float] = []
-    options = {"n_steps": 1, "n_filters": 8, "side": 4, "how": HOW}
+    options = {"halvings": (1, 0), "n_filters": 8, "side": 4, "how": HOW}
 
     def note(run):
         if run.history and run.i == HOW.iterations:
@@ -119,6 +139,6 @@ def test_training_learns_repeats_and_goes_on(folder, tmp_path):
 def test_what_cannot_be_trained_on_is_refused(folder, tmp_path):
     with pytest.raises(ValueError, match="batch"):
         training.train_diffusion(folder, how=Descent(iterations=1, batch=3))
-    Image.fromarray(np.zeros((71, 90), np.uint8)).save(tmp_path / "small.png")
-    with pytest.raises(ValueError, match="72x72"):
+    Image.fromarray(np.zeros((95, 110), np.uint8)).save(tmp_path / "small.png")
+    with pytest.raises(ValueError, match="96x96"):
         training.train_diffusion(tmp_path, how=HOW)
