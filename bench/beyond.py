@@ -10,7 +10,6 @@ method fails are drawn (docs/benchmarks/beyond.png).
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import statistics
@@ -28,6 +27,7 @@ from failures import draw
 from pareto import ours
 from peers import bm3d
 from protocol import Denoise, Image, add_noise, bsd68, psnr, write_result
+from scaling import resident, resident_afresh
 from torch_peers import dncnn, ffdnet
 
 import fastepll
@@ -61,22 +61,13 @@ METHODS: dict[str, Callable[[int], Denoise]] = {
 KNOWN = {"DnCNN, torch": (25,)}  # the only sigmas a network knows
 
 
-def high_water(reset: bool = False) -> int:
-    """Most bytes that this process has had in memory, since it last gave back what it could."""
-    if reset:
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
-
-
 def memory(name: str, threads: int) -> float:
     """MB that a restoration takes, in this process."""
     method, noisy = METHODS[name](threads), add_noise(bsd68()[0], 25, 0).astype(np.float32)
     method(noisy[:64, :64].copy(), 25 / 255)
-    before = high_water(reset=True)
+    before = resident_afresh()
     method(noisy, 25 / 255)
-    return (high_water() - before) / 1e6
+    return resident("VmHWM") - before
 
 
 def in_another_process(name: str, threads: int) -> float | None:

@@ -86,6 +86,14 @@ def resident(field: str) -> float:
     return int(status.split(f"{field}:")[1].split()[0]) * 1024 / 1e6
 
 
+def resident_afresh() -> float:
+    """The resident size in MB, from which the peak starts anew."""
+    ctypes.CDLL(None).malloc_trim(0)  # freed memory is given back, not used again unseen
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    return before
+
+
 def measure(case: dict[str, Any]) -> dict[str, float]:
     """Seconds and extra MB of one case; to be run in a fresh process."""
     model = untrained(case["side"], case["k"]) if "side" in case else "gray-8x8-200"
@@ -108,9 +116,7 @@ def measure(case: dict[str, Any]) -> dict[str, float]:
 
     a = None if task == "denoise" else operator(image.shape)
     call(image[:64, :64].copy(), None if a is None else operator((64, 64)))
-    ctypes.CDLL(None).malloc_trim(0)  # freed memory is given back, not used again unseen
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = resident_afresh()
     times = [call(image, a)]
     extra = resident("VmHWM") - before
     while sum(times) < 1 and len(times) < 7:

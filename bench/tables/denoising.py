@@ -50,7 +50,7 @@ def beyond() -> str:
         if row is None:
             return ""
         beside = "" if row["images"] == 68 else f" ({row['psnr'] - row['psnr of exact']:+.2f})"
-        return f"{row['psnr']:.2f} dB{beside}"
+        return f"{row['psnr']:.2f} dB{beside.replace('-', '−')}"
 
     rows = []
     for name in dict.fromkeys(name for name, _ in at):
