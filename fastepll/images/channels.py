@@ -112,11 +112,12 @@ def from_planes(planes: Sequence[FloatArray], mix: NDArray[np.float64], out: NDA
     rows = max(1, BLOCK // out[0].size)
     for start in range(0, len(out), rows):
         part = slice(start, start + rows)
-        values = planes[0][part][..., None] * mix[:, 0]
-        for c in range(1, len(planes)):
-            values += planes[c][part][..., None] * mix[:, c]
-        if out.dtype.kind in "iu":
-            limits = np.iinfo(out.dtype)
-            np.rint(values, out=values)
-            np.clip(values, limits.min, limits.max, out=values)
-        out[part] = values
+        for channel, weights in enumerate(mix):
+            values = planes[0][part] * weights[0]
+            for c in range(1, len(planes)):
+                values += planes[c][part] * weights[c]
+            if out.dtype.kind in "iu":
+                limits = np.iinfo(out.dtype)
+                np.rint(values, out=values)
+                np.clip(values, limits.min, limits.max, out=values)
+            out[part, ..., channel] = values
