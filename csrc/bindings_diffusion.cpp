@@ -8,16 +8,17 @@ namespace {
 
 DiffusionStep make_step(const Array<double>& analysis, const Array<double>& values,
                         const Array<double>& synthesis, std::size_t height, std::size_t width,
-                        double reach, double reaction, const std::string& isa) {
+                        double reach, double reaction, bool guided, const std::string& isa) {
   require(analysis.ndim() == 2 && values.ndim() == 2 && synthesis.ndim() == 2, "wanted matrices");
   const py::ssize_t d = synthesis.shape(0), n = synthesis.shape(1);
   require(height > 0 && width > 0 && n > 0 && static_cast<std::size_t>(d) == height * width &&
               analysis.shape(0) == n && analysis.shape(1) == 2 * d && values.shape(0) == n &&
               values.shape(1) >= 2 && reach > 0,
           "matrices of a step must be (n, 2 d), (n, knots) and (d, n)");
-  return {{analysis.data(), values.data(), synthesis.data(), height, width,
-           static_cast<std::size_t>(n), static_cast<std::size_t>(values.shape(1)), reach, reaction},
-          kernels_for(isa)};
+  return {
+      {analysis.data(), values.data(), synthesis.data(), height, width, static_cast<std::size_t>(n),
+       static_cast<std::size_t>(values.shape(1)), reach, reaction, guided},
+      kernels_for(isa)};
 }
 
 void run_diffuse(const Array<float>& image, const Array<float>& noisy, const DiffusionStep& step,
@@ -51,7 +52,7 @@ void bind_diffusion(py::module_& m) {
   py::class_<DiffusionStep>(m, "DiffusionStep")
       .def(py::init(&make_step), py::arg("analysis").noconvert(), py::arg("values").noconvert(),
            py::arg("synthesis").noconvert(), py::arg("height"), py::arg("width"), py::arg("reach"),
-           py::arg("reaction"), py::arg("isa"));
+           py::arg("reaction"), py::arg("guided"), py::arg("isa"));
   m.def("diffuse", &run_diffuse, py::arg("image").noconvert(), py::arg("noisy").noconvert(),
         py::arg("step"), py::arg("out").noconvert(), py::arg("origin"), py::arg("n_threads"),
         py::arg("poll"));

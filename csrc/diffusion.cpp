@@ -35,20 +35,19 @@ DiffusionStep::DiffusionStep(const DiffusionParameters& from, const KernelTable&
   t.cols = DiffusionAxis(from.width);
   t.n_filters = from.n_filters;
   t.n_knots = from.n_knots;
-  t.panel_rows =
-      t.n_filters % kernels.wide_panel_rows == 0 ? kernels.wide_panel_rows : kernels.panel_rows;
   const DiffusionSizes size(t);
   const std::size_t d = from.height * from.width, part = t.rows.part * t.cols.part, n = t.n_filters,
                     n_roles = t.rows.n_roles * t.cols.n_roles;
   floats_ = buffer_of_arrays([&](auto reserve) {
     reserve(t.analysis, n_roles * size.analysis);
     reserve(t.synthesis, n_roles * size.synthesis);
-    reserve(t.curves, 2 * round_up(n, kPad) * t.n_knots);
+    reserve(t.curves, n * size.curve_pitch);
   });
   const double knots = static_cast<double>(t.n_knots - 1) / (2 * from.reach);  // in a unit
   t.middle = static_cast<float>(knots * from.reach);
+  t.less = from.guided ? 0.0f : 1.0f;
   // Without the sum of the filter in its first value, any pixel may be subtracted from all.
-  std::vector<double> analysis(from.analysis, from.analysis + n * 2 * d), matrix(n * 2 * part);
+  std::vector<double> analysis(from.analysis, from.analysis + n * 2 * d), matrix(part * n);
   for (std::size_t k = 0; k < n; ++k) {
     double* const filter = &analysis[k * 2 * d];
     filter[0] -= std::accumulate(filter, filter + d, 0.0);
@@ -62,12 +61,12 @@ DiffusionStep::DiffusionStep(const DiffusionParameters& from, const KernelTable&
         });
       };
       for (std::size_t k = 0; k < n; ++k)
-        for (std::size_t at = 0; at < 2 * part; ++at)
-          matrix[k * 2 * part + at] = of_part(at % part, [&](std::size_t pixel) {
+        for (std::size_t at = 0; at < 2 * part; ++at) {
+          const double value = of_part(at % part, [&](std::size_t pixel) {
             return analysis[(2 * k + at / part) * d + pixel];
           });
-      pack_panels(matrix.data(), n, 2 * part, t.panel_rows, t.analysis + role * size.analysis,
-                  knots);
+          t.analysis[role * size.analysis + k * 2 * part + at] = static_cast<float>(knots * value);
+        }
       for (std::size_t at = 0; at < part; ++at)
         for (std::size_t k = 0; k < n; ++k)
           matrix[at * n + k] =
@@ -75,11 +74,13 @@ DiffusionStep::DiffusionStep(const DiffusionParameters& from, const KernelTable&
       pack_panels(matrix.data(), part, n, kernels.triangle_rows,
                   t.synthesis + role * size.synthesis);
     }
-  for (std::size_t i = 0; i < n * t.n_knots; ++i) {
-    t.curves[2 * i] = static_cast<float>(from.values[i]);
-    if ((i + 1) % t.n_knots != 0)
-      t.curves[2 * i + 1] = static_cast<float>(from.values[i + 1] - from.values[i]);
-  }
+  for (std::size_t k = 0; k < n; ++k)
+    for (std::size_t i = 0; i < t.n_knots; ++i) {
+      const double* const value = from.values + k * t.n_knots + i;
+      float* const pair = t.curves + k * size.curve_pitch + 2 * i;
+      pair[0] = static_cast<float>(value[0]);
+      if (i + 1 < t.n_knots) pair[1] = static_cast<float>(value[1] - value[0]);
+    }
 }
 
 bool diffuse(const Image& image, const float* noisy, std::size_t top, std::size_t left,

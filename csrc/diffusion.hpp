@@ -10,12 +10,14 @@
 namespace fastepll {
 
 // What a step is made from: matrices row by row. Responses to `analysis` go to influence functions
-// that are linear between n_knots values, evenly from -reach to reach.
+// that are linear between n_knots values, evenly from -reach to reach. A guided step sees a guide
+// instead of the noisy image, and has no reaction.
 struct DiffusionParameters {
   const double *analysis, *values,
       *synthesis;  // n_filters x 2 d, n_filters x n_knots, d x n_filters
   std::size_t height, width, n_filters, n_knots;
   double reach, reaction;
+  bool guided;
 };
 
 // The same in the layout of the kernels. Immutable.

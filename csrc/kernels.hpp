@@ -166,39 +166,42 @@ struct DiffusionAxis {
 };
 
 // One step; the definition is fastepll/backends/diffusion.py. Of a patch of the image, its first
-// pixel subtracted, and of the noisy image less it, 2 d values. The matrices come part by part, in
-// the order of the roles of rows and columns.
+// pixel subtracted, and of the noisy image less it (or the guide), 2 d values. The matrices come
+// part by part, in the order of the roles of rows and columns.
 struct DiffusionTables {
   DiffusionAxis rows, cols;
   std::size_t n_filters, n_knots;
-  std::size_t panel_rows;  // of the panels of analysis
-  float* analysis;   // panels, n_filters x 2 parts: to the places of the responses among the knots
+  float* analysis;   // n_filters x 2 parts: to the places of the responses among the knots
   float* synthesis;  // panels of triangle_rows, part x n_filters
-  float* curves;     // n_filters, padded to kPad, x n_knots: a value of the influence, the slope
+  float* curves;     // n_filters x curve_pitch: pairs of a value of the influence, and the slope
   float middle;      // the place of a response of 0
+  float less;        // how much of the image the noisy one has subtracted: 1, or 0 from a guide
 };
 
-// Floats of what belongs to a step: a matrix of a role; what a group's responses and changes take;
-// the scratch of the kernel.
+// Groups of patches that are worked on together, side by side in panels.
+constexpr std::size_t kGroups = 48;
+
+// Floats of what belongs to a step: a matrix of a role; a curve; what a group's changes take; the
+// scratch of the kernel.
 struct DiffusionSizes {
-  std::size_t analysis, synthesis, pitch, change_pitch, span;
-  std::size_t lines, features, responses, changes, row;
+  std::size_t analysis, synthesis, curve_pitch, change_pitch, span;
+  std::size_t lines, features, responses, changes, room;
 
   constexpr explicit DiffusionSizes(const DiffusionTables& t) : DiffusionSizes(t, t.rows, t.cols) {}
-  constexpr std::size_t scratch() const { return lines + features + responses + changes + row; }
+  constexpr std::size_t scratch() const { return lines + features + responses + changes + room; }
 
  private:
   constexpr DiffusionSizes(const DiffusionTables& t, const DiffusionAxis& y, const DiffusionAxis& x)
-      : analysis(round_up(t.n_filters, kPad) * 2 * y.part * x.part),
+      : analysis(t.n_filters * 2 * y.part * x.part),
         synthesis(round_up(y.part * x.part, kPad) * t.n_filters),
-        pitch(round_up(t.n_filters, kPad)),
+        curve_pitch(round_up(2 * t.n_knots, kPad)),
         change_pitch(round_up(y.part * x.part, kPad)),
-        span(2 * kBatch + 3 * x.length),
+        span(2 * kGroups + 3 * x.length),
         lines(2 * y.n_roles * y.part * span),
-        features(kBatch * 2 * y.part * x.part),
-        responses(y.n_roles * x.n_roles * kBatch * pitch),
-        changes(y.n_roles * x.n_roles * kBatch * change_pitch),
-        row(3 * x.n_roles * x.part) {}
+        features(kGroups * 2 * y.part * x.part),
+        responses(y.n_roles * x.n_roles * kGroups * t.n_filters),
+        changes(y.n_roles * x.n_roles * kGroups * change_pitch),
+        room(kGroups * (y.n_roles * y.part + 1) * (x.n_roles + 1) * x.part) {}
 };
 
 // The patches that begin in row `top`, and in that a part further, of an image and the sums that
@@ -220,7 +223,7 @@ struct PatchSample {
 
 struct KernelTable {
   const char* isa;
-  std::size_t panel_rows, wide_panel_rows, triangle_rows, double_lanes;
+  std::size_t panel_rows, triangle_rows, double_lanes;
   void (*extract)(const Tile&, const Tables&);
   void (*select)(const Tile&, const Tables&);             // the choice by `options`
   void (*select_exhaustive)(const Tile&, const Tables&);  // exact, without bounds

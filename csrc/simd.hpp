@@ -24,10 +24,10 @@ namespace {
 #define FASTEPLL_UNROLL_TWICE
 #endif
 
-// Shapes of the inner loops, by the number of registers: kPanelRows rows, or kWidePanelRows, by
-// kPanelPatches patches where the patches lie side by side, kTriangleRows rows by kGatherPatches
-// patches where they are picked from a list, kMatrixTile by kMatrixTileCols entries of matrices of
-// dvec.
+// store_fours: each four lanes, `pitch` floats apart. Shapes of the inner loops, by the number of
+// registers: kPanelRows rows, or kWidePanelRows, by kPanelPatches patches where the patches lie
+// side by side, kTriangleRows rows by kGatherPatches patches where they are picked from a list,
+// kMatrixTile by kMatrixTileCols entries of matrices of dvec.
 
 #if defined(__AVX2__)
 // Sums of the elements of each of four vectors.
@@ -56,6 +56,13 @@ inline vec zero() { return _mm512_setzero_ps(); }
 inline vec set1(float a) { return _mm512_set1_ps(a); }
 inline vec load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, vec a) { _mm512_storeu_ps(p, a); }
+inline vec load_fours(const float* p) { return _mm512_shuffle_f32x4(load(p), load(p + 16), 0x88); }
+inline void store_fours(float* p, std::size_t pitch, vec a) {
+  _mm_storeu_ps(p, _mm512_castps512_ps128(a));
+  _mm_storeu_ps(p + pitch, _mm512_extractf32x4_ps(a, 1));
+  _mm_storeu_ps(p + 2 * pitch, _mm512_extractf32x4_ps(a, 2));
+  _mm_storeu_ps(p + 3 * pitch, _mm512_extractf32x4_ps(a, 3));
+}
 inline vec add(vec a, vec b) { return _mm512_add_ps(a, b); }
 inline vec sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 inline vec mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
@@ -92,6 +99,13 @@ inline vec zero() { return _mm256_setzero_ps(); }
 inline vec set1(float a) { return _mm256_set1_ps(a); }
 inline vec load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, vec a) { _mm256_storeu_ps(p, a); }
+inline vec load_fours(const float* p) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 8), 1);
+}
+inline void store_fours(float* p, std::size_t pitch, vec a) {
+  _mm_storeu_ps(p, _mm256_castps256_ps128(a));
+  _mm_storeu_ps(p + pitch, _mm256_extractf128_ps(a, 1));
+}
 inline vec add(vec a, vec b) { return _mm256_add_ps(a, b); }
 inline vec sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
 inline vec mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
@@ -123,6 +137,8 @@ inline vec zero() { return _mm_setzero_ps(); }
 inline vec set1(float a) { return _mm_set1_ps(a); }
 inline vec load(const float* p) { return _mm_loadu_ps(p); }
 inline void store(float* p, vec a) { _mm_storeu_ps(p, a); }
+inline vec load_fours(const float* p) { return load(p); }
+inline void store_fours(float* p, std::size_t, vec a) { store(p, a); }
 inline vec add(vec a, vec b) { return _mm_add_ps(a, b); }
 inline vec sub(vec a, vec b) { return _mm_sub_ps(a, b); }
 inline vec mul(vec a, vec b) { return _mm_mul_ps(a, b); }
@@ -152,6 +168,8 @@ inline vec zero() { return vdupq_n_f32(0); }
 inline vec set1(float a) { return vdupq_n_f32(a); }
 inline vec load(const float* p) { return vld1q_f32(p); }
 inline void store(float* p, vec a) { vst1q_f32(p, a); }
+inline vec load_fours(const float* p) { return load(p); }
+inline void store_fours(float* p, std::size_t, vec a) { store(p, a); }
 inline vec add(vec a, vec b) { return vaddq_f32(a, b); }
 inline vec sub(vec a, vec b) { return vsubq_f32(a, b); }
 inline vec mul(vec a, vec b) { return vmulq_f32(a, b); }
@@ -255,13 +273,12 @@ inline std::size_t indices_at_most(const float* costs, std::size_t n, float limi
 }
 #endif
 
-// Values at places among the knots 0, 1, ..., of kFloatLanes functions that are linear between them
-// and beyond the last. A curve has n_knots pairs: a value, and the slope behind the knot. Pairs are
-// loaded one by one, which takes half as many loads as gathering both and less time on processors
-// that gather slowly.
+// A function that is linear between knots at 0, 1, ..., and beyond the last: n_knots pairs, a value
+// and the slope behind the knot. Pairs are loaded one by one, which takes half as many loads as
+// gathering both and less time on processors that gather slowly.
 #if defined(__AVX2__)
-inline void load_pairs(const float* curves, __m256i at, __m256& values, __m256& slopes) {
-  const double* pairs = reinterpret_cast<const double*>(curves);
+inline void load_pairs(const float* curve, __m256i at, __m256& values, __m256& slopes) {
+  const double* pairs = reinterpret_cast<const double*>(curve);
   const auto two = [&](long long both) {
     const std::uint64_t i = static_cast<std::uint64_t>(both);
     return _mm_castpd_ps(_mm_loadh_pd(_mm_load_sd(pairs + (i & 0xffffffff)), pairs + (i >> 32)));
@@ -277,47 +294,86 @@ inline void load_pairs(const float* curves, __m256i at, __m256& values, __m256& 
 }
 #endif
 #if defined(__AVX512F__)
-inline vec interpolate(vec place, const float* curves, std::size_t n_knots) {
-  const vec knot = _mm512_roundscale_ps(
-      min(_mm512_max_ps(place, zero()), set1(static_cast<float>(n_knots - 2))), 0x09);
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i at =
-      _mm512_add_epi32(_mm512_cvttps_epi32(knot),
-                       _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(n_knots))));
-  __m256 values[2], slopes[2];
-  load_pairs(curves, _mm512_castsi512_si256(at), values[0], slopes[0]);
-  load_pairs(curves, _mm512_extracti64x4_epi64(at, 1), values[1], slopes[1]);
-  const auto both = [](const __m256* half) {
-    return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(half[0])),
-                                               _mm256_castps_pd(half[1]), 1));
-  };
-  return fma(both(slopes), sub(place, knot), both(values));
-}
-#elif defined(__AVX2__)
-inline vec interpolate(vec place, const float* curves, std::size_t n_knots) {
-  const vec knot =
-      _mm256_floor_ps(min(_mm256_max_ps(place, zero()), set1(static_cast<float>(n_knots - 2))));
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m256i at =
-      _mm256_add_epi32(_mm256_cvttps_epi32(knot),
-                       _mm256_mullo_epi32(lane, _mm256_set1_epi32(static_cast<int>(n_knots))));
-  vec values, slopes;
-  load_pairs(curves, at, values, slopes);
-  return fma(slopes, sub(place, knot), values);
-}
-#else
-inline vec interpolate(vec place, const float* curves, std::size_t n_knots) {
-  alignas(kAlign) float places[kFloatLanes], found[kFloatLanes];
-  store(places, place);
-  const float last = static_cast<float>(n_knots - 2);
-  for (std::size_t i = 0; i < kFloatLanes; ++i) {
-    const float inside = places[i] > 0 ? (places[i] < last ? places[i] : last) : 0;
-    const std::size_t knot = static_cast<std::size_t>(inside);
-    const float* pair = curves + 2 * (i * n_knots + knot);
-    found[i] = pair[0] + pair[1] * (places[i] - static_cast<float>(knot));
+class Curve {
+ public:
+  // Reads whole vectors: kPad floats at a time.
+  Curve(const float* pairs, std::size_t n_knots)
+      : pairs_(pairs), last_(set1(static_cast<float>(n_knots - 2))), few_(n_knots <= kFew) {
+    const __m512i even =
+                      _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+                  odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    const std::size_t n_floats = 2 * n_knots;
+    FASTEPLL_UNROLL
+    for (std::size_t i = 0; i < kFew / kFloatLanes; ++i) {
+      const std::size_t begin = 2 * kFloatLanes * i;
+      const vec low = begin < n_floats ? load(pairs + begin) : zero(),
+                high = begin < n_floats ? load(pairs + begin + kFloatLanes) : zero();
+      values_[i] = _mm512_permutex2var_ps(low, even, high);
+      slopes_[i] = _mm512_permutex2var_ps(low, odd, high);
+    }
   }
-  return load(found);
-}
+  vec operator()(vec place) const {
+    const vec knot = _mm512_roundscale_ps(min(_mm512_max_ps(place, zero()), last_), 0x09);
+    const __m512i at = _mm512_cvttps_epi32(knot);
+    if (few_) {
+      const __mmask16 beyond = _mm512_cmpgt_epi32_mask(at, _mm512_set1_epi32(31));
+      return fma(pick(slopes_, at, beyond), sub(place, knot), pick(values_, at, beyond));
+    }
+    __m256 values[2], slopes[2];
+    load_pairs(pairs_, _mm512_castsi512_si256(at), values[0], slopes[0]);
+    load_pairs(pairs_, _mm512_extracti64x4_epi64(at, 1), values[1], slopes[1]);
+    const auto both = [](const __m256* half) {
+      return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(half[0])),
+                                                 _mm256_castps_pd(half[1]), 1));
+    };
+    return fma(both(slopes), sub(place, knot), both(values));
+  }
+
+ private:
+  static constexpr std::size_t kFew = 48;  // knots fit in registers
+  static vec pick(const vec* of, __m512i at, __mmask16 beyond) {
+    return _mm512_mask_permutexvar_ps(_mm512_permutex2var_ps(of[0], at, of[1]), beyond, at, of[2]);
+  }
+  const float* pairs_;
+  vec last_, values_[3], slopes_[3];
+  bool few_;
+};
+#elif defined(__AVX2__)
+class Curve {
+ public:
+  Curve(const float* pairs, std::size_t n_knots)
+      : pairs_(pairs), last_(set1(static_cast<float>(n_knots - 2))) {}
+  vec operator()(vec place) const {
+    const vec knot = _mm256_floor_ps(min(_mm256_max_ps(place, zero()), last_));
+    vec values, slopes;
+    load_pairs(pairs_, _mm256_cvttps_epi32(knot), values, slopes);
+    return fma(slopes, sub(place, knot), values);
+  }
+
+ private:
+  const float* pairs_;
+  vec last_;
+};
+#else
+class Curve {
+ public:
+  Curve(const float* pairs, std::size_t n_knots)
+      : pairs_(pairs), last_(static_cast<float>(n_knots - 2)) {}
+  vec operator()(vec place) const {
+    alignas(kAlign) float places[kFloatLanes], found[kFloatLanes];
+    store(places, place);
+    for (std::size_t i = 0; i < kFloatLanes; ++i) {
+      const float inside = places[i] > 0 ? (places[i] < last_ ? places[i] : last_) : 0;
+      const std::size_t knot = static_cast<std::size_t>(inside);
+      found[i] = pairs_[2 * knot] + pairs_[2 * knot + 1] * (places[i] - static_cast<float>(knot));
+    }
+    return load(found);
+  }
+
+ private:
+  const float* pairs_;
+  float last_;
+};
 #endif
 
 constexpr std::size_t kMatrixTile = 4;
@@ -326,6 +382,7 @@ static_assert(kPanelRows % kDoubleLanes == 0 && kMatrixTile % kMatrixTileCols ==
 static_assert(kPanelRows % kFloatLanes == 0 && kTriangleRows % kFloatLanes == 0 &&
               kMiddleCoefs % kTriangleRows == 0);
 static_assert(kPad % kPanelRows == 0 && kPad % kTriangleRows == 0 && kBatch % kPanelPatches == 0);
+static_assert(kGroups % kWidePanelRows == 0 && kWidePanelRows % kFloatLanes == 0);
 
 }  // namespace
 }  // namespace fastepll::FASTEPLL_ISA

@@ -89,6 +89,7 @@ class DiffusionStep:
         width: int,
         reach: float,
         reaction: float,
+        guided: bool,
         isa: str,
     ) -> None: ...
 

@@ -36,10 +36,11 @@ inline void accumulate(Sums<vecs, n>& sums, const float* packed, std::size_t col
   }
 }
 
+// multiply_panel for as many patches as registers hold.
 template <std::size_t rows, std::size_t n>
-inline void multiply_block(const float* packed, std::size_t cols, const float* x,
-                           std::size_t x_pitch, const float* offset, float* y,
-                           std::size_t y_pitch) {
+inline void multiply_block(const float* packed, std::size_t packed_step, std::size_t cols,
+                           const float* x, std::size_t x_pitch, std::size_t x_step,
+                           const float* offset, float* y, std::size_t y_pitch) {
   constexpr std::size_t vecs = rows / kFloatLanes;
   Sums<vecs, n> sums;
   FASTEPLL_UNROLL
@@ -47,7 +48,7 @@ inline void multiply_block(const float* packed, std::size_t cols, const float* x
   for (std::size_t i = 0; i < vecs; ++i)
     sums.v[p][i] = offset ? load(offset + i * kFloatLanes) : zero();
   FASTEPLL_UNROLL_TWICE
-  for (std::size_t j = 0; j < cols; ++j, packed += rows, ++x) {
+  for (std::size_t j = 0; j < cols; ++j, packed += packed_step, x += x_step) {
     vec w[vecs];
     FASTEPLL_UNROLL
     for (std::size_t i = 0; i < vecs; ++i) w[i] = load(packed + i * kFloatLanes);
@@ -63,22 +64,29 @@ inline void multiply_block(const float* packed, std::size_t cols, const float* x
   for (std::size_t i = 0; i < vecs; ++i) store(y + p * y_pitch + i * kFloatLanes, sums.v[p][i]);
 }
 
-// y[p] = offset (zero if null) + packed (rows x cols, in panels of which rows are a multiple) times
-// x[p], p < n.
+// y[p] = offset (zero if null) + packed (rows x cols, columns packed_step apart) times x[p], p < n,
+// of which the values are x_step apart.
+template <std::size_t rows>
+inline void multiply_panel(const float* packed, std::size_t packed_step, std::size_t cols,
+                           const float* x, std::size_t x_pitch, std::size_t x_step, std::size_t n,
+                           const float* offset, float* y, std::size_t y_pitch) {
+  std::size_t p = 0;
+  for (; p + kPanelPatches <= n; p += kPanelPatches)
+    multiply_block<rows, kPanelPatches>(packed, packed_step, cols, x + p * x_pitch, x_pitch, x_step,
+                                        offset, y + p * y_pitch, y_pitch);
+  for (; p < n; ++p)
+    multiply_block<rows, 1>(packed, packed_step, cols, x + p * x_pitch, x_pitch, x_step, offset,
+                            y + p * y_pitch, y_pitch);
+}
+
+// The same with rows in panels.
 template <std::size_t panel = kPanelRows>
 inline void multiply(const float* packed, std::size_t rows, std::size_t cols, const float* x,
                      std::size_t x_pitch, std::size_t n, const float* offset, float* y,
-                     std::size_t y_pitch) {
-  for (std::size_t i = 0; i < rows; i += panel, packed += cols * panel) {
-    const float* start = offset ? offset + i : nullptr;
-    std::size_t p = 0;
-    for (; p + kPanelPatches <= n; p += kPanelPatches)
-      multiply_block<panel, kPanelPatches>(packed, cols, x + p * x_pitch, x_pitch, start,
-                                           y + p * y_pitch + i, y_pitch);
-    for (; p < n; ++p)
-      multiply_block<panel, 1>(packed, cols, x + p * x_pitch, x_pitch, start, y + p * y_pitch + i,
-                               y_pitch);
-  }
+                     std::size_t y_pitch, std::size_t x_step = 1) {
+  for (std::size_t i = 0; i < rows; i += panel, packed += cols * panel)
+    multiply_panel<panel>(packed, panel, cols, x, x_pitch, x_step, n, offset ? offset + i : nullptr,
+                          y + i, y_pitch);
 }
 
 }  // namespace

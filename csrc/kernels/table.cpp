@@ -17,7 +17,6 @@ namespace fastepll::FASTEPLL_ISA {
 extern const KernelTable table;
 const KernelTable table = {FASTEPLL_STRING(FASTEPLL_ISA),
                            kPanelRows,
-                           kWidePanelRows,
                            kTriangleRows,
                            kDoubleLanes,
                            extract,

@@ -26,15 +26,16 @@ def diffuse(
 ) -> FloatArray:
     """Image + mean over the patches that cover a pixel of their changes + reaction (noisy - image).
 
-    Planes (height, width) of one dtype, at least as large as a patch; ``out``, which is returned,
-    is neither of the inputs. Of a part of an image that begins at ``origin``, the pixels that all
-    patches of the whole cover are the whole's, in the core bit for bit. On one thread.
+    Of a guided step ``noisy`` is the guide, and reaction 0. Planes (height, width) of one dtype, at
+    least as large as a patch; ``out``, which is returned, is neither of the inputs. Of a part of an
+    image that begins at ``origin``, the pixels that all patches of the whole cover are the whole's,
+    in the core bit for bit. On one thread.
     """
     del origin, n_threads
     dtype = image.dtype.type
     analysis, synthesis = step.analysis.astype(dtype).T, step.synthesis.astype(dtype).T
     values, sums = step.values.astype(dtype), np.zeros_like(image)
-    for top, features in strips(image, noisy, step.patch_shape):
+    for top, features in strips(image, noisy, step):
         found, _ = influences(features @ analysis, values, step.reach)
         add_patches(sums, top, found @ synthesis, step.patch_shape)
         if poll is not None:
@@ -46,13 +47,14 @@ def diffuse(
 
 
 def strips(
-    image: FloatArray, noisy: FloatArray, shape: tuple[int, int]
+    image: FloatArray, noisy: FloatArray, step: DiffusionStep
 ) -> Iterator[tuple[int, FloatArray]]:
     """The first row of some rows of patches, and their values (n, 2 d).
 
-    Of the image without the first value of the patch, and of the noisy image less it.
+    Of the image without the first value of the patch, and of the noisy image less it, or the guide.
     """
-    patches, rest = (sliding_window_view(plane, shape) for plane in (image, noisy - image))
+    shape, second = step.patch_shape, noisy if step.guided else noisy - image
+    patches, rest = (sliding_window_view(plane, shape) for plane in (image, second))
     for top in range(0, len(patches), ROWS):
         own, other = (
             each[top : top + ROWS].reshape(-1, shape[0] * shape[1]) for each in (patches, rest)

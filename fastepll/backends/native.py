@@ -164,6 +164,7 @@ class NativeBackend:
             *step.patch_shape,
             reach=step.reach,
             reaction=step.reaction,
+            guided=step.guided,
             isa=self.isa(),
         )
         _core.diffuse(image, noisy, made, out, origin, n_threads, poll)

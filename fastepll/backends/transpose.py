@@ -67,19 +67,19 @@ def transposed_step(
 ) -> tuple[Float64, Float64]:
     """The transpose of what `fastepll.backends.diffusion.diffuse` is near two images.
 
-    Gradients with respect to the image and the noisy one, given that with respect to the result.
+    Gradients with respect to the image and the noisy one (or the guide), given that with respect to
+    the result.
     """
     outside: Float64 = slope.astype(np.float64)
     share, d = outside / diffusion.counts(slope.shape, step.patch_shape), step.synthesis.shape[0]
     of_image, of_noisy = (1 - step.reaction) * outside, step.reaction * outside
     pair = image.astype(np.float64), noisy.astype(np.float64)
-    outer = diffusion.strips(np.zeros_like(share), share, step.patch_shape)
-    for (top, features), (_, shares) in zip(
-        diffusion.strips(*pair, step.patch_shape), outer, strict=True
-    ):
+    outer = diffusion.strips(np.zeros_like(share), share, step)
+    for (top, features), (_, shares) in zip(diffusion.strips(*pair, step), outer, strict=True):
         _, rises = diffusion.influences(features @ step.analysis.T, step.values, step.reach)
         inner = (shares[:, d:] @ step.synthesis * rises) @ step.analysis
-        diffusion.add_patches(of_image, top, inner[:, :d] - inner[:, d:], step.patch_shape)
+        own = inner[:, :d] if step.guided else inner[:, :d] - inner[:, d:]
+        diffusion.add_patches(of_image, top, own, step.patch_shape)
         diffusion.add_patches(of_noisy, top, inner[:, d:], step.patch_shape)
     return of_image, of_noisy
 

@@ -13,7 +13,7 @@ from fastepll.cli.options import add_engine, add_files
 from fastepll.cli.pictures import PictureError
 from fastepll.cli.say import fail
 from fastepll.models import model_license
-from fastepll.models.diffusion import shipped
+from fastepll.models.diffusion import CHROMA, GRAY, shipped
 from fastepll.train import command
 
 
@@ -78,8 +78,10 @@ def run_info(arguments: argparse.Namespace) -> None:
         model = fastepll.load_model(name)
         what = f"{model.n_components} components, patch shape {model.patch_shape}"
         print(f"  {name}: {what}, {model_license(name)}")
-    steps = shipped()
-    print(f"  steps of quality learned: {steps.n_steps}, {steps.metadata['license']}")
+    print("steps of quality learned:")
+    for name in (GRAY, CHROMA):
+        steps = shipped(name)
+        print(f"  {name}: {steps.n_steps}, {steps.metadata['license']}")
 
 
 def run_train(arguments: argparse.Namespace) -> int:

@@ -58,7 +58,8 @@ def denoise(
     ----------
     image : dask.array.Array
         As for `fastepll.denoise`. Chunks of 512 to 4096 pixels a side are best: around each,
-        about 40 more pixels are computed, for "learned" 96. Smaller chunks than that are merged.
+        about 40 more pixels are computed, for "learned" 96, in colour 124. Smaller chunks than
+        that are merged.
     sigma : float
         Standard deviation of the noise in the units of the image. It cannot be estimated here;
         `fastepll.estimate_sigma` of a part of the image can tell it.
@@ -125,7 +126,7 @@ def denoise(
     sigmas = tuple(level * float(mix.gains[group[0]]) for group in mix.groups)
     job = Job(
         sigmas=sigmas,
-        settings=tuple(ours._settings(sigma, chroma=i > 0) for i, sigma in enumerate(sigmas)),
+        settings=tuple(ours._settings(sigma, i, len(sigmas)) for i, sigma in enumerate(sigmas)),
         chunks=((), ()),
         halo=0,
         backend=backend,
@@ -136,6 +137,8 @@ def denoise(
     if job.settings[0].learned:
         diffusion.check_size(shape[-2:])
         around = diffusion.reach()
+        if len(job.groups) > 1 and job.settings[-1].learned:
+            around += diffusion.reach(guided=True)
         chunks = aligned(restored.chunks, around, diffusion.grid())
         planes = [(rechunked(each, chunks), around) for each in (restored, colours.planes)]
         restored = on_blocks(_steps, planes, replace(job, halo=around, chunks=chunks), told)
@@ -234,15 +237,17 @@ def _steps(
     core = within(inner, outer)
     image = block.copy()
     for index in np.ndindex(block.shape[:-3]):
-        for group, sigma, settings in zip(job.groups, job.sigmas, job.settings, strict=True):
+        groups = zip(job.groups, job.sigmas, job.settings, strict=True)
+        for i, (group, sigma, settings) in enumerate(groups):
             for c in group if settings.learned else ():
                 diffusion.diffuse(
                     image[index][c],
-                    np.ascontiguousarray(noisy[index][c]),
+                    image[index][0] if i else np.ascontiguousarray(noisy[index][c]),
                     sigma,
                     np.empty_like(image[index][c]),
                     backend=engine,
                     n_threads=job.n_threads,
+                    guided=i > 0,
                     origin=(outer[0].start, outer[1].start),
                 )
     return image[..., core[0], core[1]]

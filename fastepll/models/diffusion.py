@@ -20,7 +20,8 @@ from fastepll.models.described import Form
 FORM = Form("fastepll-diffusion", 1, "patch_shape")
 KIND = "reaction-diffusion"
 MOST_HALVINGS = 4
-SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "diffusions", "gray-8x8.npz")
+GRAY, CHROMA = "gray-8x8", "chroma-8x8"
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "diffusions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,8 @@ class DiffusionStep:
     patch_shape : (int, int)
         d is the product.
     analysis : (n, 2 d) array
-        n filters of a patch of the image, and behind each the filter of the noisy patch less it.
-        The former have no response to a constant.
+        n filters of a patch of the image, and behind each the filter of the noisy patch less it,
+        or of the guide's. The former have no response to a constant.
     values : (n, k) array
         Influence functions at k knots from -reach to reach, linear between and beyond them.
     synthesis : (d, n) array
@@ -41,6 +42,9 @@ class DiffusionStep:
     reach, reaction : float
     halvings : int
         How often the image is halved before, and what is added to it enlarged after.
+    guided : bool
+        Whether a guide is seen instead of the noisy image: another image of the same place. Then
+        reaction is 0.
     """
 
     patch_shape: tuple[int, int]
@@ -50,13 +54,15 @@ class DiffusionStep:
     reach: float
     reaction: float
     halvings: int = 0
+    guided: bool = False
 
 
 class ReactionDiffusion:
     """Steps, each ``x + mean of S φ(A [P x, P (y - x)] / σ) σ + λ (y - x)`` over the patches P.
 
     A step may be of an image at half its size (means of 2x2 pixels), or that halved again; then
-    its changes are enlarged by linear interpolation.
+    its changes are enlarged by linear interpolation. One that is guided by another image g of the
+    same place, as chroma by luminance, is ``x + mean of S φ(A [P x, P g] / σ) σ``.
 
     Parameters
     ----------
@@ -72,6 +78,8 @@ class ReactionDiffusion:
         Knots are even from -reach to reach.
     halvings : array_like of int, shape (s,), optional
         How often the image is halved for each step; by default never.
+    guided : bool, optional
+        Whether the steps see a guide instead of the noisy image.
     metadata : mapping, optional
         Origin and licence.
 
@@ -97,6 +105,7 @@ class ReactionDiffusion:
         reaction: ArrayLike,
         reach: ArrayLike,
         halvings: ArrayLike | None = None,
+        guided: ArrayLike = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.metadata = check_metadata(metadata or {})
@@ -107,6 +116,7 @@ class ReactionDiffusion:
             "synthesis": synthesis,
             "reaction": reaction,
             "reach": reach,
+            "guided": guided,
         }
         self.arrays = {name: np.asarray(value, np.float64) for name, value in given.items()}
         for name, array in self.arrays.items():
@@ -132,6 +142,7 @@ class ReactionDiffusion:
             "reaction": (m, s),
             "reach": (),
             "halvings": (s,),
+            "guided": (),
         }
         for name, wanted in shapes.items():
             if self.arrays[name].shape != wanted:
@@ -141,11 +152,20 @@ class ReactionDiffusion:
             raise ValueError("sigmas must rise from above 0, and reach be positive")
         if not np.isin(self.arrays["halvings"], range(MOST_HALVINGS + 1)).all():
             raise ValueError(f"halvings must be integers from 0 to {MOST_HALVINGS}")
+        if not np.isin(self.arrays["guided"], (0, 1)):
+            raise ValueError("guided must be 0 or 1")
+        if self.guided and self.arrays["reaction"].any():
+            raise ValueError("reaction must be 0 where steps are guided")
 
     @property
     def halvings(self) -> tuple[int, ...]:
         """Of each step."""
         return tuple(int(value) for value in self.arrays["halvings"])
+
+    @property
+    def guided(self) -> bool:
+        """Whether its steps see a guide instead of the noisy image."""
+        return bool(self.arrays["guided"])
 
     @property
     def n_steps(self) -> int:
@@ -178,6 +198,7 @@ class ReactionDiffusion:
                 float(self.arrays["reach"]),
                 float(mixed["reaction"][i]),
                 halvings,
+                self.guided,
             )
             for i, halvings in enumerate(self.halvings)
         ]
@@ -198,6 +219,6 @@ class ReactionDiffusion:
 
 
 @cache
-def shipped() -> ReactionDiffusion:
-    """The one that comes with the package."""
-    return ReactionDiffusion.load(SHIPPED)
+def shipped(name: str = GRAY) -> ReactionDiffusion:
+    """One that comes with the package: of gray images, or of chroma, guided by luminance."""
+    return ReactionDiffusion.load(os.path.join(FOLDER, f"{name}.npz"))

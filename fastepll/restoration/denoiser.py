@@ -43,7 +43,7 @@ from fastepll.models import list_models
 from fastepll.noise.estimate import sigma_for
 from fastepll.priors.choice import check_model
 from fastepll.restoration.options import DenoiserOptions, documents, takes
-from fastepll.solver.denoise_schedule import CHROMA, settings_for
+from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.diffusion import check_learned, check_size
 from fastepll.solver.half_quadratic import TOGETHER, denoise_plane
 from fastepll.solver.multiscale import count_scales
@@ -258,20 +258,22 @@ class Denoiser(Portable):
         ready = conversion.same(result)
         if ready is not None and np.may_share_memory(result, source):
             ready = None
-        restored, groups = list[FloatArray](), conversion.mix.groups
-        for i, group in enumerate(groups):
+        restored, mix = list[FloatArray](), conversion.mix
+        for i, group in enumerate(mix.groups):
             noisy = conversion.same(source)
             if noisy is None:
                 noisy = conversion.split(source, group, memory["noisy", len(group)])
-            level = sigma * float(conversion.mix.gains[group[0]])
+            level = sigma * float(mix.gains[group[0]])
+            settings = self._settings(level, i, len(mix.groups))
             image = self._plane(
                 noisy,
                 level,
-                self._settings(level, chroma=i > 0),
-                progress=part(report, i, len(groups)),
+                settings,
+                progress=part(report, i, len(mix.groups)),
                 out=memory[f"restored {i}", len(group)] if ready is None else ready,
                 work=memory["work", len(group)],
                 spare=memory["spare", len(group)] if noisy.size <= TOGETHER else None,
+                **({"guide": restored[0]} if i and settings.learned else {}),
             )
             restored.extend(image if len(group) > 1 else [image])
         if ready is None:
@@ -286,13 +288,13 @@ class Denoiser(Portable):
         rest |= {"backend": self._backend, "n_threads": threads}
         return restore(noisy, self._model, sigma, settings, **rest)
 
-    def _settings(self, sigma: Sigma, *, chroma: bool = False) -> Settings:
-        """Settings for planes with noise of standard deviation sigma."""
+    def _settings(self, sigma: Sigma, i: int = 0, n: int = 1) -> Settings:
+        """Settings for group i of n of planes, with noise of standard deviation sigma."""
         settings, level = self._quality, typical(sigma)
-        if chroma and settings == "learned":
-            settings = CHROMA
         if not isinstance(settings, Settings):
             settings = settings_for(settings, level, self._model.patch_shape)
+        if i:  # there are trained steps for the chroma of three channels
+            settings = replace(settings, learned=settings.learned and n == 3)
         if self._betas is not None:
             settings = settings.with_betas(self._betas)
         if self._n_scales is not None:
@@ -327,8 +329,8 @@ class Denoiser(Portable):
         known = [given] if isinstance(given, float) else RANGES
         sigma = scale_sigma(self._sigma, next((r for r in known if self._sigma <= r), known[-1]))
         if isinstance(sigma, float) and sigma >= NEGLIGIBLE:
-            for gain, chroma in {(float(gain), i > 0) for i, gain in enumerate(mix.gains)}:
-                settings = replace(self._settings(sigma * gain, chroma=chroma), learned=False)
+            for gain in set(mix.gains.tolist()):
+                settings = replace(self._settings(sigma * gain), learned=False)
                 scales = 1 if self._of_volumes else count_scales(shape[:-1], model, settings)
                 for scale in range(scales):
                     denoise_plane(

@@ -100,9 +100,10 @@ quality : {"exact", "learned", "high", "balanced", "fast", "preview"} or Setting
     small part of its time, "fast" and "preview" a little worse and faster still. "learned" is
     "fast" and then steps of a trained reaction diffusion (`fastepll.models.ReactionDiffusion`),
     which restore white Gaussian noise better than any of them; it wants a prior of gray patches
-    and images of 8x8 or more, and of colour it restores the luminance, the other opponent planes
-    are those of "balanced". In `fastepll.restore` and the tasks it is "high". Its steps were
-    trained on photographs for non-commercial use, whatever the prior (LICENSE).
+    and images of 8x8 or more. In colour the steps of chroma are guided by the luminance; where
+    there are not three channels, the mean of them alone has steps. In `fastepll.restore` and the
+    tasks it is "high". Its steps were trained on photographs for non-commercial use, whatever the
+    prior (LICENSE).
     `fastepll.Settings` says in numbers what they do, and gives any other trade; of an operator
     other than the identity it decides the grid of patches, the choice of components and the
     number of passes alone.""",

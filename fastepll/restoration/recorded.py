@@ -12,7 +12,6 @@ from fastepll.images.channels import planes_for
 from fastepll.models import GaussianMixture
 from fastepll.restoration.denoiser import Denoiser
 from fastepll.solver.half_quadratic import denoise_plane
-from fastepll.solver.multiscale import split
 from fastepll.solver.tape import Tape
 from fastepll.typing import FloatArray
 
@@ -39,32 +38,29 @@ class RecordedDenoiser(Denoiser):
                 + ("None" if sigma is None else "an array")
             )
         self._kept = deque(maxlen=0)  # there is no other image to come
-        self._tapes: list[Tape] = []
+        self._tape = Tape(self._backend)
 
     def _plane(
         self, noisy: FloatArray, sigma: Sigma, settings: Settings, **rest: Any
     ) -> FloatArray:
         """As `Denoiser` does it."""
-        tape = Tape(self._backend)
+        self._tape.begin(noisy)
         image = denoise_plane(
             noisy,
             self._model,
             cast("float", sigma),
             settings,
-            backend=cast("Backend", tape),
+            backend=cast("Backend", self._tape),
             n_threads=resolve_threads(self._threads),
             **rest,
         )
-        tape.ends(noisy, image)
-        self._tapes.append(tape)
+        self._tape.end(image)
         return image
 
     def pull_back(self, slope: FloatArray) -> FloatArray:
         """Gradient with respect to the noisy image, given that with respect to the restored one."""
-        if not self._tapes:  # so little noise that nothing was done
+        if self._tape.blank:  # so little noise that nothing was done
             return slope
         mix = planes_for(len(slope), self._model)
         inner = np.tensordot(mix.synthesis.T, slope, 1)  # of the planes; the data range cancels
-        for group, tape in zip(mix.groups, self._tapes, strict=True):
-            inner[[*group]] = split(tape.pull_back(inner[[*group]]))
-        return np.tensordot(mix.analysis.T, inner, 1)
+        return np.tensordot(mix.analysis.T, self._tape.pull_back(inner), 1)

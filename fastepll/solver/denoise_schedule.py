@@ -14,7 +14,6 @@ from fastepll.solver.settings import EXACT, Settings
 from fastepll.typing import Quality
 
 START: Quality = "fast"  # of the level "learned"
-CHROMA: Quality = "balanced"  # of the planes of colour, at that level: its steps know luminance
 SIDE = 8  # patch side that the strides of the quality levels are meant for
 
 

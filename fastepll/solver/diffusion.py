@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastepll._validation.images import check_fit
-from fastepll.models.diffusion import shipped
+from fastepll.models.diffusion import CHROMA, shipped
 from fastepll.solver.multiscale import split
 from fastepll.typing import FloatArray, HasPatches, Poll
 
@@ -38,16 +38,17 @@ def check_size(shape: Sequence[int]) -> None:
 
 def grid() -> int:
     """Parts of an image must begin at multiples of so many pixels."""
-    return 1 << max(shipped().halvings)
+    return 1 << max(*shipped().halvings, *shipped(CHROMA).halvings)
 
 
-def reach() -> int:
+def reach(*, guided: bool = False) -> int:
     """Pixels around a pixel that it depends on by these steps, a multiple of `grid`.
 
     Those of smaller images are enlarged from two pixels around, at most.
     """
-    side = max(shipped().patch_shape)
-    pixels = sum((side + 2) * 2**n if n else side - 1 for n in shipped().halvings)
+    steps = shipped(CHROMA) if guided else shipped()
+    side = max(steps.patch_shape)
+    pixels = sum((side + 2) * 2**n if n else side - 1 for n in steps.halvings)
     return -(-pixels // grid()) * grid()
 
 
@@ -59,19 +60,21 @@ def diffuse(
     *,
     backend: Backend,
     n_threads: int,
+    guided: bool = False,
     origin: tuple[int, int] = (0, 0),
     poll: Poll | None = None,
 ) -> None:
     """Take all steps in place, from a restored image (…, height, width); ``spare`` is like it.
 
-    ``origin`` is where a part of an image begins. Of an image that is too small when halved, steps
-    are left out.
+    The steps of chroma are ``guided``: ``noisy`` is the restored luminance then. ``origin`` is
+    where a part of an image begins. Of an image that is too small when halved, steps are left out.
     """
     height, width = image.shape[-2:]
-    rows, cols = shipped().patch_shape
+    model = shipped(CHROMA) if guided else shipped()
+    rows, cols = model.patch_shape
     steps = [
         step
-        for step in shipped().steps(sigma)
+        for step in model.steps(sigma)
         if height >> step.halvings >= rows and width >> step.halvings >= cols
     ]
     total, done, share = sum(0.25**step.halvings for step in steps) * len(split(image)), 0.0, 1.0

@@ -38,6 +38,7 @@ def denoise_plane(
     out: FloatArray | None = None,
     work: FloatArray | None = None,
     spare: FloatArray | None = None,
+    guide: FloatArray | None = None,
     origin: tuple[int, int] = (0, 0),
 ) -> FloatArray:
     """Denoise pixels in [0, 1]; arguments as in `fastepll.denoise`, but checked.
@@ -54,7 +55,8 @@ def denoise_plane(
     ``settings.coarse`` > 0 then corrects the low frequencies by the image at half its size, in
     which the same noise has half the standard deviation, if that is not too small. A small image
     goes through its passes in all sizes together, since the smaller ones alone are too little work
-    for several threads. Where ``settings.learned``, `fastepll.solver.diffusion.diffuse` follows.
+    for several threads. Where ``settings.learned``, `fastepll.solver.diffusion.diffuse` follows; of
+    chroma by the restored luminance, the ``guide``.
 
     The passes go to and fro between ``out``, which the last one writes to, and ``work``; a small
     image has its smaller sizes in ``spare``. They are planes like ``noisy`` that share no memory
@@ -127,11 +129,12 @@ def denoise_plane(
 
         diffuse(
             full.planes[0],
-            noisy,
+            noisy if guide is None else guide,
             sigma,
             full.planes[1],
             backend=backend,
             n_threads=n_threads,
+            guided=guide is not None,
             poll=poll_steps,
         )
     if progress is not None:

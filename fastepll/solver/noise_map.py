@@ -64,6 +64,7 @@ def denoise_with_map(
     backend: Backend,
     n_threads: int,
     progress: Poll | None = None,
+    guide: FloatArray | None = None,
     room: Sequence[FloatArray | None] = (None, None),
 ) -> FloatArray:
     """Denoise an image with noise of standard deviation sigma, a plane.
@@ -134,7 +135,8 @@ def denoise_with_map(
         diffuse_levels(
             result,
             current,
-            noisy,
+            noisy if guide is None else guide,
+            guided=guide is not None,
             levels=levels,
             place=place,
             spare=patched,
@@ -181,6 +183,7 @@ def diffuse_levels(
     image: FloatArray,
     noisy: FloatArray,
     *,
+    guided: bool,
     levels: Sequence[float],
     place: FloatArray,
     spare: FloatArray,
@@ -196,7 +199,7 @@ def diffuse_levels(
             if poll is not None:
                 poll(min((k + fraction) / len(levels), 0.999))
 
-        rows = rows_of(place, k, reach())
+        rows = rows_of(place, k, reach(guided=guided))
         rows = slice(rows.start - rows.start % grid(), rows.stop)
         part = image[..., rows, :].copy()
         before = np.ascontiguousarray(noisy[..., rows, :])
@@ -208,6 +211,7 @@ def diffuse_levels(
             room,
             backend=backend,
             n_threads=n_threads,
+            guided=guided,
             poll=None if poll is None else tell,
         )
         add_level(result, part, rows, place, k)

@@ -43,20 +43,34 @@ class Tape:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._steps: list[Callable[[Slopes], None]] = []
-        self._ends: tuple[list[int], list[int]] = [], []
+        self._last: list[int] = []
+        self._found: list[NDArray[np.float64]] = []
 
-    def ends(self, first: FloatArray, last: FloatArray) -> None:
-        """Say in which memory the image was that all began with, and is the one that came out."""
-        self._ends = addresses(first), addresses(last)
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was done."""
+        return not self._steps
+
+    def begin(self, first: FloatArray) -> None:
+        """Say in which memory an image is that what follows begins with."""
+        places, shape = addresses(first), first.shape[-2:]
+
+        def back(slopes: Slopes) -> None:
+            self._found[:0] = [take(slopes, at, shape) for at in places]
+
+        self._steps.append(back)
+
+    def end(self, last: FloatArray) -> None:
+        """Say in which memory the image is that came out of it."""
+        self._last += addresses(last)
 
     def pull_back(self, slope: FloatArray) -> FloatArray:
-        """Gradient with respect to the first image, given that with respect to the last."""
-        first, last = self._ends
-        slopes: Slopes = dict(zip(last, split(slope).astype(np.float64), strict=True))
+        """Gradient with respect to the planes begun with, given that with respect to the last."""
+        slopes: Slopes = dict(zip(self._last, split(slope).astype(np.float64), strict=True))
+        self._found.clear()
         for step in reversed(self._steps):
             step(slopes)
-        shape = slope.shape[-2:]
-        return np.stack([take(slopes, at, shape) for at in first]).reshape(slope.shape)
+        return np.stack(self._found).reshape(slope.shape)
 
     def prior_passes(
         self,

@@ -33,26 +33,32 @@ class DiffusionNetwork(torch.nn.Module):
         Of each step, how often the image is halved for it.
     n_filters, side : int
         side x side is a patch.
+    guided : bool
+        Whether its steps see a guide instead of the noisy image (`ReactionDiffusion`).
     """
 
     analysis: torch.nn.Parameter
     values: torch.nn.Parameter
     synthesis: torch.nn.Parameter
     reaction: torch.nn.Parameter
+    own_reaction: torch.nn.Parameter
     to_pixels: torch.Tensor
     basis: torch.Tensor
 
-    def __init__(self, halvings: Sequence[int], n_filters: int, side: int) -> None:
+    def __init__(
+        self, halvings: Sequence[int], n_filters: int, side: int, *, guided: bool = False
+    ) -> None:
         super().__init__()
-        self.halvings, self.side, d, m = tuple(halvings), side, side * side, len(SIGMAS)
+        self.halvings, self.side, self.guided = tuple(halvings), side, guided
+        d, m = side * side, len(SIGMAS)
         rng = np.random.default_rng(0)
         filters = np.eye(d)[1:]
         more = rng.standard_normal((max(0, n_filters - len(filters)), d)) / side
         filters = np.concatenate([filters, more])[:n_filters]
         basis, sizes = cosines(side), usual_sizes(side)
-        none = np.zeros_like(basis)
-        to_pixels = np.block([[basis / sizes[:, None], none], [none, basis]])
-        to_pixels[0] = 0  # no response to a constant
+        none, of_image = np.zeros_like(basis), basis / sizes[:, None]
+        of_image[0] = 0  # no response to a constant
+        to_pixels = np.block([[of_image, none], [none, of_image if guided else basis]])
         self.register_buffer("to_pixels", torch.tensor(to_pixels, dtype=torch.float32))
         self.register_buffer("basis", torch.tensor(basis, dtype=torch.float32))
         knots = np.linspace(-REACH, REACH, KNOTS)
@@ -60,7 +66,7 @@ class DiffusionNetwork(torch.nn.Module):
             "analysis": np.concatenate([filters * sizes, np.zeros_like(filters)], 1),
             "values": np.tile(knots * np.exp(-(knots**2) / 2), (n_filters, 1)),
             "synthesis": -0.1 * filters.T,
-            "reaction": np.array(0.05),
+            "reaction": np.array(0.0 if guided else 0.05),
         }
         self.names = tuple(shared)
         for name, value in shared.items():
@@ -70,6 +76,8 @@ class DiffusionNetwork(torch.nn.Module):
             self.register_parameter(name, torch.nn.Parameter(first))
             own = torch.zeros(m, *first.shape)
             self.register_parameter(f"own_{name}", torch.nn.Parameter(own))
+        for each in (self.reaction, self.own_reaction):
+            each.requires_grad_(not guided)
 
     def take(self, model: ReactionDiffusion) -> None:
         """Go on from a model: its steps become the last ones here, and those before add nothing.
@@ -81,14 +89,15 @@ class DiffusionNetwork(torch.nn.Module):
         shape = model.arrays["values"].shape
         if (
             model.patch_shape != (self.side, self.side)
+            or model.guided != self.guided
             or model.halvings != self.halvings[max(first, 0) :]
             or shape[0] != len(SIGMAS)
             or shape[2] < n_filters
             or shape[3] != KNOTS
         ):
             raise ValueError(
-                f"start must have at least {n_filters} filters of {self.side}x{self.side}, and be "
-                f"of the last of halvings {self.halvings} and sigmas {SIGMAS}"
+                f"start must have at least {n_filters} filters of {self.side}x{self.side}, be of "
+                f"the last of halvings {self.halvings} and sigmas {SIGMAS}, and guided as here"
             )
         found = {name: list(model.arrays[name].swapaxes(0, 1)) for name in self.names}
         for i, (values, synthesis) in enumerate(
@@ -125,7 +134,8 @@ class DiffusionNetwork(torch.nn.Module):
     def forward(self, image: torch.Tensor, noisy: torch.Tensor, sigma: float) -> torch.Tensor:
         """Images (n, 1, h, w) of intensities in [0, 255] after all steps.
 
-        Their sizes are multiples of those of the pixels of the smallest.
+        Guided ones take the guide for the noisy images. Their sizes are multiples of those of the
+        pixels of the smallest.
         """
         for halvings, *step in zip(self.halvings, *self.at(sigma).values(), strict=True):
             size = 2**halvings
@@ -142,7 +152,7 @@ class DiffusionNetwork(torch.nn.Module):
         """What a step adds to images."""
         analysis, values, synthesis, reaction = step
         p, n, size = self.side, len(image), tuple(image.shape[-2:])
-        features = unfold(torch.cat([image, noisy - image], 1), p)
+        features = unfold(torch.cat([image, noisy if self.guided else noisy - image], 1), p)
         filters = (analysis / sigma).expand(n, -1, -1)
         found = Influence.apply(filters.bmm(features), values)  # type: ignore[no-untyped-call]
         sums = fold((synthesis * sigma).expand(n, -1, -1).bmm(found), size, p)
@@ -158,6 +168,7 @@ class DiffusionNetwork(torch.nn.Module):
             sigmas=np.array(SIGMAS) / 255,
             reach=REACH,
             halvings=self.halvings,
+            guided=self.guided,
             metadata=metadata,
             **arrays,
         )

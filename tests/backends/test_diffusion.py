@@ -18,12 +18,15 @@ def native():
     return pytest.importorskip("fastepll.backends.native").backend
 
 
-def step_of(n: int, shape: tuple[int, int] = (8, 8), knots: int = 41) -> DiffusionStep:
+def step_of(
+    n: int, shape: tuple[int, int] = (8, 8), knots: int = 41, *, guided: bool = False
+) -> DiffusionStep:
     rng, d = np.random.default_rng(n), shape[0] * shape[1]
     analysis = rng.standard_normal((n, 2 * d))
     analysis[:, :d] -= analysis[:, :d].mean(1, keepdims=True)
     values, synthesis = rng.standard_normal((n, knots)), 0.1 * rng.standard_normal((d, n))
-    return DiffusionStep(shape, analysis, values, synthesis, reach=4.0, reaction=0.05)
+    reaction = 0.0 if guided else 0.05
+    return DiffusionStep(shape, analysis, values, synthesis, 4.0, reaction, guided=guided)
 
 
 def images(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,14 +39,16 @@ def diffused(image: np.ndarray, noisy: np.ndarray, step: DiffusionStep) -> np.nd
     return diffusion.diffuse(image, noisy, step, np.empty_like(image))
 
 
-def test_the_reference_is_the_definition():
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_reference_is_the_definition(guided):
     """Patch by patch and filter by filter, responses within and beyond the knots."""
-    (image, noisy), step = images(7, 9), step_of(3, (3, 2), knots=5)
+    (image, noisy), step = images(7, 9), step_of(3, (3, 2), knots=5, guided=guided)
+    second = noisy if guided else noisy - image
     total, count = np.zeros_like(image), np.zeros_like(image)
     for y in range(5):
         for x in range(8):
             here = np.s_[y : y + 3, x : x + 2]
-            patch = np.concatenate([image[here].ravel(), (noisy - image)[here].ravel()])
+            patch = np.concatenate([image[here].ravel(), second[here].ravel()])
             change = np.zeros(6)
             for i in range(3):
                 place = (step.analysis[i] @ patch + 4) / 2
@@ -52,10 +57,11 @@ def test_the_reference_is_the_definition():
                 change += (low + (place - k) * (high - low)) * step.synthesis[:, i]
             total[here] += change.reshape(3, 2)
             count[here] += 1
-    expected = image + total / count + 0.05 * (noisy - image)
+    expected = image + total / count + (0 if guided else 0.05 * (noisy - image))
     np.testing.assert_allclose(diffused(image, noisy, step), expected, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("guided", [False, True])
 @pytest.mark.parametrize(
     ("size", "n", "shape"),
     [
@@ -70,8 +76,8 @@ def test_the_reference_is_the_definition():
         ((301, 67), 64, (8, 8)),
     ],
 )
-def test_the_core_agrees_with_the_reference(native, isa, size, n, shape):
-    (image, noisy), step = images(*size), step_of(n, shape)
+def test_the_core_agrees_with_the_reference(native, isa, size, n, shape, guided):
+    (image, noisy), step = images(*size), step_of(n, shape, guided=guided)
     expected = diffused(image, noisy, step)
     pair = image.astype(np.float32), noisy.astype(np.float32)
     found = [
@@ -101,9 +107,11 @@ def test_only_differences_matter(native, isa):
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (5, 6), (6, 3), (12, 2)])
-@pytest.mark.parametrize("origin", [(5, 11), (16, 8), (23, 1)])
-def test_part_of_an_image_has_the_pixels_of_the_whole(native, isa, origin, shape):
-    (image, noisy), step = images(79, 83), step_of(64, shape)
+@pytest.mark.parametrize(
+    ("origin", "guided"), [((5, 11), False), ((16, 8), False), ((23, 1), True)]
+)
+def test_part_of_an_image_has_the_pixels_of_the_whole(native, isa, origin, shape, guided):
+    (image, noisy), step = images(79, 83), step_of(64, shape, guided=guided)
     pair = image.astype(np.float32), noisy.astype(np.float32)
     whole = native.diffuse(*pair, step, np.empty_like(pair[0]), n_threads=2)
     y, x = origin
@@ -115,8 +123,9 @@ def test_part_of_an_image_has_the_pixels_of_the_whole(native, isa, origin, shape
     )
 
 
-def test_the_transpose_is_that_of_small_changes():
-    (image, noisy), step = images(11, 13), step_of(6, (4, 3))
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_transpose_is_that_of_small_changes(guided):
+    (image, noisy), step = images(11, 13), step_of(6, (4, 3), guided=guided)
     rng = np.random.default_rng(1)
     slope, *changes = rng.standard_normal((3, 11, 13))
     found = transposed_step(image, noisy, step, slope)

@@ -71,6 +71,7 @@ def test_any_settings(settings):
         (np.rint(255 * IMAGE.clip(0, 1)).astype(np.uint8), {}),
         ((1000 * IMAGE).astype(np.uint16), {"data_range": 1000}),
         (RGB, {"channel_axis": -1}),
+        (RGB, {"channel_axis": -1, "quality": "learned"}),
         (np.moveaxis(RGB, -1, 0), {"channel_axis": 0}),
         (np.stack([RGB, RGB[::-1]]), {"channel_axis": 3, "stack": True}),
         (np.stack([IMAGE, IMAGE[::-1]]), {"stack": True, "betas": [1, 4]}),
@@ -79,7 +80,7 @@ def test_any_settings(settings):
 )
 def test_every_kind_of_image(image, options):
     span = options.get("data_range", 255 if image.dtype == np.uint8 else 1)
-    options |= {"model": MODEL, "quality": "fast"}
+    options = {"model": MODEL, "quality": "fast"} | options
     whole = fastepll.denoise(image, span * SIGMA, **options)
     chunks = tuple(n if n < 5 else 64 for n in image.shape)
     blocks = ours.denoise(lazy(image, chunks), span * SIGMA, **options)

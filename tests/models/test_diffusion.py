@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastepll.models.diffusion import FORM, KIND, ReactionDiffusion, shipped
+from fastepll.models.diffusion import CHROMA, FORM, KIND, ReactionDiffusion, shipped
 from fastepll.solver.diffusion import grid, reach
 
 SIGMAS = np.array([0.02, 0.05, 0.2])
@@ -39,11 +39,13 @@ def test_parameters_between_levels_are_linear_in_log_sigma():
 
 
 def test_a_file_keeps_float32(tmp_path):
-    model = ReactionDiffusion((2, 3), metadata={"license": "CC0-1.0"}, halvings=[1, 0], **ARRAYS)
+    arrays = ARRAYS | {"reaction": np.zeros((3, 2)), "halvings": [1, 0], "guided": True}
+    model = ReactionDiffusion((2, 3), metadata={"license": "CC0-1.0"}, **arrays)
     model.save(tmp_path / "a.npz")
     again = ReactionDiffusion.load(tmp_path / "a.npz")
     assert (again.patch_shape, again.metadata) == ((2, 3), {"license": "CC0-1.0"})
-    assert again.halvings == (1, 0)
+    assert (again.halvings, again.guided) == ((1, 0), True)
+    assert all(step.guided for step in again.steps(0.1))
     for name, array in model.arrays.items():
         np.testing.assert_array_equal(again.arrays[name], array.astype(np.float32))
     damaged = bytearray((tmp_path / "a.npz").read_bytes())
@@ -71,11 +73,14 @@ def test_a_file_keeps_float32(tmp_path):
         ("halvings", np.array([0, 5])),
         ("halvings", np.zeros(3)),
         ("reach", np.inf),
+        ("guided", 2),
+        ("guided", np.zeros(2)),
+        ("guided", 1),  # and yet a reaction
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name, value):
     with pytest.raises(
-        ValueError, match=r"sigmas|analysis|values|synthesis|reaction|reach|halvings"
+        ValueError, match=r"sigmas|analysis|values|synthesis|reaction|reach|halvings|guided"
     ):
         ReactionDiffusion((2, 3), **(ARRAYS | {name: value}))
 
@@ -88,6 +93,16 @@ def test_the_shipped_one():
     assert model.metadata["license"] == "LicenseRef-BSDS-NonCommercial"
     of_image = model.arrays["analysis"][..., :64]
     assert np.abs(of_image.sum(-1)).max() < 1e-5  # no response to a constant
+    assert not model.guided
+
+
+def test_the_shipped_one_of_chroma():
+    model = shipped(CHROMA)
+    assert (model.patch_shape, model.halvings, model.guided) == ((8, 8), (1, 0), True)
+    assert reach(guided=True) == 28  # 2 * 10 + 7, and 1 more
+    assert model.metadata["license"] == "LicenseRef-BSDS-NonCommercial"
+    both = model.arrays["analysis"].reshape(*model.arrays["analysis"].shape[:3], 2, 64)
+    assert np.abs(both.sum(-1)).max() < 1e-5  # nor to one of the guide
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,8 @@ from fastepll.backends import get_backend
 from fastepll.backends.diffusion import diffuse as reference_step
 from fastepll.backends.scales import add_coarse, halve
 from fastepll.images.channels import opponent_planes
-from fastepll.models.diffusion import shipped
+from fastepll.models.diffusion import CHROMA, shipped
+from fastepll.solver.denoise_schedule import settings_for
 from fastepll.solver.diffusion import diffuse
 
 from ..scenes import noisy, rms, scene, smooth_mixture
@@ -28,22 +31,47 @@ def test_it_is_fast_and_then_the_steps():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_of_colour_the_luminance_is():
-    """The other opponent planes are those of "balanced"."""
-    rng = np.random.default_rng(0)
-    clean = scene(60, 70)[..., None] * [0.9, 0.5, 0.7]
-    image = clean + SIGMA * rng.standard_normal(clean.shape)
-    planes = opponent_planes(3)
+def in_colour(*weights):
+    clean = scene(60, 70)[..., None] * weights
+    return clean + SIGMA * np.random.default_rng(0).standard_normal(clean.shape)
+
+
+def test_luminance_guides_the_steps_of_chroma():
+    image, planes = in_colour(0.9, 0.5, 0.7), opponent_planes(3)
     options = {"model": MODEL, "backend": "reference"}
     found, plain = (
         fastepll.denoise(image, SIGMA, quality=quality, channel_axis=-1, **options)
         @ planes.analysis.T
-        for quality in ("learned", "balanced")
+        for quality in ("learned", "fast")
     )
     gray = (image @ planes.analysis.T)[..., 0]
-    expected = fastepll.denoise(gray, SIGMA / np.sqrt(3), quality="learned", **options)
-    np.testing.assert_allclose(found[..., 0], expected, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found[..., 1:], plain[..., 1:], rtol=0, atol=1e-12)
+    guide = fastepll.denoise(gray, SIGMA / np.sqrt(3), quality="learned", **options)
+    np.testing.assert_allclose(found[..., 0], guide, rtol=0, atol=1e-12)
+    for c in (1, 2):
+        expected = plain[..., c].copy()
+        for step in shipped(CHROMA).steps(SIGMA):
+            take_step(expected, guide, step)
+        np.testing.assert_allclose(found[..., c], expected, rtol=0, atol=1e-12)
+
+
+def test_other_numbers_of_channels_have_no_steps_of_chroma():
+    image, planes = in_colour(0.9, 0.5), opponent_planes(2)
+    settings = replace(settings_for("fast", SIGMA, (6, 6)), learned=True)
+    found, plain, given = (
+        fastepll.denoise(image, SIGMA, quality=quality, channel_axis=-1, model=MODEL)
+        @ planes.analysis.T
+        for quality in ("learned", "fast", settings)
+    )
+    np.testing.assert_allclose(found[..., 1], plain[..., 1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(given[..., 1], plain[..., 1], rtol=0, atol=1e-6)
+    assert np.abs(found[..., 0] - plain[..., 0]).max() > 1e-2
+
+
+def test_a_map_of_one_level_in_colour_is_one_number(backend):
+    image = in_colour(0.9, 0.5, 0.7)
+    options = {"model": MODEL, "quality": "learned", "channel_axis": -1, "backend": backend.name}
+    mapped = fastepll.denoise(image, np.full(image.shape[:2], SIGMA), **options)
+    np.testing.assert_allclose(mapped, fastepll.denoise(image, SIGMA, **options), atol=2e-5)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (9, 31), (16, 15), (35, 33)])
@@ -151,3 +179,22 @@ def test_a_photograph():
     for quality, expected in (("fast", 30.273), ("learned", 30.701)):
         error = fastepll.denoise(image, 25 / 255, quality=quality) - clean
         assert -20 * np.log10(rms(error)) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_photograph_in_colour():
+    """A part of another, sigma 25 of 255."""
+    clean = pytest.importorskip("skimage.data").astronaut()[:256, 100:356] / 255
+    image = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
+    for quality, expected in (("balanced", 32.339), ("learned", 32.632)):
+        error = fastepll.denoise(image, 25 / 255, quality=quality, channel_axis=-1) - clean
+        assert -20 * np.log10(rms(error)) == pytest.approx(expected, abs=0.01)
+
+
+def test_edges_of_chroma_alone():
+    """Strong ones, where the luminance that guides is flat: as photographs do not have them."""
+    stripes = np.sign(np.sin(np.arange(160) / 9)) * np.ones((120, 1))
+    clean = 0.5 + stripes[..., None] * [0.3, -0.15, -0.15]
+    image = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
+    for quality, expected in (("high", 38.63), ("learned", 40.02)):
+        error = fastepll.denoise(image, 25 / 255, quality=quality, channel_axis=-1) - clean
+        assert -20 * np.log10(rms(error)) == pytest.approx(expected, abs=0.05)

@@ -94,8 +94,9 @@ def test_the_recording_changes_nothing(quality, model):
         (NOISY[0], MODEL, ODD),
         (NOISY[None], MODEL, ODD),
         (NOISY, COLOUR_MODEL, "exact"),
+        (NOISY, MODEL, "learned"),
     ],
-    ids=["exact", "every option", "opponent planes", "colour patches"],
+    ids=["exact", "every option", "opponent planes", "colour patches", "guided"],
 )
 def test_reference_gradient_is_the_derivative(image, model, quality):
     def run(x):

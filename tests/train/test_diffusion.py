@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fastepll.backends import get_backend
+from fastepll.images.channels import opponent_planes
 from fastepll.solver import diffusion as solver
 from fastepll.train.descent import Descent
 
@@ -25,17 +26,19 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("photographs")
     for i in range(3):
         rng = np.random.default_rng(i)
-        image = 255 * scene(100, 110) * rng.uniform(0.5, 1)
+        image = 255 * scene(130, 140)[..., None] * rng.uniform(0.5, 1, 3)
         Image.fromarray(image.astype(np.uint8)).save(path / f"{i}.png")
     return path
 
 
-def test_the_network_is_the_model_it_becomes(monkeypatch):
-    network = networks.DiffusionNetwork((2, 0, 1), 20, 5)
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_network_is_the_model_it_becomes(monkeypatch, guided):
+    network = networks.DiffusionNetwork((2, 0, 1), 20, 5, guided=guided)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+            if parameter.requires_grad:
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     rng = np.random.default_rng(0)
     image = 255 * rng.random((28, 32))
     noisy = image + 20 * rng.standard_normal(image.shape)
@@ -43,9 +46,9 @@ def test_the_network_is_the_model_it_becomes(monkeypatch):
         planes = (torch.from_numpy(each[None, None]).float() for each in (image, noisy))
         found = network(*planes, 20.0)[0, 0].numpy() / 255
     model, now = network.model({}), image / 255
-    monkeypatch.setattr(solver, "shipped", lambda: model)
-    reference = get_backend("reference")
-    solver.diffuse(now, noisy / 255, 20 / 255, np.empty_like(now), backend=reference, n_threads=1)
+    monkeypatch.setattr(solver, "shipped", lambda name="": model)
+    options = {"backend": get_backend("reference"), "n_threads": 1, "guided": guided}
+    solver.diffuse(now, noisy / 255, 20 / 255, np.empty_like(now), **options)
     np.testing.assert_allclose(found, now, rtol=0, atol=2e-5 * np.abs(now).max())
 
 
@@ -79,6 +82,8 @@ def test_goes_on_from_a_model():
     ):
         with pytest.raises(ValueError, match=r"start must have at least \d+ filters"):
             networks.DiffusionNetwork(halvings, n_filters, side).take(model)
+    with pytest.raises(ValueError, match="guided as here"):
+        networks.DiffusionNetwork((0, 0), 20, 5, guided=True).take(model)
 
 
 def test_gradients_of_influence_functions():
@@ -105,9 +110,29 @@ def test_pieces_are_of_one_place():
         assert 0 < before.min() == before.max() < 144
 
 
-def test_training_learns_repeats_and_goes_on(folder, tmp_path):
+def test_pieces_of_chroma_are_of_one_place(monkeypatch):
+    weights = np.array([0.9, 0.5, 0.7])
+    clean, planes = (
+        255 * scene(140, 150)[..., None] * weights,
+        opponent_planes(3).analysis @ weights,
+    )
+    for share in (0, 1):
+        monkeypatch.setattr(training, "STRANGE", share)
+        rng = np.random.default_rng(0)
+        pieces = training.chroma_pieces(clean, 25.0, "gray-8x8-200", 4, rng)
+        assert len(pieces) == 4
+        for i, (start, guide, piece, before) in enumerate(pieces):
+            assert start.shape == (128, 128)
+            assert np.std(start - piece) < 6
+            assert 9 < before.min() == before.max() < 144
+            away = np.std(guide - piece * (planes[0] / planes[1 + i % 2]))
+            assert (away < 6) == (share == 0)
+
+
+@pytest.mark.parametrize("chroma", [False, True])
+def test_training_learns_repeats_and_goes_on(folder, tmp_path, chroma):
     losses: list[float] = []
-    options = {"halvings": (1, 0), "n_filters": 8, "side": 4, "how": HOW}
+    options = {"chroma": chroma, "halvings": (1, 0), "n_filters": 8, "side": 4, "how": HOW}
 
     def note(run):
         if run.history and run.i == HOW.iterations:
