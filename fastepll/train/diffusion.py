@@ -14,6 +14,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from fastepll.train.patches import list_images, read_gray, read_rgb
 SIDE, CHROMA_SIDE, BORDER = 96, 128, 8  # of the pieces, and what the loss leaves out
 PHOTOGRAPHS = 2  # of a batch
 HALVINGS, CHROMA_HALVINGS = (2, 1, 1, 0, 0), (1, 0)
-STRANGE = 0.25  # share of the pieces in colours that photographs do not have
 HOW = Descent(
     iterations=16_000,
     batch=4,
@@ -48,6 +48,7 @@ def train_diffusion(
     folder: str | Path,
     *,
     chroma: bool = False,
+    strange: float = 0.1,
     halvings: Sequence[int] | None = None,
     n_filters: int = 48,
     side: int = 8,
@@ -66,6 +67,8 @@ def train_diffusion(
     folder : path
     chroma : bool
         Whether of chroma, guided by luminance.
+    strange : float
+        With chroma, share of the pieces in colours that photographs do not have, in [0, 1].
     halvings : sequence of int, optional
         Of each step, how often the image is halved for it.
     n_filters, side : int
@@ -85,7 +88,7 @@ def train_diffusion(
     ValueError
         Photographs that are too small, an odd batch, or a start of other shapes.
     """
-    cut = chroma_pieces if chroma else pieces
+    cut = partial(chroma_pieces, strange=strange) if chroma else pieces
     least = CHROMA_SIDE if chroma else SIDE
     photographs = [(read_rgb if chroma else read_gray)(path) for path in list_images(folder)]
     if min(min(one.shape[:2]) for one in photographs) < least:
@@ -125,7 +128,8 @@ def train_diffusion(
         checkpoint_seconds=checkpoint_seconds,
         progress=progress,
     )
-    command = f"train_diffusion(…, {chroma=}, {halvings=}, {n_filters=}, {side=}, {how})"
+    pictures = f"{chroma=}, {strange=}" if chroma else f"{chroma=}"
+    command = f"train_diffusion(…, {pictures}, {halvings=}, {n_filters=}, {side=}, {how})"
     before = {} if start is None else {"start": start.metadata.get("command", "")}
     return network.model({"model": model, "command": command, "license": license, **before})
 
@@ -145,19 +149,25 @@ def pieces(
 
 
 def chroma_pieces(
-    clean: NDArray[np.float64], sigma: float, model: str, n: int, rng: np.random.Generator
+    clean: NDArray[np.float64],
+    sigma: float,
+    model: str,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    strange: float,
 ) -> list[NDArray[np.float32]]:
     """Pieces (4, CHROMA_SIDE, CHROMA_SIDE) of the chroma planes of a photograph in colour.
 
     As `pieces`, with the luminance that "learned" restores in the place of the noisy plane. The
-    last plane has the mean square error of all three planes of the place, in colour. In some pieces
-    the colours are rotated by chance, so that chroma has edges as strong as those of luminance, and
-    where that has none.
+    last plane has the mean square error of all three planes of the place, in colour. In a share of
+    them, the strange ones, colours are rotated by chance, so that chroma has edges as strong as
+    those of luminance, and where that has none.
     """
     mix, found = opponent_planes(3), list[NDArray[np.float32]]()
     for _ in range(-(-n // 2)):
         part = clean[place(clean, CHROMA_SIDE, rng)]
-        if rng.random() < STRANGE:
+        if rng.random() < strange:
             part = part @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
         noisy = part + sigma * rng.standard_normal(part.shape)
         expected, planes = (np.moveaxis(each @ mix.analysis.T, -1, 0) for each in (part, noisy))
@@ -190,6 +200,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("out")
     parser.add_argument("--chroma", action="store_true", help="steps of chroma")
+    parser.add_argument("--strange", type=float, default=0.1, help="share of strange colours")
     parser.add_argument("--halvings", type=int, nargs="+", help="of the image, for each step")
     parser.add_argument("--filters", type=int, default=48)
     parser.add_argument("--start", help="file of steps to go on from")
@@ -208,6 +219,7 @@ def main() -> None:
     train_diffusion(
         arguments.folder,
         chroma=arguments.chroma,
+        strange=arguments.strange,
         halvings=arguments.halvings and tuple(arguments.halvings),
         n_filters=arguments.filters,
         model=arguments.model,
