@@ -128,12 +128,13 @@ struct Tile {
   float *best_costs, *cost_limit;  // capacity x n_top, lowest first; what cost is worth a look
   float *middle_limit, *margin;    // capacity: the same for the middle cost; above its lowest
   std::int32_t* incumbents;        // capacity: components tried first
-  std::int32_t* candidates;        // k_pad + kPad: of one patch
-  // Lists by component; of padding components too, which a patch with NaN may choose.
+  // Lists by component.
   std::int16_t* patch_list;  // k_pad x kListCapacity: patches of which a component is a candidate
   float* cost_list;          // k_pad x kListCapacity: their costs so far
   std::int32_t* list_ends;   // k_pad
-  float *features, *costs;   // kBatch x n_screen_features, and kPad more; kBatch x k_pad
+  // Of up to kPad patches side by side: the larger of n_screen_features and n_coefs if exact; the
+  // coefficients that those are made of; k_pad.
+  float *features, *turned, *costs;
 };
 
 // Rows of one channel of the image that one thread adds estimates to.

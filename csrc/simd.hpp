@@ -26,7 +26,8 @@ namespace {
 
 // store_fours: each four lanes, `pitch` floats apart. Shapes of the inner loops, by the number of
 // registers: kPanelRows rows, or kWidePanelRows, by kPanelPatches patches where the patches lie
-// side by side, kTriangleRows rows by kGatherPatches patches where they are picked from a list,
+// side by side, kScreenPatches patches by kScreenComponents components in the screen, kTriangleRows
+// rows by kGatherPatches patches where they are picked from a list,
 // kMatrixTile by kMatrixTileCols entries of matrices of dvec.
 
 #if defined(__AVX2__)
@@ -50,7 +51,8 @@ inline float reduce_min(__m128 a) {
 #if defined(__AVX512F__)
 
 constexpr std::size_t kFloatLanes = 16, kPanelRows = 32, kWidePanelRows = 48, kPanelPatches = 8,
-                      kTriangleRows = 16, kGatherPatches = 8;
+                      kScreenPatches = 32, kScreenComponents = 8, kTriangleRows = 16,
+                      kGatherPatches = 8;
 using vec = __m512;
 inline vec zero() { return _mm512_setzero_ps(); }
 inline vec set1(float a) { return _mm512_set1_ps(a); }
@@ -93,7 +95,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm512_fnmadd_pd(a, b, c); }  
 #elif defined(__AVX2__)
 
 constexpr std::size_t kFloatLanes = 8, kPanelRows = 16, kWidePanelRows = 16, kPanelPatches = 6,
-                      kTriangleRows = 16, kGatherPatches = 6;
+                      kScreenPatches = 24, kScreenComponents = 4, kTriangleRows = 16,
+                      kGatherPatches = 6;
 using vec = __m256;
 inline vec zero() { return _mm256_setzero_ps(); }
 inline vec set1(float a) { return _mm256_set1_ps(a); }
@@ -131,7 +134,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm256_fnmadd_pd(a, b, c); }  
 #elif defined(__SSE2__) || defined(_M_X64)
 
 constexpr std::size_t kFloatLanes = 4, kPanelRows = 8, kWidePanelRows = 8, kPanelPatches = 4,
-                      kTriangleRows = 8, kGatherPatches = 4;
+                      kScreenPatches = 8, kScreenComponents = 4, kTriangleRows = 8,
+                      kGatherPatches = 4;
 using vec = __m128;
 inline vec zero() { return _mm_setzero_ps(); }
 inline vec set1(float a) { return _mm_set1_ps(a); }
@@ -162,7 +166,8 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return _mm_sub_pd(c, _mm_mul_pd(a, b)
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 
 constexpr std::size_t kFloatLanes = 4, kPanelRows = 16, kWidePanelRows = 16, kPanelPatches = 4,
-                      kTriangleRows = 16, kGatherPatches = 4;
+                      kScreenPatches = 16, kScreenComponents = 4, kTriangleRows = 16,
+                      kGatherPatches = 4;
 using vec = float32x4_t;
 inline vec zero() { return vdupq_n_f32(0); }
 inline vec set1(float a) { return vdupq_n_f32(a); }
@@ -193,12 +198,15 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return vfmsq_f64(c, a, b); }
 #else  // any other processor: one float at a time, the compiler may do better
 
 constexpr std::size_t kFloatLanes = 1, kPanelRows = 4, kWidePanelRows = 4, kPanelPatches = 2,
-                      kTriangleRows = 4, kGatherPatches = 4;
+                      kScreenPatches = 4, kScreenComponents = 2, kTriangleRows = 4,
+                      kGatherPatches = 4;
 using vec = float;
 inline vec zero() { return 0; }
 inline vec set1(float a) { return a; }
 inline vec load(const float* p) { return *p; }
 inline void store(float* p, vec a) { *p = a; }
+inline vec load_fours(const float* p) { return *p; }  // neither is used
+inline void store_fours(float* p, std::size_t, vec a) { *p = a; }
 inline vec add(vec a, vec b) { return a + b; }
 inline vec sub(vec a, vec b) { return a - b; }
 inline vec mul(vec a, vec b) { return a * b; }
@@ -221,20 +229,20 @@ inline dvec fnma(dvec a, dvec b, dvec c) { return c - a * b; }
 
 #endif
 
-// Writes the numbers of the costs that are not above the limit, in order; n is a multiple of
-// kFloatLanes, and the target has room for kFloatLanes more. Returns how many.
+// Appends the numbers of the patches of a vec, from `first` on, whose costs are not above their
+// limits, and the costs if wanted, to lists with room for a vec. Returns how many.
 #if defined(__AVX512F__)
-inline std::size_t indices_at_most(const float* costs, std::size_t n, float limit,
-                                   std::int32_t* target) {
-  __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const std::int32_t* const begin = target;
-  for (std::size_t i = 0; i < n; i += kFloatLanes) {
-    const __mmask16 set = _mm512_cmp_ps_mask(load(costs + i), set1(limit), _CMP_LE_OQ);
-    _mm512_storeu_si512(target, _mm512_maskz_compress_epi32(set, number));
-    number = _mm512_add_epi32(number, _mm512_set1_epi32(kFloatLanes));
-    target += _mm_popcnt_u32(set);
-  }
-  return static_cast<std::size_t>(target - begin);
+template <bool with_costs>
+inline std::size_t append_at_most(const float* costs, const float* limits, std::int16_t first,
+                                  std::int16_t* patches, float* target) {
+  const __m512i numbers =
+      _mm512_add_epi32(_mm512_set1_epi32(first),
+                       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  const __mmask16 set = _mm512_cmp_ps_mask(load(costs), load(limits), _CMP_LE_OQ);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(patches),
+                      _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(set, numbers)));
+  if (with_costs) store(target, _mm512_maskz_compress_ps(set, load(costs)));
+  return static_cast<std::size_t>(_mm_popcnt_u32(set));
 }
 #elif defined(__AVX2__)
 struct LaneOrders {  // per set of lanes: their numbers
@@ -246,28 +254,26 @@ struct LaneOrders {  // per set of lanes: their numbers
   }
 };
 constexpr LaneOrders kLaneOrders;
-inline std::size_t indices_at_most(const float* costs, std::size_t n, float limit,
-                                   std::int32_t* target) {
-  __m256i first = _mm256_setzero_si256();
-  const std::int32_t* const begin = target;
-  for (std::size_t i = 0; i < n; i += kFloatLanes) {
-    const __m256 kept = _mm256_cmp_ps(load(costs + i), set1(limit), _CMP_LE_OQ);
-    const unsigned set = static_cast<unsigned>(_mm256_movemask_ps(kept));
-    const __m256i lanes =
-        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLaneOrders.lanes[set]));
-    _mm256_storeu_si256((__m256i*)target, _mm256_add_epi32(lanes, first));
-    first = _mm256_add_epi32(first, _mm256_set1_epi32(kFloatLanes));
-    target += _mm_popcnt_u32(set);
-  }
-  return static_cast<std::size_t>(target - begin);
+template <bool with_costs>
+inline std::size_t append_at_most(const float* costs, const float* limits, std::int16_t first,
+                                  std::int16_t* patches, float* target) {
+  const __m256 kept = _mm256_cmp_ps(load(costs), load(limits), _CMP_LE_OQ);
+  const unsigned set = static_cast<unsigned>(_mm256_movemask_ps(kept));
+  const __m128i lanes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kLaneOrders.lanes[set]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(patches),
+                   _mm_add_epi16(_mm_cvtepu8_epi16(lanes), _mm_set1_epi16(first)));
+  if (with_costs) store(target, _mm256_permutevar8x32_ps(load(costs), _mm256_cvtepu8_epi32(lanes)));
+  return static_cast<std::size_t>(_mm_popcnt_u32(set));
 }
 #else
-inline std::size_t indices_at_most(const float* costs, std::size_t n, float limit,
-                                   std::int32_t* target) {
+template <bool with_costs>
+inline std::size_t append_at_most(const float* costs, const float* limits, std::int16_t first,
+                                  std::int16_t* patches, float* target) {
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    target[kept] = static_cast<std::int32_t>(i);
-    kept += costs[i] <= limit;
+  for (std::size_t i = 0; i < kFloatLanes; ++i) {
+    patches[kept] = static_cast<std::int16_t>(first + static_cast<std::int16_t>(i));
+    if (with_costs) target[kept] = costs[i];
+    kept += costs[i] <= limits[i];
   }
   return kept;
 }
@@ -382,6 +388,8 @@ static_assert(kPanelRows % kDoubleLanes == 0 && kMatrixTile % kMatrixTileCols ==
 static_assert(kPanelRows % kFloatLanes == 0 && kTriangleRows % kFloatLanes == 0 &&
               kMiddleCoefs % kTriangleRows == 0);
 static_assert(kPad % kPanelRows == 0 && kPad % kTriangleRows == 0 && kBatch % kPanelPatches == 0);
+static_assert(kPad >= kScreenPatches && kScreenPatches % kFloatLanes == 0 &&
+              kPanelRows % kScreenComponents == 0);
 static_assert(kGroups % kWidePanelRows == 0 && kWidePanelRows % kFloatLanes == 0);
 
 }  // namespace

@@ -49,13 +49,13 @@ void reserve_tile(Tile& tile, const Tables& t, const Reserve& reserve) {
   reserve(tile.middle_limit, kMaxTilePatches);
   reserve(tile.margin, kMaxTilePatches);
   reserve(tile.incumbents, kMaxTilePatches);
-  reserve(tile.candidates, t.k_pad + kPad);
   reserve(tile.patch_list, t.k_pad * kListCapacity);
   reserve(tile.cost_list, t.k_pad * kListCapacity);
   reserve(tile.list_ends, t.k_pad);
   reserve(tile.features,
-          kBatch * (t.n_screen_features > t.coefs_pad ? t.n_screen_features : t.coefs_pad) + kPad);
-  reserve(tile.costs, kBatch * t.k_pad);
+          kPad * (t.n_screen_features > t.coefs_pad ? t.n_screen_features : t.coefs_pad));
+  reserve(tile.turned, kPad * t.coefs_pad);
+  reserve(tile.costs, kPad * t.k_pad);
 }
 
 // Bytes of the pool.

@@ -28,7 +28,7 @@ inline void prepare_screen(const ComponentGroup& g, const Tables& t, const Facto
   const std::size_t n_screen = t.options.n_screen;
   std::size_t f = 0;
   alignas(kAlign) double sums[kDoubleLanes];
-  double log_dets[kDoubleLanes];
+  double log_dets[kDoubleLanes] = {};
   for (std::size_t i = 0; i < n_screen; ++i)
     for (std::size_t j = i; j < n_screen; ++j, ++f) {
       dvec sum = set1(0.0);

@@ -36,8 +36,8 @@ inline void accumulate(Sums<vecs, n>& sums, const float* packed, std::size_t col
   }
 }
 
-// multiply_panel for as many patches as registers hold.
-template <std::size_t rows, std::size_t n>
+// multiply_panel for as many patches as registers hold; offset[p], if that of patches.
+template <std::size_t rows, std::size_t n, bool offset_of_patches = false>
 inline void multiply_block(const float* packed, std::size_t packed_step, std::size_t cols,
                            const float* x, std::size_t x_pitch, std::size_t x_step,
                            const float* offset, float* y, std::size_t y_pitch) {
@@ -46,7 +46,9 @@ inline void multiply_block(const float* packed, std::size_t packed_step, std::si
   FASTEPLL_UNROLL
   for (std::size_t p = 0; p < n; ++p) FASTEPLL_UNROLL
   for (std::size_t i = 0; i < vecs; ++i)
-    sums.v[p][i] = offset ? load(offset + i * kFloatLanes) : zero();
+    sums.v[p][i] = offset_of_patches ? set1(offset[p])
+                   : offset          ? load(offset + i * kFloatLanes)
+                                     : zero();
   FASTEPLL_UNROLL_TWICE
   for (std::size_t j = 0; j < cols; ++j, packed += packed_step, x += x_step) {
     vec w[vecs];

@@ -6,11 +6,13 @@
 namespace fastepll::FASTEPLL_ISA {
 namespace {
 
+constexpr float kNoCost = 3e38f;
+
 inline void clear_choice(const Tile& tile, std::size_t n_top) {
   for (std::size_t p = 0; p < tile.n; ++p)
     tile.cost_limit[p] = 2e38f;  // below that of what fills up lists
   for (std::size_t i = 0; i < tile.n * n_top; ++i) {
-    tile.best_costs[i] = 3e38f;
+    tile.best_costs[i] = kNoCost;
     tile.chosen[i] = -1;
   }
 }
@@ -30,13 +32,10 @@ inline void clear_lists(const Tile& tile, std::size_t k_pad) {
     tile.list_ends[c] = static_cast<std::int32_t>(c * kListCapacity);
 }
 
-inline void add_to_list(const Tile& tile, std::size_t component, std::size_t patch) {
-  tile.patch_list[tile.list_ends[component]++] = static_cast<std::int16_t>(patch);
-}
-
 inline void add_to_list(const Tile& tile, std::size_t component, std::size_t patch, float cost) {
-  tile.cost_list[tile.list_ends[component]] = cost;
-  add_to_list(tile, component, patch);
+  const std::int32_t end = tile.list_ends[component]++;
+  tile.patch_list[end] = static_cast<std::int16_t>(patch);
+  tile.cost_list[end] = cost;
 }
 
 // exp(-x / 2) for x in [0, kTopMargin]: the tenth power of two of a power series of -x / 2048.
@@ -75,11 +74,14 @@ inline void set_weights(const Tile& tile, const Tables& tables) {
 
 // The best of the screen.
 inline void find_incumbents(const Tile& tile, const Tables& tables) {
-  for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
-    const float lowest = lowest_cost(costs, tables.k_pad);
-    const bool found = indices_at_most(costs, tables.k_pad, lowest, tile.candidates) > 0 &&
-                       static_cast<std::size_t>(tile.candidates[0]) < tables.k;
-    tile.incumbents[p] = found ? tile.candidates[0] : 0;
+  for_each_screened(tile, tables, [&](std::size_t begin, std::size_t n) {
+    float lowest[kScreenPatches];
+    lowest_costs(tile, tables, lowest);
+    for (std::size_t p = 0; p < n; ++p) {
+      std::size_t c = 0;
+      while (c < tables.k && !(tile.costs[c * kScreenPatches + p] <= lowest[p])) ++c;
+      tile.incumbents[begin + p] = c < tables.k ? static_cast<std::int32_t>(c) : 0;
+    }
   });
 }
 
@@ -101,11 +103,13 @@ void select_exact(const Tile& tile, const Tables& tables) {
   for (std::size_t c = 0; c < tables.k; ++c)
     refine<true>(tile, tables, c, 0, candidate_list(tile, c));
   clear_lists(tile, tables.k_pad);
-  for_each_bounded(tile, tables, [&](std::size_t p, const float* costs) {
-    const std::size_t n = indices_at_most(costs, tables.k_pad, tile.cost_limit[p], tile.candidates);
-    for (std::size_t i = 0; i < n; ++i)
-      if (const std::int32_t c = tile.candidates[i]; c != incumbents[p])
-        add_to_list(tile, static_cast<std::size_t>(c), p, costs[c]);
+  for_each_bounded(tile, tables, [&](std::size_t begin, std::size_t n) {
+    float limits[kScreenPatches];
+    for (std::size_t p = 0; p < kScreenPatches; ++p)
+      limits[p] = p < n ? tile.cost_limit[begin + p] : -kNoCost;
+    for (std::size_t p = 0; p < n; ++p)
+      tile.costs[static_cast<std::size_t>(incumbents[begin + p]) * kScreenPatches + p] = kNoCost;
+    add_to_lists<true>(tile, tables, begin, limits);
   });
   for (std::size_t c = 0; c < tables.k; ++c)
     refine<true>(tile, tables, c, 0, candidate_list(tile, c));
@@ -156,13 +160,17 @@ void select_cascade(const Tile& tile, const Tables& tables) {
   const float flat =  // twice the noise that is expected in a patch
       static_cast<float>(2 * tables.options.noise_var) * static_cast<float>(tables.n_coefs);
   clear_lists(tile, tables.k_pad);
-  for_each_screened(tile, tables, [&](std::size_t p, const float* costs) {
-    const float share = tile.squared_norm[p] < flat ? tile.squared_norm[p] / flat : 1;
-    const float limit = lowest_cost(costs, tables.k_pad) + margin * (share * share);
-    tile.margin[p] = middle_margin * (share * share);
-    const std::size_t n = indices_at_most(costs, tables.k_pad, limit, tile.candidates);
-    for (std::size_t i = 0; i < n; ++i)
-      add_to_list(tile, static_cast<std::size_t>(tile.candidates[i]), p);
+  for_each_screened(tile, tables, [&](std::size_t begin, std::size_t n) {
+    float limits[kScreenPatches];
+    lowest_costs(tile, tables, limits);
+    for (std::size_t p = 0; p < n; ++p) {
+      const float squared_norm = tile.squared_norm[begin + p],
+                  share = squared_norm < flat ? squared_norm / flat : 1;
+      limits[p] += margin * (share * share);
+      tile.margin[begin + p] = middle_margin * (share * share);
+    }
+    for (std::size_t p = n; p < kScreenPatches; ++p) limits[p] = -kNoCost;
+    add_to_lists<false>(tile, tables, begin, limits);
   });
   if (tables.n_middle_blocks > 0) {
     prune_by_middle_cost(tile, tables);
