@@ -185,7 +185,7 @@ def test_a_photograph_in_colour():
     """A part of another, sigma 25 of 255."""
     clean = pytest.importorskip("skimage.data").astronaut()[:256, 100:356] / 255
     image = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
-    for quality, expected in (("balanced", 32.339), ("learned", 32.632)):
+    for quality, expected in (("balanced", 32.339), ("learned", 32.647)):
         error = fastepll.denoise(image, 25 / 255, quality=quality, channel_axis=-1) - clean
         assert -20 * np.log10(rms(error)) == pytest.approx(expected, abs=0.01)
 
@@ -195,6 +195,6 @@ def test_edges_of_chroma_alone():
     stripes = np.sign(np.sin(np.arange(160) / 9)) * np.ones((120, 1))
     clean = 0.5 + stripes[..., None] * [0.3, -0.15, -0.15]
     image = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
-    for quality, expected in (("high", 38.63), ("learned", 40.02)):
+    for quality, expected in (("high", 38.63), ("learned", 39.41)):
         error = fastepll.denoise(image, 25 / 255, quality=quality, channel_axis=-1) - clean
         assert -20 * np.log10(rms(error)) == pytest.approx(expected, abs=0.05)
