@@ -26,9 +26,7 @@ template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  // `populate`: that all of it will be written to at once, for which the system then provides.
-  explicit Buffer(std::size_t size, bool populate = false)
-      : data_(make(size * sizeof(T), populate), Free{size * sizeof(T)}) {}
+  explicit Buffer(std::size_t size) : data_(make(size * sizeof(T)), Free{size * sizeof(T)}) {}
   T* get() const { return data_.get(); }
   std::size_t nbytes() const { return data_.get_deleter().bytes; }
 
@@ -48,14 +46,12 @@ class Buffer {
     }
   };
 
-  static T* make(std::size_t bytes, [[maybe_unused]] bool populate) {
+  static T* make(std::size_t bytes) {
 #ifdef FASTEPLL_MMAP
     if (bytes >= kLarge) {
-      int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-#ifdef MAP_POPULATE
-      if (populate) flags |= MAP_POPULATE;
-#endif
-      void* const pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+      // Pages come when they are written to: to each of several threads its own, side by side.
+      void* const pages =
+          mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (pages == MAP_FAILED) throw std::bad_alloc();
       return static_cast<T*>(pages);
     }
@@ -74,7 +70,7 @@ Buffer<float> buffer_of_arrays(const ForEachArray& for_each_array) {
   const auto padded = [](std::size_t n) { return round_up(n, kAlign / sizeof(float)); };
   std::size_t size = 0;
   for_each_array([&](float*&, std::size_t n) { size += padded(n); });
-  Buffer<float> buffer(size, true);
+  Buffer<float> buffer(size);
   float* next = buffer.get();
   for_each_array([&](float*& array, std::size_t n) {
     array = next;

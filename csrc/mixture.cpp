@@ -14,7 +14,7 @@ Mixture::Mixture(const KernelTable& kernel_table, std::size_t n_components,
       weights_(weights, weights + k),
       eigenvalues_(eigenvalues, eigenvalues + k * d),
       variances_(n_coefs),
-      covariances_(groups() * kernels.double_lanes * d * (d + 1) / 2, true) {}
+      covariances_(groups() * kernels.double_lanes * d * (d + 1) / 2) {}
 
 MixtureParameters Mixture::parameters() const {
   return {weights_.data(), eigenvalues_.data(), variances_.data(), covariances_.get()};
@@ -44,13 +44,13 @@ std::shared_ptr<Mixture> Mixture::make(const KernelTable& kernels, std::size_t k
   std::shared_ptr<Mixture> result(new Mixture(kernels, k, shape, weights, eigenvalues));
   Mixture& m = *result;
   const std::size_t d = m.d;
-  m.eigenvectors_ = Buffer<float>(k * m.tables().eigenvectors_stride, true);
+  m.eigenvectors_ = Buffer<float>(k * m.tables().eigenvectors_stride);
   m.basis_.assign(basis + d, basis + d * d);
   m.nbytes_ = m.covariances_.nbytes() + m.eigenvectors_.nbytes() +
               sizeof(double) * (k + m.n_coefs + m.eigenvalues_.size() + m.basis_.size());
   const std::size_t pitch = round_up(d, kPad), size = 4 * pitch * pitch;
   n_threads = static_cast<int>(std::min<std::size_t>(n_threads, m.groups()));
-  const Buffer<double> basis_columns(d * pitch), scratch(size * n_threads, true);
+  const Buffer<double> basis_columns(d * pitch), scratch(size * n_threads);
   for (std::size_t i = 0; i < d * d; ++i) basis_columns.get()[i % d * pitch + i / d] = basis[i];
   const Tables tables = m.tables();
   const MixtureParameters parameters = m.parameters();

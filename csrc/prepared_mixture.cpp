@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "panels.hpp"
+#include "workspace.hpp"
 
 namespace fastepll {
 namespace {
@@ -86,11 +87,12 @@ std::unique_ptr<PreparedMixture> PreparedMixture::make(std::shared_ptr<const Mix
   const MixtureParameters parameters = m.parameters();
   n_threads = std::min<int>(n_threads, useful_threads(t));
   std::vector<double> offsets(3 * m.k);
-  const Buffer<double> scratch(size * n_threads, true);
+  double* scratch;
+  const Workspace memory([&](const auto& reserve) { reserve(scratch, size * n_threads); });
   std::atomic<bool> definite{true};
   const auto prepare = [&](std::size_t group, int thread) {
     if (!m.kernels.prepare(parameters, group, t, &offsets[3 * lanes * group],
-                           scratch.get() + size * thread))
+                           scratch + size * thread))
       definite = false;
   };
   if (!parallel_for(m.groups(), n_threads, prepare, poll, 0, 0)) return nullptr;
