@@ -69,11 +69,10 @@ def plain_extra() -> str:
 
 
 def peak_fraction() -> str:
-    """Share of the multiply-add peak that the selection reaches."""
+    """Share of the multiply-add peak that the kernels of the widest isa reach, which it is of."""
     rows = [at for at in result("kernels")["rows"] if at["kernel"] != "peak"]
-    isas = [at.get("isa") or at["level"] for at in rows]  # as older results call it
-    widest = [at for at, isa in zip(rows, isas, strict=True) if isa != "baseline"]
-    return percent([at["fraction of peak"] for at in widest or rows])
+    widest = [at for at in rows if at["isa"] == rows[-1]["isa"]]
+    return percent([at["fraction of peak"] for at in widest])
 
 
 def megabytes(megapixels: float, quality: str = "balanced") -> str:
