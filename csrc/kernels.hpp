@@ -129,9 +129,9 @@ struct Tile {
   float *middle_limit, *margin;    // capacity: the same for the middle cost; above its lowest
   std::int32_t* incumbents;        // capacity: components tried first
   // Lists by component.
-  std::int16_t* patch_list;  // k_pad x kListCapacity: patches of which a component is a candidate
-  float* cost_list;          // k_pad x kListCapacity: their costs so far
-  std::int32_t* list_ends;   // k_pad
+  std::int16_t* patch_list;  // k x kListCapacity: patches of which a component is a candidate
+  float* cost_list;          // k x kListCapacity: their costs so far
+  std::int32_t* list_ends;   // k
   // Of up to kPad patches side by side: the larger of n_screen_features and n_coefs if exact; the
   // coefficients that those are made of; k_pad.
   float *features, *turned, *costs;

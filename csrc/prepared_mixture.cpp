@@ -101,7 +101,6 @@ std::unique_ptr<PreparedMixture> PreparedMixture::make(std::shared_ptr<const Mix
   for (std::size_t which = 0; which < 3; ++which) {  // float32 holds differences to the lowest
     double lowest = offsets[which];
     for (std::size_t c = 0; c < m.k; ++c) lowest = std::min(lowest, offsets[3 * c + which]);
-    std::fill_n(targets[which], t.k_pad, 3e38f);
     for (std::size_t c = 0; c < m.k; ++c)
       targets[which][c] = static_cast<float>(offsets[3 * c + which] - lowest);
     if (which == 1) result->lowest_cost_ = lowest;

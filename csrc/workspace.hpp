@@ -49,9 +49,9 @@ void reserve_tile(Tile& tile, const Tables& t, const Reserve& reserve) {
   reserve(tile.middle_limit, kMaxTilePatches);
   reserve(tile.margin, kMaxTilePatches);
   reserve(tile.incumbents, kMaxTilePatches);
-  reserve(tile.patch_list, t.k_pad * kListCapacity);
-  reserve(tile.cost_list, t.k_pad * kListCapacity);
-  reserve(tile.list_ends, t.k_pad);
+  reserve(tile.patch_list, t.k * kListCapacity);
+  reserve(tile.cost_list, t.k * kListCapacity);
+  reserve(tile.list_ends, t.k);
   reserve(tile.features,
           kPad * (t.n_screen_features > t.coefs_pad ? t.n_screen_features : t.coefs_pad));
   reserve(tile.turned, kPad * t.coefs_pad);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "../simd_parts.hpp"
 #include "product.hpp"
 
 namespace fastepll::FASTEPLL_ISA {

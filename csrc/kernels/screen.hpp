@@ -1,6 +1,7 @@
 // screen: costs, or bounds of costs, of all components at once: they are linear in few features.
 // Features and costs are those of kScreenPatches patches side by side.
 #pragma once
+#include "../simd_parts.hpp"
 #include "product.hpp"
 
 namespace fastepll::FASTEPLL_ISA {

@@ -27,8 +27,8 @@ inline float diagonal_cost(const Tile& tile, const Tables& tables, std::size_t p
   return tables.refine_offset[c] + reduce_add(total);
 }
 
-inline void clear_lists(const Tile& tile, std::size_t k_pad) {
-  for (std::size_t c = 0; c < k_pad; ++c)
+inline void clear_lists(const Tile& tile, std::size_t k) {
+  for (std::size_t c = 0; c < k; ++c)
     tile.list_ends[c] = static_cast<std::int32_t>(c * kListCapacity);
 }
 
@@ -95,14 +95,14 @@ void select_exact(const Tile& tile, const Tables& tables) {
     known = 0 <= incumbents[p] && static_cast<std::size_t>(incumbents[p]) < tables.k;
   }
   if (!known) find_incumbents(tile, tables);
-  clear_lists(tile, tables.k_pad);
+  clear_lists(tile, tables.k);
   for (std::size_t p = 0; p < tile.n; ++p) {
     const std::size_t incumbent = static_cast<std::size_t>(incumbents[p]);
     add_to_list(tile, incumbent, p, diagonal_cost(tile, tables, p, incumbent));
   }
   for (std::size_t c = 0; c < tables.k; ++c)
     refine<true>(tile, tables, c, 0, candidate_list(tile, c));
-  clear_lists(tile, tables.k_pad);
+  clear_lists(tile, tables.k);
   for_each_bounded(tile, tables, [&](std::size_t begin, std::size_t n) {
     float limits[kScreenPatches];
     for (std::size_t p = 0; p < kScreenPatches; ++p)
@@ -118,7 +118,7 @@ void select_exact(const Tile& tile, const Tables& tables) {
 // Middle costs of the candidates, of which those within the margin are left in the lists with their
 // refined costs so far.
 inline void prune_by_middle_cost(const Tile& tile, const Tables& tables) {
-  for (std::size_t p = 0; p < tile.n; ++p) tile.middle_limit[p] = 3e38f;
+  for (std::size_t p = 0; p < tile.n; ++p) tile.middle_limit[p] = kNoCost;
   for (std::size_t c = 0; c < tables.k; ++c) {
     CandidateList list = candidate_list(tile, c);
     if (list.n == 0) continue;
@@ -159,7 +159,7 @@ void select_cascade(const Tile& tile, const Tables& tables) {
   const float middle_margin = static_cast<float>(2 * tables.options.middle_margin);
   const float flat =  // twice the noise that is expected in a patch
       static_cast<float>(2 * tables.options.noise_var) * static_cast<float>(tables.n_coefs);
-  clear_lists(tile, tables.k_pad);
+  clear_lists(tile, tables.k);
   for_each_screened(tile, tables, [&](std::size_t begin, std::size_t n) {
     float limits[kScreenPatches];
     lowest_costs(tile, tables, limits);
@@ -198,7 +198,7 @@ void select(const Tile& tile, const Tables& tables) {
 // Exact selection that computes every cost: the yardstick of the one above.
 void select_exhaustive(const Tile& tile, const Tables& tables) {
   clear_choice(tile, tables.n_top);
-  clear_lists(tile, tables.k_pad);
+  clear_lists(tile, tables.k);
   for (std::size_t c = 0; c < tables.k; ++c) {
     for (std::size_t p = 0; p < tile.n; ++p)
       add_to_list(tile, c, p, diagonal_cost(tile, tables, p, c));
@@ -215,7 +215,7 @@ void refine_likely(const Tile& tile, const Tables& tables) {
   const auto first_cost = [&](std::size_t c, std::size_t p) {
     return tables.refine_offset[c] + tables.tail_precision[c] * tile.tail_squared_norm[p];
   };
-  clear_lists(tile, tables.k_pad);
+  clear_lists(tile, tables.k);
   for (std::size_t p = 0; p < tile.n; ++p) {
     const std::size_t c = static_cast<std::size_t>(tile.incumbents[p]);
     add_to_list(tile, c, p, first_cost(c, p));
@@ -227,7 +227,7 @@ void refine_likely(const Tile& tile, const Tables& tables) {
     for (std::size_t i = 0; i < list.n; ++i)
       tile.cost_limit[list.patches[i]] = list.costs[i] * (1 + 1e-5f) + kLikelyMargin;
   }
-  clear_lists(tile, tables.k_pad);
+  clear_lists(tile, tables.k);
   for (std::size_t c = 0; c < tables.k; ++c) {
     for (std::size_t p = 0; p < tile.n; ++p)
       if (const float cost = first_cost(c, p); cost <= tile.cost_limit[p])
